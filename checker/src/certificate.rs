@@ -1,0 +1,61 @@
+//! Verifies a certificate, by itself: it shares nothing with the search.
+
+use std::collections::BTreeMap;
+
+use crate::operation::{Operation, Outcome};
+use crate::specification::Specification;
+use crate::verdict::Certificate;
+
+/// Checks that `certificate` proves `operations` legal: each part orders every operation of its key that returned,
+/// exactly once, respects real time, and every step is one the object allows. Takes time in proportion to the history.
+///
+/// # Errors
+/// The first thing that is wrong, in words.
+pub fn verify<S: Specification>(
+    specification: &S,
+    operations: &[Operation],
+    certificate: &Certificate,
+) -> Result<(), String> {
+    let mut placed = vec![false; operations.len()];
+    let mut keys = BTreeMap::new();
+    for part in &certificate.parts {
+        if keys.insert(&part.key, ()).is_some() {
+            return Err(format!("the key {:?} has two parts", part.key));
+        }
+        let mut state = specification.initial();
+        // Of the operations so far, the one called last. Nothing after it may have returned before that call.
+        let mut latest_call: Option<&Operation> = None;
+        for id in &part.order {
+            let operation = operations.get(*id).ok_or_else(|| format!("there is no operation #{id}"))?;
+            if std::mem::replace(&mut placed[*id], true) {
+                return Err(format!("operation #{id} is placed twice"));
+            }
+            if specification.per_key() && operation.key != part.key {
+                return Err(format!("operation #{id} is of another key than its part"));
+            }
+            if let Some(earlier) = latest_call.filter(|earlier| operation.precedes(earlier)) {
+                let before = earlier.id;
+                return Err(format!("operation #{id} returned before #{before} was called, but is placed after it"));
+            }
+            if latest_call.is_none_or(|earlier| earlier.call < operation.call) {
+                latest_call = Some(operation);
+            }
+            let op = specification
+                .parse(operation)
+                .map_err(|error| format!("operation #{id}: {error}"))?
+                .ok_or_else(|| format!("operation #{id} tells nothing and has no place"))?;
+            state = specification.step(&state, &op).ok_or_else(|| {
+                let (op, state) = (specification.describe(&op), specification.describe_state(&state));
+                format!("operation #{id}, {op}, is not allowed when the state is {state}")
+            })?;
+        }
+    }
+    for operation in operations.iter().filter(|operation| !placed[operation.id]) {
+        let must = operation.outcome != Outcome::Unknown;
+        let tells = || specification.parse(operation).map(|op| op.is_some());
+        if must && tells().map_err(|error| format!("operation #{}: {error}", operation.id))? {
+            return Err(format!("operation #{} returned but is not placed", operation.id));
+        }
+    }
+    Ok(())
+}

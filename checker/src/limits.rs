@@ -1,0 +1,136 @@
+//! How much work a judgement may cost, and how much it did cost.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// How much a judgement may cost. Reaching a limit gives [`Verdict::Unknown`](crate::Verdict::Unknown), never another
+/// verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Steps of the search: calls of the specification, and configurations compared.
+    pub steps: u64,
+    /// Memory of the search at one time: configurations, states, and the links certificates are read from. The
+    /// history itself is not counted.
+    pub bytes: u64,
+    /// Wall-clock time. The same history may be judged on one machine and unknown on a slower one, so prefer steps.
+    pub time: Option<Duration>,
+}
+
+impl Default for Limits {
+    /// Four thousand million steps (some minutes), 1 GiB, no limit of time.
+    fn default() -> Self {
+        Self { steps: 4_000_000_000, bytes: 1 << 30, time: None }
+    }
+}
+
+/// The work a judgement cost. The same history and specification always give the same numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Steps of the search that decided the verdict; those that shorten evidence are bounded apart.
+    pub steps: u64,
+    /// The most configurations held at one event.
+    pub frontier_peak: u64,
+    /// The most memory accounted for at one time, in bytes.
+    pub bytes_peak: u64,
+}
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// [`Limits::steps`].
+    Steps,
+    /// [`Limits::bytes`].
+    Bytes,
+    /// [`Limits::time`].
+    Time,
+}
+
+/// Counts work against limits. Every loop of the search passes through [`Meter::step`].
+pub(crate) struct Meter {
+    limits: Limits,
+    /// The steps at which to stop for now; never above the limit.
+    ceiling: u64,
+    started: Instant,
+    next_clock_reading: u64,
+    bytes: u64,
+    pub(crate) work: Work,
+}
+
+/// Reading a clock costs more than a step, so it is read once in this many.
+const STEPS_A_CLOCK_READING: u64 = 4096;
+
+impl Meter {
+    #[allow(clippy::disallowed_methods, reason = "the time limit only ever turns an answer into unknown")]
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ceiling: limits.steps,
+            started: Instant::now(),
+            next_clock_reading: 0,
+            bytes: 0,
+            work: Work::default(),
+        }
+    }
+
+    /// The steps that are left.
+    pub(crate) fn steps_left(&self) -> u64 {
+        self.limits.steps.saturating_sub(self.work.steps)
+    }
+
+    /// Allows at most `steps` from here on, within the limit.
+    pub(crate) fn allow(&mut self, steps: u64) {
+        self.ceiling = self.work.steps.saturating_add(steps).min(self.limits.steps);
+    }
+
+    /// Counts `steps` of work.
+    pub(crate) fn step(&mut self, steps: u64) -> Result<(), Reason> {
+        self.work.steps = self.work.steps.saturating_add(steps);
+        if self.work.steps > self.ceiling {
+            return Err(Reason::Steps);
+        }
+        if self.work.steps >= self.next_clock_reading {
+            self.next_clock_reading = self.work.steps + STEPS_A_CLOCK_READING;
+            if self.limits.time.is_some_and(|time| self.started.elapsed() >= time) {
+                return Err(Reason::Time);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts memory about to be taken, and refuses before it is.
+    pub(crate) fn take(&mut self, bytes: u64) -> Result<(), Reason> {
+        if self.bytes + bytes > self.limits.bytes {
+            return Err(Reason::Bytes);
+        }
+        self.bytes += bytes;
+        self.work.bytes_peak = self.work.bytes_peak.max(self.bytes);
+        Ok(())
+    }
+
+    /// Counts memory given back.
+    pub(crate) fn give(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// A part of the history is done and all its memory was freed.
+    pub(crate) fn give_all(&mut self) {
+        self.bytes = 0;
+    }
+
+    /// Makes room in `list` for one more item, growing by a quarter, and accounts for it. While the list moves, old and
+    /// new are both counted.
+    pub(crate) fn room<T>(&mut self, list: &mut Vec<T>) -> Result<(), Reason> {
+        if list.len() < list.capacity() {
+            return Ok(());
+        }
+        let more = (list.len() / 4).max(16);
+        let size = size_of::<T>() as u64;
+        let old = list.capacity() as u64 * size;
+        self.take((list.len() + more) as u64 * size)?;
+        list.reserve_exact(more);
+        self.give(old);
+        Ok(())
+    }
+}

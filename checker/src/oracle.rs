@@ -1,0 +1,61 @@
+//! The judge of the judge: tries every order. Only for histories of a dozen operations.
+//!
+//! It exists so that the search can be compared with something too simple to be wrong.
+
+use crate::operation::{Operation, Outcome};
+use crate::specification::{Specification, SpecificationError};
+
+/// True when some order of `operations` keeps the promise. Takes factorial time.
+///
+/// # Errors
+/// When the specification does not understand an operation.
+pub fn is_legal<S: Specification>(specification: &S, operations: &[Operation]) -> Result<bool, SpecificationError> {
+    let mut keys: Vec<&Option<String>> = operations.iter().map(|operation| &operation.key).collect();
+    keys.sort();
+    keys.dedup();
+    if !specification.per_key() {
+        keys.truncate(1);
+    }
+    for key in keys {
+        let mut part = Vec::new();
+        for operation in operations {
+            if specification.per_key() && operation.key != *key {
+                continue;
+            }
+            if let Some(op) = specification.parse(operation)? {
+                part.push((operation, op));
+            }
+        }
+        let mut placed = vec![false; part.len()];
+        if !some_order(specification, &part, &mut placed, &specification.initial()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn some_order<S: Specification>(
+    specification: &S,
+    part: &[(&Operation, S::Op)],
+    placed: &mut [bool],
+    state: &S::State,
+) -> bool {
+    let must = |at: usize| part[at].0.outcome != Outcome::Unknown;
+    if (0..part.len()).all(|at| placed[at] || !must(at)) {
+        return true;
+    }
+    for at in 0..part.len() {
+        let too_early = (0..part.len()).any(|other| !placed[other] && part[other].0.precedes(part[at].0));
+        if placed[at] || too_early {
+            continue;
+        }
+        if let Some(next) = specification.step(state, &part[at].1) {
+            placed[at] = true;
+            if some_order(specification, part, placed, &next) {
+                return true;
+            }
+            placed[at] = false;
+        }
+    }
+    false
+}

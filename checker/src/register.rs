@@ -1,0 +1,179 @@
+//! The register: read, write and compare-and-set, one independent register a key.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use crate::operation::{Operation, Outcome};
+use crate::specification::{Effect, Specification, SpecificationError};
+
+/// A compare-and-set register. Values are JSON scalars. A compare-and-set has the value `[old, new]`.
+///
+/// Values are kept once each, and the search works on small numbers in their place.
+#[derive(Debug)]
+pub struct Register {
+    initial: Content,
+    values: Mutex<Values>,
+}
+
+/// The content of a register: a number that stands for one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Content(u32);
+
+/// An operation on a register, with what is known of its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegisterOp {
+    /// The register held this.
+    Read(Content),
+    /// The register holds this from now on.
+    Write(Content),
+    /// It held the first and holds the second from now on.
+    Cas(Content, Content),
+    /// It did not hold this: a compare-and-set was refused.
+    Differs(Content),
+    /// If it held the first, it holds the second from now on; otherwise nothing changed. The result is unknown.
+    MaybeCas(Content, Content),
+}
+
+/// Each distinct value once, in order of first appearance.
+#[derive(Debug, Default)]
+struct Values {
+    by_number: Vec<Value>,
+    /// Keyed by JSON text, since that is ordered.
+    by_text: BTreeMap<String, u32>,
+}
+
+impl Default for Register {
+    /// A register that is null until first written.
+    fn default() -> Self {
+        Self::starting_at(&Value::Null)
+    }
+}
+
+impl Register {
+    /// A register that holds `initial` until first written.
+    pub fn starting_at(initial: &Value) -> Self {
+        let mut values = Values::default();
+        let initial = values.number(initial);
+        Self { initial, values: Mutex::new(values) }
+    }
+
+    fn content(&self, value: &Value) -> Result<Content, SpecificationError> {
+        if value.is_array() || value.is_object() {
+            return Err(SpecificationError::new("a JSON scalar", value));
+        }
+        Ok(self.values.lock().unwrap_or_else(PoisonError::into_inner).number(value))
+    }
+
+    fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
+        match value.as_array().map(Vec::as_slice) {
+            Some([old, new]) => Ok((self.content(old)?, self.content(new)?)),
+            _ => Err(SpecificationError::new("a compare-and-set of [old, new]", value)),
+        }
+    }
+
+    fn text(&self, content: Content) -> String {
+        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        values.by_number.get(content.0 as usize).map_or_else(|| "?".to_owned(), Value::to_string)
+    }
+}
+
+impl Values {
+    fn number(&mut self, value: &Value) -> Content {
+        let text = value.to_string();
+        if let Some(number) = self.by_text.get(&text) {
+            return Content(*number);
+        }
+        let number = self.by_number.len() as u32;
+        self.by_number.push(value.clone());
+        self.by_text.insert(text, number);
+        Content(number)
+    }
+}
+
+impl Specification for Register {
+    type Op = RegisterOp;
+    type State = Content;
+
+    fn name(&self) -> &str {
+        "register"
+    }
+
+    fn promise(&self) -> &str {
+        "linearizability: \"each operation applied by concurrent processes takes effect instantaneously at some point \
+         between its invocation and its response\" (Herlihy and Wing, 1990)"
+    }
+
+    fn parse(&self, operation: &Operation) -> Result<Option<RegisterOp>, SpecificationError> {
+        let op = match (operation.f.as_str(), &operation.outcome) {
+            ("read", Outcome::Ok(value)) => RegisterOp::Read(self.content(value)?),
+            ("read", Outcome::Unknown | Outcome::Mismatch) => return Ok(None),
+            // A refused write changed nothing and saw nothing that a register can say.
+            ("write", Outcome::Mismatch) => return Ok(None),
+            ("write", _) => RegisterOp::Write(self.content(&operation.input)?),
+            ("cas", outcome) => {
+                let (old, new) = self.pair(&operation.input)?;
+                match outcome {
+                    Outcome::Ok(_) => RegisterOp::Cas(old, new),
+                    Outcome::Mismatch => RegisterOp::Differs(old),
+                    Outcome::Unknown if old == new => return Ok(None),
+                    Outcome::Unknown => RegisterOp::MaybeCas(old, new),
+                }
+            }
+            (other, _) => return Err(SpecificationError::new("read, write or cas", other)),
+        };
+        Ok(Some(op))
+    }
+
+    fn initial(&self) -> Content {
+        self.initial
+    }
+
+    fn step(&self, state: &Content, op: &RegisterOp) -> Option<Content> {
+        match *op {
+            RegisterOp::Read(seen) => (*state == seen).then_some(seen),
+            RegisterOp::Write(new) => Some(new),
+            RegisterOp::Cas(old, new) => (*state == old).then_some(new),
+            RegisterOp::Differs(old) => (*state != old).then_some(*state),
+            RegisterOp::MaybeCas(old, new) => Some(if *state == old { new } else { *state }),
+        }
+    }
+
+    fn describe(&self, op: &RegisterOp) -> String {
+        match *op {
+            RegisterOp::Read(seen) => format!("read of {}", self.text(seen)),
+            RegisterOp::Write(new) => format!("write of {}", self.text(new)),
+            RegisterOp::Cas(old, new) => {
+                format!("compare-and-set of {} to {}", self.text(old), self.text(new))
+            }
+            RegisterOp::Differs(old) => {
+                format!("compare-and-set refused because the value was not {}", self.text(old))
+            }
+            RegisterOp::MaybeCas(old, new) => {
+                format!("compare-and-set of {} to {}, result unknown", self.text(old), self.text(new))
+            }
+        }
+    }
+
+    fn per_key(&self) -> bool {
+        true
+    }
+
+    fn describe_state(&self, state: &Content) -> String {
+        self.text(*state)
+    }
+
+    fn effect(&self, op: &RegisterOp) -> Effect {
+        match *op {
+            RegisterOp::Read(_) | RegisterOp::Differs(_) => Effect::Reads,
+            RegisterOp::Cas(old, new) | RegisterOp::MaybeCas(old, new) if old == new => Effect::Reads,
+            RegisterOp::Write(_) => Effect::Overwrites,
+            RegisterOp::Cas(..) | RegisterOp::MaybeCas(..) => Effect::Depends,
+        }
+    }
+
+    fn interchangeable(&self, left: &RegisterOp, right: &RegisterOp) -> bool {
+        left == right
+    }
+}

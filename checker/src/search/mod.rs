@@ -1,0 +1,154 @@
+//! The search: is there an order of the operations that the object allows?
+//!
+//! It walks the history forward and keeps every way the past may have gone: a frontier of configurations. Nothing is
+//! placed before it must be (Lowe's just-in-time linearization): only when an operation returns are operations in
+//! flight given a place, and each such sequence ends with the one that returns. Four laws keep the frontier small, and
+//! each loses nothing, because whoever is dropped can do no more than somebody who is kept:
+//!
+//! 1. An operation in flight that the state allows and that leaves the state as it is may return, and keeps its right
+//!    to change the state later. All reads are settled so.
+//! 2. An operation that overwrites hides every other overwriting one in flight: each may have come just before it.
+//! 3. An operation of unknown outcome is used only if the very next operation notices, and what overwrites does not.
+//! 4. Of two configurations with the same state and the same settled operations, the one that applied fewer and used
+//!    fewer of unknown outcome stands for both.
+//!
+//! When an operation returns and no configuration can place it, everything up to that return is illegal.
+
+mod crashed;
+mod engine;
+mod layer;
+mod links;
+mod mask;
+mod states;
+mod table;
+
+use crate::limits::{Meter, Reason};
+use crate::specification::{Effect, Specification};
+
+use engine::Engine;
+use mask::Wide;
+
+/// The search first keeps only this many configurations, those that used the fewest operations of unknown outcome. If
+/// that finds an order, it is an order. If not, it tries again with more, and at last with all.
+const FIRST_WIDTH: usize = 16;
+
+/// How much wider each try is.
+const WIDENING: usize = 4;
+
+/// After this width comes the search that keeps all.
+const LAST_WIDTH: usize = 4096;
+
+/// An operation as the search sees it.
+pub(crate) struct Item<'a, Op> {
+    /// The id of the operation.
+    pub(crate) id: usize,
+    pub(crate) op: &'a Op,
+    pub(crate) effect: Effect,
+    /// The position of its call.
+    pub(crate) call: usize,
+    /// The position by which it has had its effect; `None` when its outcome is unknown.
+    pub(crate) deadline: Option<usize>,
+}
+
+/// What the search found.
+pub(crate) enum Found<State> {
+    /// The positions of the items in one legal order; unused ones of unknown outcome are absent.
+    Legal(Vec<usize>),
+    Illegal(Refusal<State>),
+    /// A limit was reached while judging the event at this position.
+    Stopped(Reason, usize),
+}
+
+/// Where the history became illegal.
+pub(crate) struct Refusal<State> {
+    /// The item that could not return.
+    pub(crate) item: usize,
+    /// The states the object could have had before its return, in any consistent order.
+    pub(crate) states: Vec<State>,
+}
+
+/// The distinct states before an event, seen on the way.
+pub(crate) struct Snapshot<State> {
+    /// All events before this position are behind.
+    pub(crate) position: usize,
+    pub(crate) states: Vec<State>,
+}
+
+/// Asks for the states on the way.
+pub(crate) struct Recorder<State> {
+    /// From this position on.
+    pub(crate) from: usize,
+    /// At most this many states at a point; points with more are left out.
+    pub(crate) states_max: usize,
+    pub(crate) snapshots: Vec<Snapshot<State>>,
+}
+
+/// What happens at one position.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) position: usize,
+    pub(super) returns: bool,
+    pub(super) item: u32,
+}
+
+/// Searches for a legal order of `items` from any of the states `initial`. Returns at or after `horizon` are ignored.
+pub(crate) fn search<S: Specification>(
+    specification: &S,
+    initial: &[S::State],
+    items: &[Item<'_, S::Op>],
+    horizon: usize,
+    meter: &mut Meter,
+    mut recorder: Option<&mut Recorder<S::State>>,
+) -> Found<S::State> {
+    let moments = moments(items, horizon);
+    let slots = slots_needed(&moments, items);
+    let mut width = FIRST_WIDTH;
+    loop {
+        if let Some(recorder) = recorder.as_deref_mut() {
+            recorder.snapshots.clear();
+        }
+        let recorder = recorder.as_deref_mut();
+        let found = if slots <= 64 {
+            Engine::<S, u64>::new(specification, items, slots, width).run(initial, &moments, meter, recorder)
+        } else {
+            Engine::<S, Wide>::new(specification, items, slots, width).run(initial, &moments, meter, recorder)
+        };
+        meter.give_all();
+        match found {
+            Some(found) => return found,
+            None => width = if width < LAST_WIDTH { width * WIDENING } else { usize::MAX },
+        }
+    }
+}
+
+/// Calls and returns in the order in which they happened.
+fn moments<Op>(items: &[Item<'_, Op>], horizon: usize) -> Vec<Moment> {
+    let mut moments = Vec::with_capacity(items.len() * 2);
+    for (number, item) in items.iter().enumerate() {
+        let moment = |position, returns| Moment { position, returns, item: number as u32 };
+        if item.call >= horizon {
+            continue;
+        }
+        moments.push(moment(item.call, false));
+        if let Some(deadline) = item.deadline.filter(|deadline| *deadline < horizon) {
+            moments.push(moment(deadline, true));
+        }
+    }
+    moments.sort_by_key(|moment| (moment.position, moment.returns));
+    moments
+}
+
+/// The most operations in flight at once, leaving out those of unknown outcome, which need no slot.
+fn slots_needed<Op>(moments: &[Moment], items: &[Item<'_, Op>]) -> u32 {
+    let mut open: u32 = 0;
+    let mut most = 0;
+    for moment in moments {
+        if moment.returns {
+            open -= 1;
+        } else if items[moment.item as usize].deadline.is_some() {
+            open += 1;
+            most = most.max(open);
+        }
+    }
+    most
+}

@@ -1,0 +1,174 @@
+//! The specification: what a sequential object may do, written from its promise.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use thiserror::Error;
+
+use crate::operation::Operation;
+
+/// A sequential object: what one client alone, one operation at a time, would see.
+///
+/// Three pure functions make it: [`parse`](Specification::parse), [`initial`](Specification::initial) and
+/// [`step`](Specification::step). Write them from what the system's documentation promises, never from its code, so
+/// that two independent texts must agree. The remaining functions are names for people, and hints that make the
+/// search faster; their defaults are always right.
+///
+/// # Example: a stack
+/// ```
+/// use serde_json::Value;
+/// use stormglass_checker::{History, Limits, Operation, Outcome, Specification, SpecificationError, Verdict, check};
+///
+/// struct Stack;
+///
+/// #[derive(Debug)]
+/// enum StackOp {
+///     Push(u64),
+///     /// What the client popped; `None` when it does not know.
+///     Pop(Option<u64>),
+/// }
+///
+/// impl Specification for Stack {
+///     type Op = StackOp;
+///     type State = Vec<u64>;
+///
+///     fn name(&self) -> &str {
+///         "stack"
+///     }
+///     fn promise(&self) -> &str {
+///         "last in, first out (the manual, page 1)"
+///     }
+///     fn parse(&self, operation: &Operation) -> Result<Option<StackOp>, SpecificationError> {
+///         let number = |value: &Value| {
+///             value.as_u64().ok_or_else(|| SpecificationError::new("a whole number", value))
+///         };
+///         match (operation.f.as_str(), &operation.outcome) {
+///             ("push", _) => Ok(Some(StackOp::Push(number(&operation.input)?))),
+///             ("pop", Outcome::Ok(popped)) => Ok(Some(StackOp::Pop(Some(number(popped)?)))),
+///             ("pop", Outcome::Unknown) => Ok(Some(StackOp::Pop(None))),
+///             _ => Err(SpecificationError::new("push or pop", &operation.f)),
+///         }
+///     }
+///     fn initial(&self) -> Vec<u64> {
+///         Vec::new()
+///     }
+///     fn step(&self, state: &Vec<u64>, op: &StackOp) -> Option<Vec<u64>> {
+///         let mut next = state.clone();
+///         match op {
+///             StackOp::Push(value) => next.push(*value),
+///             StackOp::Pop(seen) => {
+///                 let popped = next.pop()?;
+///                 if seen.is_some_and(|seen| seen != popped) {
+///                     return None;
+///                 }
+///             }
+///         }
+///         Some(next)
+///     }
+///     fn describe(&self, op: &StackOp) -> String {
+///         format!("{op:?}")
+///     }
+///     fn per_key(&self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let history = History::parse_jsonl(
+///     "example",
+///     r#"{"process":0,"type":"invoke","f":"push","value":1}
+/// {"process":0,"type":"ok","f":"push","value":1}
+/// {"process":0,"type":"invoke","f":"push","value":2}
+/// {"process":0,"type":"ok","f":"push","value":2}
+/// {"process":1,"type":"invoke","f":"pop","value":null}
+/// {"process":1,"type":"ok","f":"pop","value":1}
+/// "#
+///     .as_bytes(),
+/// )?;
+/// let judgement = check(&Stack, &history, &Limits::default())?;
+/// let Verdict::Invalid(evidence) = judgement.verdict else { panic!("2 was on top") };
+/// assert_eq!(evidence.prefix_events, 6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Specification {
+    /// What an operation means, with what is known of its result.
+    type Op;
+    /// The whole state of the object. For keyed objects, of one key.
+    type State: Clone + Eq + Hash + Debug;
+
+    /// A short name, such as `register`.
+    fn name(&self) -> &str;
+
+    /// What is tested: a short quotation from the system's documentation, with its source.
+    fn promise(&self) -> &str;
+
+    /// Reads an operation. `None` when it tells nothing and changes nothing, such as a read of unknown result.
+    ///
+    /// An operation of [`Outcome::Unknown`](crate::Outcome::Unknown) must become an op that allows every result the
+    /// real one might have had. The judge adds that it may happen late or never.
+    ///
+    /// # Errors
+    /// When the function or a value is not one the object has.
+    fn parse(&self, operation: &Operation) -> Result<Option<Self::Op>, SpecificationError>;
+
+    /// The state before the first operation.
+    fn initial(&self) -> Self::State;
+
+    /// The state after `op`; `None` when `op`, with the result it had, is not allowed in `state`.
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
+
+    /// The operation in words, for evidence.
+    fn describe(&self, op: &Self::Op) -> String;
+
+    /// Whether each key is an object of its own. If so, keys are judged one by one, which is much faster.
+    fn per_key(&self) -> bool;
+
+    /// The state in words, for evidence.
+    fn describe_state(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
+
+    /// How `op` acts on any state. A hint: [`Effect::Depends`] is always right.
+    fn effect(&self, _op: &Self::Op) -> Effect {
+        Effect::Depends
+    }
+
+    /// True when the two ops act alike in every state. A hint, asked of operations of unknown outcome; `false` is
+    /// always right.
+    fn interchangeable(&self, _left: &Self::Op, _right: &Self::Op) -> bool {
+        false
+    }
+
+    /// The memory of one state in bytes, with what it owns on the heap. States that own much should say so, since
+    /// [`Limits::bytes`](crate::Limits::bytes) rests on it.
+    fn state_bytes(&self, _state: &Self::State) -> u64 {
+        size_of::<Self::State>() as u64
+    }
+}
+
+/// How an op acts on any state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Never changes the state: `step` returns the same state or `None`.
+    Reads,
+    /// Allowed in every state, and leads from all of them to one and the same.
+    Overwrites,
+    /// Neither is promised.
+    Depends,
+}
+
+/// An operation that is not one of the object's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected {expected}, found {found}")]
+pub struct SpecificationError {
+    /// What the specification understands.
+    pub expected: String,
+    /// What was there.
+    pub found: String,
+}
+
+impl SpecificationError {
+    /// Says what was expected and what was found instead.
+    pub fn new(expected: impl Into<String>, found: impl ToString) -> Self {
+        Self { expected: expected.into(), found: crate::error::excerpt(&found.to_string()) }
+    }
+}

@@ -1,0 +1,16 @@
+//! The clusters one can run, by name.
+
+use crate::machine::cache::Cache;
+use crate::raft;
+use crate::system::System;
+use std::rc::Rc;
+
+/// All of them, in the order in which lists show them.
+pub fn systems() -> Vec<Rc<dyn System>> {
+    vec![Rc::new(raft::system::<Cache>("raft-cache", "a cache replicated by Raft"))]
+}
+
+/// The cluster of that name.
+pub fn system(name: &str) -> Option<Rc<dyn System>> {
+    systems().into_iter().find(|system| system.name() == name)
+}

@@ -1,0 +1,335 @@
+//! The contract between a protocol core and whatever drives it.
+//!
+//! A core is a value with two functions: [`Node::boot`] makes it from what its disk kept, and [`Node::step`] moves it by one
+//! [`Input`]. It answers with a list of [`Effect`]s, in order, and does nothing else: it has no clock, no randomness, no I/O and
+//! no threads. So the same value can be driven by an exhaustive search, by a heap of simulated events, by tokio inside turmoil and by
+//! tokio on a real machine, and it cannot tell which.
+//!
+//! # Laws
+//!
+//! 1. **Order.** Effects are one ordered list. A driver carries them out in that order.
+//! 2. **Durability.** What a message claims is durable must be durable: a vote or an acknowledgement is emitted only in the step that
+//!    takes the [`Input::Persisted`] for it. A leader may send entries while its own write is under way; that claims nothing.
+//! 3. **Disk.** Persists complete in order and [`Input::Persisted`] answers the oldest one outstanding. A crash keeps a prefix of
+//!    the writes. Hard state that did not change is not written again.
+//! 4. **State.** What is in the state behaves; nothing else is there: no counter, no metric, no text. Two states that behave alike
+//!    should be equal, because an exhaustive search counts them.
+//! 5. **Time.** [`Now`] enters the state only where behaviour depends on it. A driver reads its clock after it took an input, and first
+//!    hands over every timer that is due at that reading: a paused node wakes to its timers, then to its mail.
+//! 6. **Links.** Between [`Input::LinkUp`] and [`Input::LinkDown`] the messages of a pair arrive in order and at most once, or the
+//!    link goes down; nothing of an older connection arrives after. A send may be lost. Answers and events to one client leave in
+//!    effect order.
+//! 7. **Facts.** [`Effect::Note`] tells reports, invariants and fact-triggered faults what happened. It never steers the core.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fmt::{self, Debug};
+use std::hash::Hash;
+
+/// What can be stored, sent, compared and hashed: everything a core is made of.
+pub trait Data: Clone + Eq + Ord + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<T: Clone + Eq + Ord + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static> Data for T {}
+
+/// A node of a cluster. Ids are dense and start at 1, as people count: a cluster of three is `n1`, `n2`, `n3`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u8);
+
+impl NodeId {
+    /// The ids of a cluster of `count` nodes, in order.
+    pub fn all(count: u8) -> impl DoubleEndedIterator<Item = NodeId> + Clone {
+        (1..=count).map(NodeId)
+    }
+
+    /// The position of this node in a list of all nodes, from 0.
+    pub fn index(self) -> usize {
+        usize::from(self.0) - 1
+    }
+}
+
+/// A client session. It lives as long as the client does, across reconnections.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(pub u32);
+
+/// The number of a request within its client's session, growing. A retry keeps its number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+macro_rules! display_as {
+    ($type:ty, $prefix:literal) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+display_as!(NodeId, "n");
+display_as!(ClientId, "c");
+display_as!(RequestId, "#");
+
+/// A reading of one node's own clocks, which a nemesis may bend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Now {
+    /// Nanoseconds since some moment before the node booted; never goes back while the node runs.
+    pub monotonic_ns: u64,
+    /// Nanoseconds since the Unix epoch as this node believes; may jump either way.
+    pub wall_ns: u64,
+}
+
+/// How long a timer waits: the driver draws a length from `min_ns..=max_ns`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DelayRange {
+    /// The shortest wait, in nanoseconds.
+    pub min_ns: u64,
+    /// The longest wait, in nanoseconds, not below `min_ns`.
+    pub max_ns: u64,
+}
+
+impl DelayRange {
+    /// A range given in milliseconds.
+    pub const fn from_ms(min_ms: u64, max_ms: u64) -> Self {
+        assert!(min_ms <= max_ms, "a delay range runs from short to long");
+        Self { min_ns: min_ms * 1_000_000, max_ns: max_ms * 1_000_000 }
+    }
+}
+
+/// The words a core speaks. Split from [`Node`] so that the erased form of a core (see [`crate::system`]) can use the same
+/// [`Input`] and [`Effect`].
+pub trait Vocabulary: Clone + Eq + Hash + Debug + 'static {
+    /// What nodes say to each other.
+    type Message: Clone + Eq + Hash + Debug;
+    /// What a client asks.
+    type Request: Clone + Eq + Hash + Debug;
+    /// What a client is told when its request was carried out.
+    type Reply: Clone + Eq + Hash + Debug;
+    /// What a client is told unasked.
+    type Event: Clone + Eq + Hash + Debug;
+    /// The name of a timer. Setting a timer that is set moves it.
+    type Timer: Clone + Eq + Hash + Debug;
+    /// One change to the disk.
+    type Write: Clone + Eq + Hash + Debug;
+}
+
+/// What a log of writes folds to: the content of a disk.
+pub trait Disk<W>: Data + Default {
+    /// Applies one write.
+    fn apply(&mut self, write: &W);
+}
+
+/// A protocol core: a pure state machine that is one node of a cluster.
+pub trait Node:
+    Vocabulary<Message: Data, Request: Data, Reply: Data, Event: Data, Timer: Data, Write: Data> + Send + Sync
+{
+    /// What a node is told once: its id, its peers, its knobs.
+    type Config: Data;
+    /// What its writes fold to.
+    type Disk: Disk<Self::Write>;
+
+    /// Makes a node from what its disk kept. A first boot gets the default disk.
+    fn boot(config: &Self::Config, disk: Self::Disk, now: Now, effects: &mut Effects<Self>) -> Self;
+
+    /// Moves the node by one input.
+    fn step(&mut self, now: Now, input: Input<Self>, effects: &mut Effects<Self>);
+}
+
+/// One thing that happens to a node.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Input<V: Vocabulary> {
+    /// A message arrived.
+    Deliver {
+        /// Who sent it.
+        from: NodeId,
+        /// What it says.
+        message: V::Message,
+    },
+    /// A connection to a peer was made.
+    LinkUp(NodeId),
+    /// The connection to a peer broke: what was sent on it may be lost.
+    LinkDown(NodeId),
+    /// A timer ran out. It is no longer set.
+    TimerFired(V::Timer),
+    /// A client asks.
+    Request {
+        /// Whose session.
+        client: ClientId,
+        /// Which request of the session; the same at every retry.
+        request_id: RequestId,
+        /// What is asked.
+        body: V::Request,
+    },
+    /// A client's connection closed. Its session lives on.
+    ClientGone(ClientId),
+    /// The oldest outstanding [`Effect::Persist`] is durable.
+    Persisted,
+}
+
+/// One thing a node wants done.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Effect<V: Vocabulary> {
+    /// Send a message. It may be lost.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What it says.
+        message: V::Message,
+    },
+    /// Break the connection to a peer and make a new one.
+    ResetLink(NodeId),
+    /// Make these writes durable, in this order, then give [`Input::Persisted`]. Never empty.
+    Persist(Vec<V::Write>),
+    /// Set a timer, or move it when it is set.
+    SetTimer {
+        /// Which.
+        timer: V::Timer,
+        /// How long it waits.
+        range: DelayRange,
+    },
+    /// Stop a timer. A timer that is not set may be cancelled.
+    CancelTimer(V::Timer),
+    /// Answer a client's request.
+    Reply {
+        /// Whose session.
+        client: ClientId,
+        /// Which request.
+        request_id: RequestId,
+        /// The answer.
+        answer: Answer<V::Reply>,
+    },
+    /// Tell a client something it did not just ask.
+    Notify {
+        /// Whose session.
+        client: ClientId,
+        /// What happened.
+        event: V::Event,
+    },
+    /// Let the world know of a fact.
+    Note(Fact),
+}
+
+/// How a request ended at the node that took it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Answer<R> {
+    /// It was carried out.
+    Done(R),
+    /// This node did not carry it out now. An earlier attempt under the same request id may have been carried out elsewhere.
+    Refused(Refusal),
+}
+
+impl<R> Answer<R> {
+    /// The same answer with its content replaced.
+    pub fn map<S>(self, f: impl FnOnce(R) -> S) -> Answer<S> {
+        match self {
+            Answer::Done(reply) => Answer::Done(f(reply)),
+            Answer::Refused(refusal) => Answer::Refused(refusal),
+        }
+    }
+}
+
+/// Why a node did not carry out a request. Every refusal may be retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Only a leader can, and this node is none.
+    NotLeader {
+        /// Who leads, as far as this node knows.
+        leader: Option<NodeId>,
+    },
+}
+
+/// What reports, invariants and fact-triggered faults are told. One list for all protocols, so that a trigger needs no translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    /// The node stands for election in a term, ballot or epoch.
+    Campaigned {
+        /// The term, ballot or epoch.
+        epoch: u64,
+    },
+    /// The node gave its vote.
+    Voted {
+        /// The term, ballot or epoch.
+        epoch: u64,
+        /// To whom.
+        candidate: NodeId,
+    },
+    /// The node leads.
+    BecameLeader {
+        /// The term, ballot or epoch.
+        epoch: u64,
+    },
+    /// The node led and no longer does.
+    SteppedDown {
+        /// The term, ballot or epoch it led.
+        epoch: u64,
+    },
+    /// The node removed entries that contradict its leader's.
+    Truncated {
+        /// The first index removed.
+        from: u64,
+    },
+}
+
+/// The ordered list of what a step wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Effects<V: Vocabulary>(Vec<Effect<V>>);
+
+impl<V: Vocabulary> Default for Effects<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<V: Vocabulary> Effects<V> {
+    /// Appends an effect.
+    pub fn push(&mut self, effect: Effect<V>) {
+        self.0.push(effect);
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, to: NodeId, message: V::Message) {
+        self.push(Effect::Send { to, message });
+    }
+
+    /// Asks for writes to be made durable.
+    pub fn persist(&mut self, writes: Vec<V::Write>) {
+        assert!(!writes.is_empty(), "a persist writes something, or its completion would be awaited for nothing");
+        self.push(Effect::Persist(writes));
+    }
+
+    /// Sets a timer.
+    pub fn set_timer(&mut self, timer: V::Timer, range: DelayRange) {
+        self.push(Effect::SetTimer { timer, range });
+    }
+
+    /// Cancels a timer.
+    pub fn cancel_timer(&mut self, timer: V::Timer) {
+        self.push(Effect::CancelTimer(timer));
+    }
+
+    /// Answers a client.
+    pub fn reply(&mut self, client: ClientId, request_id: RequestId, answer: Answer<V::Reply>) {
+        self.push(Effect::Reply { client, request_id, answer });
+    }
+
+    /// Notes a fact.
+    pub fn note(&mut self, fact: Fact) {
+        self.push(Effect::Note(fact));
+    }
+
+    /// What was asked for so far.
+    pub fn as_slice(&self) -> &[Effect<V>] {
+        &self.0
+    }
+
+    /// Takes the effects out, leaving the list empty and its memory in place.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect<V>> + '_ {
+        self.0.drain(..)
+    }
+}

@@ -1,0 +1,277 @@
+//! The write-ahead log: the writes of a core, in order, on a disk that may crash at any moment.
+//!
+//! # Layout
+//!
+//! The file begins with 20 bytes: the magic, the version, the CRC-32 of the system's name, and the CRC-32 of all that. Then records, one after the
+//! other, numbers little endian:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 4 | length of the body |
+//! | 1 | type: 1 a write, 2 a mark |
+//! | 8 | the offset known durable when the record was written: all before it had been synced |
+//! | 4 | CRC-32 of the 13 bytes before |
+//! | length | body: a write in its wire form; a mark has none |
+//! | 4 | CRC-32 of the body |
+//!
+//! A batch is its writes and, once they are synced, a mark that says so. The mark is written without a sync of its own: it becomes durable
+//! with the next batch, or with the page cache. A crash keeps a prefix of the bytes, so it keeps a prefix of the writes, and may cut a
+//! batch in two.
+//!
+//! # Recovery
+//!
+//! The records are read up to the first that is damaged. The *mark of durability* is the greatest known-durable offset that any intact
+//! header in the file states, before the damage or after it.
+//!
+//! - Damage below it is no tear: something that was synced has changed. The log refuses to open and names the file and the offset.
+//! - Damage at or above it is a torn tail, the rest of a write that a crash cut short. It is cut off, and the log is synced before its
+//!   records are used: what was read may have been in the page cache only.
+//!
+//! So a flipped bit in the last synced batch refuses as long as the mark behind it is there. When a crash took the mark, the flip cannot
+//! be told from a tear: the batch is cut off from that record on, which is the loss of something synced, and a fault budget must count
+//! it as such. A file that was cut short by other hands looks torn, too: what is gone bears no witness.
+//!
+//! In the 20 bytes at the beginning, damage is a creation cut short if nothing follows, and refuses otherwise.
+
+use super::disk::Disk;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const MAGIC: [u8; 8] = *b"glasslog";
+const VERSION: u32 = 1;
+const PREAMBLE_LENGTH: usize = 20;
+const HEADER_LENGTH: usize = 17;
+const CHECKSUM_LENGTH: usize = 4;
+
+const WRITE: u8 = 1;
+const MARK: u8 = 2;
+
+/// Why a log cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WalError {
+    /// The path is relative. Its directory could not be synced reliably.
+    #[error("the path of a write-ahead log must be absolute: {}", path.display())]
+    RelativePath {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What was once durable has changed.
+    #[error(
+        "{} is damaged at offset {offset}, below offset {durable} up to which it was durable",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the first damaged record begins, in bytes.
+        offset: u64,
+        /// The mark of durability, in bytes.
+        durable: u64,
+    },
+    /// The file is a log of another system or another version.
+    #[error("{} is not a log of {system} in version {VERSION}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose log was expected.
+        system: String,
+    },
+    /// The disk failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the disk says.
+        source: io::Error,
+    },
+    /// A write that no record can hold.
+    #[error("a write of {length} bytes is too long for a record")]
+    TooLong {
+        /// In bytes.
+        length: usize,
+    },
+}
+
+/// An open log.
+#[derive(Debug)]
+pub struct Wal<D: Disk> {
+    disk: D,
+    file: D::File,
+    path: PathBuf,
+    /// Where the next record goes, in bytes.
+    end: u64,
+    /// Up to where the log is known durable, in bytes. Never beyond `end`.
+    durable: u64,
+}
+
+/// What an opened log held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The writes in their wire form, oldest first.
+    pub writes: Vec<Vec<u8>>,
+    /// How many bytes of a torn tail were cut off.
+    pub torn_bytes: u64,
+}
+
+impl<D: Disk> Wal<D> {
+    /// Opens the log of a system, or makes an empty one. The directory must exist. When this returns, all that was recovered is
+    /// durable, and so is the file's name.
+    pub async fn open(disk: D, path: &Path, system: &str) -> Result<(Self, Recovered), WalError> {
+        let Some(directory) = path.parent().filter(|_| path.is_absolute()) else {
+            return Err(WalError::RelativePath { path: path.into() });
+        };
+        let failed = |source| WalError::Io { path: path.into(), source };
+        let file = disk.open(path).await.map_err(failed)?;
+        let content = disk.read(&file).await.map_err(failed)?;
+        let found = examine(&content, path, system)?;
+        if found.end < content.len() {
+            disk.truncate(&file, found.end as u64).await.map_err(failed)?;
+        }
+        let mut end = found.end;
+        if end == 0 {
+            let preamble = preamble(system);
+            end = preamble.len();
+            disk.append(&file, 0, preamble).await.map_err(failed)?;
+        }
+        disk.sync(&file).await.map_err(failed)?;
+        disk.sync_directory(directory).await.map_err(failed)?;
+        let torn_bytes = (content.len() - found.end) as u64;
+        let recovered = Recovered { writes: found.writes, torn_bytes };
+        let (end, path) = (end as u64, path.into());
+        Ok((Self { disk, file, path, end, durable: end }, recovered))
+    }
+
+    /// Appends a batch of writes in their wire form. It is durable after the next [`Wal::sync`].
+    ///
+    /// After an error nobody knows what the file holds: the log must not be used any more.
+    pub async fn append(&mut self, writes: &[Vec<u8>]) -> Result<(), WalError> {
+        let mut records = Vec::new();
+        for write in writes {
+            push_record(&mut records, WRITE, self.durable, write)?;
+        }
+        self.append_bytes(records).await
+    }
+
+    /// Makes all that was appended durable, and marks it so. After an error the log must not be used any more.
+    pub async fn sync(&mut self) -> Result<(), WalError> {
+        let result = self.disk.sync(&self.file).await;
+        result.map_err(|source| self.failed(source))?;
+        self.durable = self.end;
+        let mut mark = Vec::new();
+        push_record(&mut mark, MARK, self.durable, &[])?;
+        self.append_bytes(mark).await
+    }
+
+    async fn append_bytes(&mut self, bytes: Vec<u8>) -> Result<(), WalError> {
+        let length = bytes.len() as u64;
+        let result = self.disk.append(&self.file, self.end, bytes).await;
+        result.map_err(|source| self.failed(source))?;
+        self.end += length;
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> WalError {
+        WalError::Io { path: self.path.clone(), source }
+    }
+}
+
+fn preamble(system: &str) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(crc32fast::hash(system.as_bytes()).to_le_bytes());
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+fn push_record(records: &mut Vec<u8>, kind: u8, durable: u64, body: &[u8]) -> Result<(), WalError> {
+    let Ok(length) = u32::try_from(body.len()) else {
+        return Err(WalError::TooLong { length: body.len() });
+    };
+    let start = records.len();
+    records.extend(length.to_le_bytes());
+    records.push(kind);
+    records.extend(durable.to_le_bytes());
+    records.extend(crc32fast::hash(&records[start..]).to_le_bytes());
+    records.extend(body);
+    records.extend(crc32fast::hash(body).to_le_bytes());
+    Ok(())
+}
+
+/// What a file's content says.
+struct Found {
+    writes: Vec<Vec<u8>>,
+    /// Where the intact part ends. Zero when not even the preamble is there.
+    end: usize,
+}
+
+fn examine(content: &[u8], path: &Path, system: &str) -> Result<Found, WalError> {
+    let expected = preamble(system);
+    if !content.starts_with(&expected) {
+        let intact = content.get(..PREAMBLE_LENGTH).is_some_and(|preamble| {
+            let (words, checksum) = preamble.split_at(PREAMBLE_LENGTH - CHECKSUM_LENGTH);
+            crc32fast::hash(words).to_le_bytes() == checksum
+        });
+        if intact {
+            return Err(WalError::Foreign { path: path.into(), system: system.into() });
+        }
+        if content.len() > PREAMBLE_LENGTH {
+            let durable = durable_after(content, 0).max(PREAMBLE_LENGTH as u64);
+            return Err(WalError::Damaged { path: path.into(), offset: 0, durable });
+        }
+        return Ok(Found { writes: Vec::new(), end: 0 });
+    }
+    let mut found = Found { writes: Vec::new(), end: PREAMBLE_LENGTH };
+    let mut durable = PREAMBLE_LENGTH as u64;
+    while let Some(header) = Header::read(content, found.end) {
+        durable = durable.max(header.durable);
+        let Some(body) = header.body(content, found.end) else { break };
+        if header.kind == WRITE {
+            found.writes.push(body.to_vec());
+        }
+        found.end += HEADER_LENGTH + body.len() + CHECKSUM_LENGTH;
+    }
+    if found.end < content.len() {
+        let durable = durable.max(durable_after(content, found.end));
+        if (found.end as u64) < durable {
+            return Err(WalError::Damaged { path: path.into(), offset: found.end as u64, durable });
+        }
+    }
+    Ok(found)
+}
+
+/// The greatest known-durable offset that any intact header from here on states. Behind damage nothing says where records begin, so
+/// every offset is tried.
+fn durable_after(content: &[u8], from: usize) -> u64 {
+    let headers = (from..content.len()).filter_map(|offset| Header::read(content, offset));
+    headers.map(|header| header.durable).max().unwrap_or(0)
+}
+
+struct Header {
+    length: usize,
+    kind: u8,
+    durable: u64,
+}
+
+impl Header {
+    /// The header at an offset, if it is intact and could have been written there.
+    fn read(content: &[u8], offset: usize) -> Option<Self> {
+        let bytes = content.get(offset..offset.checked_add(HEADER_LENGTH)?)?;
+        let (words, checksum) = bytes.split_at(HEADER_LENGTH - CHECKSUM_LENGTH);
+        let (length, kind, durable) = (&words[..4], words[4], &words[5..]);
+        let header = Self {
+            length: u32::from_le_bytes(length.try_into().ok()?) as usize,
+            kind,
+            durable: u64::from_le_bytes(durable.try_into().ok()?),
+        };
+        let plausible = matches!(kind, WRITE | MARK) && header.durable <= offset as u64;
+        (plausible && crc32fast::hash(words).to_le_bytes() == checksum).then_some(header)
+    }
+
+    /// The body of the record at an offset, if it is whole and intact.
+    fn body<'a>(&self, content: &'a [u8], offset: usize) -> Option<&'a [u8]> {
+        let start = offset + HEADER_LENGTH;
+        let body = content.get(start..start.checked_add(self.length)?)?;
+        let checksum = content.get(start + self.length..start + self.length + CHECKSUM_LENGTH)?;
+        (crc32fast::hash(body).to_le_bytes() == checksum).then_some(body)
+    }
+}

@@ -1,0 +1,45 @@
+//! Reference clusters: protocols as pure cores, the state machines they replicate, and the host that runs them.
+//!
+//! # What
+//!
+//! Each protocol is a *core*: a value that is moved by inputs and answers with effects. It does no I/O and knows no time but what it is
+//! told. What ships is what is model checked, because there is nothing else.
+//!
+//! # Entry points
+//!
+//! [`contract`] is the agreement every core keeps: read it first. [`raft`] is the first protocol. [`catalog::systems`] lists the clusters
+//! one can run, each behind the object-safe face of [`system`].
+//!
+//! # Code map
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`contract`] | inputs, effects and the laws between a core and its driver |
+//! | [`machine`] | state machines to replicate: the cache |
+//! | [`session`] | at-most-once execution of client commands |
+//! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
+//! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
+//! | [`catalog`] | the clusters by name |
+//! | `host` | the asynchronous host (feature `host`): sockets, timers, write-ahead log, gate |
+//!
+//! # Invariants
+//!
+//! The cores compile without tokio, turmoil, stateright or any source of randomness (`--no-default-features`). No core holds a
+//! hash-ordered container. Node ids are dense.
+//!
+//! # Not here
+//!
+//! Clients (crate `workloads`), faults (crate `nemesis`), and any judgement of what clients saw (crate `checker`, which knows nothing
+//! of this crate).
+
+pub mod catalog;
+pub mod contract;
+pub mod machine;
+pub mod parcel;
+pub mod raft;
+pub mod session;
+pub mod system;
+pub mod wire;
+
+#[cfg(feature = "host")]
+pub mod host;

@@ -1,0 +1,313 @@
+//! A whole system behind one object-safe face.
+//!
+//! Arenas and the host know no protocol. They hold a [`System`] (how to boot a node, how to read its wire forms, what must always
+//! hold) and a [`Member`] for each node, and they pass [`Parcel`]s between them. [`Reference`] gives this face to any [`Node`].
+
+use crate::contract::{DelayRange, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
+use crate::parcel::Parcel;
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+
+/// The vocabulary in which every word is a parcel.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Erased;
+
+impl Vocabulary for Erased {
+    type Message = Parcel;
+    type Request = Parcel;
+    type Reply = Parcel;
+    type Event = Parcel;
+    type Timer = Parcel;
+    type Write = Parcel;
+}
+
+/// One node of a system, its types put away.
+pub trait Member {
+    /// Moves the node by one input; appends what it wants done.
+    fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>);
+
+    /// The core itself, for those who know its type.
+    fn as_any(&self) -> &dyn Any;
+
+    /// The core's state in a line, for traces and scripts.
+    fn describe(&self) -> String;
+}
+
+/// The content of one node's disk, its type put away.
+pub trait DiskImage {
+    /// Applies one write.
+    fn apply(&mut self, write: &Parcel);
+
+    /// A copy.
+    fn duplicate(&self) -> Box<dyn DiskImage>;
+
+    /// The disk itself, for those who know its type.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Which of a system's words a run of bytes is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// [`Vocabulary::Message`].
+    Message,
+    /// [`Vocabulary::Request`].
+    Request,
+    /// [`Vocabulary::Reply`].
+    Reply,
+    /// [`Vocabulary::Event`].
+    Event,
+    /// [`Vocabulary::Write`].
+    Write,
+}
+
+/// Bytes that are not the word they should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{length} bytes are not a {word:?} of {system}: {cause}")]
+pub struct DecodeError {
+    /// What was expected.
+    pub word: Word,
+    /// Of which system.
+    pub system: String,
+    /// How many bytes there were.
+    pub length: usize,
+    /// What the decoder says.
+    pub cause: String,
+}
+
+/// What one node is told at its creation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Setup {
+    /// Its own id.
+    pub id: NodeId,
+    /// How many nodes the cluster has; their ids are `1..=nodes`.
+    pub nodes: u8,
+    /// The protocol's knobs.
+    pub knobs: Knobs,
+    /// The mutant to plant, by its id, if any.
+    pub mutant: Option<String>,
+}
+
+/// The protocol knobs a trial may turn. Some bugs live only at one setting of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Knobs {
+    /// How long a node waits to hear from a leader before it stands for election.
+    pub election_timeout: DelayRange,
+    /// How often a leader lets itself be heard, in milliseconds.
+    pub heartbeat_interval_ms: u64,
+    /// The most log entries in one message.
+    pub entries_per_append_max: usize,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self { election_timeout: DelayRange::from_ms(150, 300), heartbeat_interval_ms: 50, entries_per_append_max: 64 }
+    }
+}
+
+/// A bug that some system shipped, ready to be planted: exactly one rule or one effect of the core is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutant {
+    /// Its id, as `raft/commit-old-term`.
+    pub id: &'static str,
+    /// What the mutated code does wrong.
+    pub mechanism: &'static str,
+    /// Where it happened.
+    pub source: &'static str,
+    /// The property that must catch it.
+    pub seen_by: &'static str,
+}
+
+/// An invariant of a system, for lists and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvariantInfo {
+    /// Its name, as `election-safety`.
+    pub name: &'static str,
+    /// The law in a sentence.
+    pub law: &'static str,
+    /// Where the law is stated.
+    pub source: &'static str,
+}
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant}: {message}")]
+pub struct Broken {
+    /// Which one, by its name.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub message: String,
+}
+
+/// The invariants of one cluster, with their history. It is told of every boot and every step, and reads only what changed.
+pub trait Watch {
+    /// A node booted from its disk.
+    fn booted(&mut self, node: NodeId, member: &dyn Member) -> Result<(), Broken>;
+
+    /// A node made a step with these effects.
+    fn stepped(&mut self, node: NodeId, member: &dyn Member, effects: &[Effect<Erased>]) -> Result<(), Broken>;
+
+    /// The plain, whole-state form of the same laws over the nodes that are up: slow, and the oracle of the incremental form.
+    fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Result<(), Broken>;
+}
+
+/// A system under test, its types put away.
+pub trait System {
+    /// Its name, as `raft-cache`.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a sentence.
+    fn summary(&self) -> &'static str;
+
+    /// The mutants that can be planted in it.
+    fn mutants(&self) -> &'static [Mutant];
+
+    /// What must always hold inside it.
+    fn invariants(&self) -> &'static [InvariantInfo];
+
+    /// An empty disk.
+    fn blank_disk(&self) -> Box<dyn DiskImage>;
+
+    /// Makes a node from its disk.
+    ///
+    /// # Panics
+    /// When the disk is of another system.
+    fn boot(&self, setup: &Setup, disk: &dyn DiskImage, now: Now, effects: &mut Effects<Erased>) -> Box<dyn Member>;
+
+    /// Reads one of its words from its wire form.
+    fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError>;
+
+    /// The invariants of a new cluster.
+    fn watch(&self) -> Box<dyn Watch>;
+}
+
+/// Gives any core the face of a [`System`].
+pub struct Reference<N: Node<Config = Setup>> {
+    /// See [`System::name`].
+    pub name: &'static str,
+    /// See [`System::summary`].
+    pub summary: &'static str,
+    /// See [`System::mutants`].
+    pub mutants: &'static [Mutant],
+    /// See [`System::invariants`].
+    pub invariants: &'static [InvariantInfo],
+    /// See [`System::watch`].
+    pub watch: fn() -> Box<dyn Watch>,
+    /// Which core.
+    pub core: std::marker::PhantomData<N>,
+}
+
+struct Typed<N>(N);
+
+impl<N: Node> Member for Typed<N> {
+    fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
+        let mut typed = Effects::default();
+        self.0.step(now, restore(input), &mut typed);
+        erase(typed, effects);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+struct TypedDisk<N: Node>(N::Disk);
+
+impl<N: Node> DiskImage for TypedDisk<N> {
+    fn apply(&mut self, write: &Parcel) {
+        self.0.apply(write.open::<N::Write>().expect("a disk is given the writes of its own system"));
+    }
+
+    fn duplicate(&self) -> Box<dyn DiskImage> {
+        Box::new(TypedDisk::<N>(self.0.clone()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        &self.0
+    }
+}
+
+impl<N: Node<Config = Setup>> System for Reference<N> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    fn mutants(&self) -> &'static [Mutant] {
+        self.mutants
+    }
+
+    fn invariants(&self) -> &'static [InvariantInfo] {
+        self.invariants
+    }
+
+    fn blank_disk(&self) -> Box<dyn DiskImage> {
+        Box::new(TypedDisk::<N>(N::Disk::default()))
+    }
+
+    fn boot(&self, setup: &Setup, disk: &dyn DiskImage, now: Now, effects: &mut Effects<Erased>) -> Box<dyn Member> {
+        let disk: &N::Disk = disk.as_any().downcast_ref().expect("a node is booted from a disk of its own system");
+        let mut typed = Effects::default();
+        let node = N::boot(setup, disk.clone(), now, &mut typed);
+        erase(typed, effects);
+        Box::new(Typed(node))
+    }
+
+    fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
+        fn read<T: crate::contract::Data>(bytes: &[u8]) -> Result<Parcel, String> {
+            match postcard::take_from_bytes::<T>(bytes) {
+                Ok((value, [])) => Ok(Parcel::new(value)),
+                Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        let read = match word {
+            Word::Message => read::<N::Message>,
+            Word::Request => read::<N::Request>,
+            Word::Reply => read::<N::Reply>,
+            Word::Event => read::<N::Event>,
+            Word::Write => read::<N::Write>,
+        };
+        read(bytes).map_err(|cause| DecodeError { word, system: self.name.to_string(), length: bytes.len(), cause })
+    }
+
+    fn watch(&self) -> Box<dyn Watch> {
+        (self.watch)()
+    }
+}
+
+fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
+    match input {
+        Input::Deliver { from, message } => Input::Deliver { from, message: message.take() },
+        Input::LinkUp(peer) => Input::LinkUp(peer),
+        Input::LinkDown(peer) => Input::LinkDown(peer),
+        Input::TimerFired(timer) => Input::TimerFired(timer.take()),
+        Input::Request { client, request_id, body } => Input::Request { client, request_id, body: body.take() },
+        Input::ClientGone(client) => Input::ClientGone(client),
+        Input::Persisted => Input::Persisted,
+    }
+}
+
+fn erase<N: Node>(mut typed: Effects<N>, effects: &mut Effects<Erased>) {
+    for effect in typed.drain() {
+        effects.push(match effect {
+            Effect::Send { to, message } => Effect::Send { to, message: Parcel::new(message) },
+            Effect::ResetLink(peer) => Effect::ResetLink(peer),
+            Effect::Persist(writes) => Effect::Persist(writes.into_iter().map(Parcel::new).collect()),
+            Effect::SetTimer { timer, range } => Effect::SetTimer { timer: Parcel::new(timer), range },
+            Effect::CancelTimer(timer) => Effect::CancelTimer(Parcel::new(timer)),
+            Effect::Reply { client, request_id, answer } => {
+                Effect::Reply { client, request_id, answer: answer.map(Parcel::new) }
+            }
+            Effect::Notify { client, event } => Effect::Notify { client, event: Parcel::new(event) },
+            Effect::Note(fact) => Effect::Note(fact),
+        });
+    }
+}

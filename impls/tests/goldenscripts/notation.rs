@@ -1,0 +1,33 @@
+//! The words of a trace that are the same for all protocols. What a protocol says itself stands in its own `Debug` form.
+
+use std::fmt::Write;
+use stormglass_impls::contract::{Answer, Fact, NodeId, Refusal};
+use stormglass_impls::parcel::Parcel;
+
+/// `n1 leads @1` and the like.
+pub(crate) fn fact(node: NodeId, fact: Fact) -> String {
+    match fact {
+        Fact::Campaigned { epoch } => format!("{node} campaigns @{epoch}"),
+        Fact::Voted { epoch, candidate } => format!("{node} votes for {candidate} @{epoch}"),
+        Fact::BecameLeader { epoch } => format!("{node} leads @{epoch}"),
+        Fact::SteppedDown { epoch } => format!("{node} steps down @{epoch}"),
+        Fact::Truncated { from } => format!("{node} truncates from {from}"),
+    }
+}
+
+/// `Done(Stored)`, or why not.
+pub(crate) fn answer(answer: &Answer<Parcel>) -> String {
+    match answer {
+        Answer::Done(reply) => format!("Done({reply:?})"),
+        Answer::Refused(Refusal::NotLeader { leader: Some(leader) }) => format!("Refused(not the leader: {leader} is)"),
+        Answer::Refused(Refusal::NotLeader { leader: None }) => "Refused(not the leader)".to_string(),
+    }
+}
+
+/// The words of a list with a space before each.
+pub(crate) fn words<T: std::fmt::Debug>(list: impl IntoIterator<Item = T>) -> String {
+    list.into_iter().fold(String::new(), |mut text, word| {
+        write!(text, " {word:?}").expect("text can be written to");
+        text
+    })
+}

@@ -1,0 +1,239 @@
+//! The desk at which clients fetch their work and hand in their answers. One for all arenas.
+//!
+//! A client goes through three phases. In the storm it calls one operation after the other, with pauses. When the storm is over it makes its
+//! share of the final reads, again and again until each is answered. Then it is done.
+
+use crate::trial::Trial;
+use std::collections::VecDeque;
+use stormglass_checker::History;
+use stormglass_workloads::client::Outcome;
+use stormglass_workloads::recorder::Recorder;
+use stormglass_workloads::workload::{Binding, Completion, Operation, Workload};
+
+/// How an operation ended, as the desk is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// It was answered.
+    Answered(Completion),
+    /// It certainly did not happen.
+    Failed(String),
+    /// Nobody knows.
+    Unknown(String),
+}
+
+impl Ending {
+    /// How an operation ended, from what its client core said; an error when the system's answer is no answer to it.
+    pub fn of(
+        operation: &Operation,
+        outcome: Outcome,
+        binding: &dyn Binding,
+    ) -> Result<Ending, String> {
+        match outcome {
+            Outcome::Unknown => Ok(Ending::Unknown("deadline".to_string())),
+            Outcome::Done(reply) => match binding.completion(operation, &reply) {
+                Ok(completion) => Ok(Ending::Answered(completion)),
+                Err(error) => Err(format!("a {} was answered with: {error}", operation.f)),
+            },
+        }
+    }
+}
+
+/// The clients' work, and the history of it.
+pub struct Desk {
+    workload: Box<dyn Workload>,
+    recorder: Recorder,
+    clients: Vec<Progress>,
+    storm_ns: u64,
+    operations_max: u64,
+}
+
+struct Progress {
+    /// How many operations the client has called in the storm.
+    called: u64,
+    /// The final reads it has still to make. The one under way is among them.
+    finals: VecDeque<Operation>,
+    /// The operation under way, and whether it is a final read.
+    current: Option<(Operation, bool)>,
+}
+
+/// What a client does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Calls at this time, in simulated nanoseconds.
+    CallAt(u64),
+    /// Nothing more.
+    Done,
+}
+
+impl Desk {
+    /// The desk of a trial.
+    pub fn new(trial: &Trial) -> Self {
+        let workload = trial.workload.start(trial.seed);
+        let finals = workload.final_reads();
+        let clients = trial.clients as usize;
+        let share = |client| {
+            finals
+                .iter()
+                .skip(client)
+                .step_by(clients)
+                .cloned()
+                .collect()
+        };
+        Self {
+            recorder: Recorder::new(trial.clients),
+            clients: (0..clients)
+                .map(|client| Progress {
+                    called: 0,
+                    finals: share(client),
+                    current: None,
+                })
+                .collect(),
+            storm_ns: trial.storm_ms * 1_000_000,
+            operations_max: trial.operations_per_client_max.unwrap_or(u64::MAX),
+            workload,
+        }
+    }
+
+    /// What a client that has nothing open does next.
+    pub fn plan(&self, client: u32, now_ns: u64) -> Plan {
+        let progress = &self.clients[client as usize];
+        if now_ns < self.storm_ns && progress.called < self.operations_max {
+            let at_ns = now_ns + self.workload.think_time_ns(client, progress.called);
+            if at_ns < self.storm_ns {
+                return Plan::CallAt(at_ns);
+            }
+        }
+        if progress.finals.is_empty() {
+            Plan::Done
+        } else {
+            Plan::CallAt(now_ns.max(self.storm_ns))
+        }
+    }
+
+    /// A client calls now: gives the operation, and records that it was called.
+    pub fn call(&mut self, client: u32, now_ns: u64) -> Operation {
+        let progress = &mut self.clients[client as usize];
+        let last = now_ns >= self.storm_ns || progress.called >= self.operations_max;
+        let operation = if !last {
+            progress.called += 1;
+            self.workload.operation(client, progress.called - 1)
+        } else {
+            progress
+                .finals
+                .front()
+                .expect("a client calls only what it planned")
+                .clone()
+        };
+        progress.current = Some((operation.clone(), last));
+        self.recorder.invoke(now_ns, client, operation.clone());
+        operation
+    }
+
+    /// A client's operation ended now. A final read that was not answered is made again.
+    pub fn ended(&mut self, client: u32, now_ns: u64, ending: Ending) {
+        let progress = &mut self.clients[client as usize];
+        let (operation, last) = progress
+            .current
+            .take()
+            .expect("only what was called can end");
+        match ending {
+            Ending::Answered(completion) => {
+                if last {
+                    progress.finals.pop_front();
+                }
+                self.recorder.complete(now_ns, client, &completion);
+                self.workload.completed(client, &operation, &completion);
+            }
+            Ending::Failed(error) => self.recorder.fail(now_ns, client, &error),
+            Ending::Unknown(error) => self.recorder.unknown(now_ns, client, &error),
+        }
+    }
+
+    /// Whether every client is done.
+    pub fn all_done(&self) -> bool {
+        self.clients
+            .iter()
+            .all(|progress| progress.finals.is_empty() && progress.current.is_none())
+    }
+
+    /// The keys whose final read was not answered.
+    pub fn unread(&self) -> Vec<String> {
+        let finals = self.clients.iter().flat_map(|progress| &progress.finals);
+        finals
+            .map(|read| read.key.clone().unwrap_or_default())
+            .collect()
+    }
+
+    /// The recorder, for what the nemesis did.
+    pub fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
+    /// The history.
+    pub fn finish(self) -> History {
+        self.recorder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Arena;
+    use serde_json::json;
+    use stormglass_workloads::workload::WorkloadConfig;
+
+    fn desk() -> (Trial, Desk) {
+        let workload = WorkloadConfig::named("register").unwrap();
+        let trial = Trial {
+            clients: 2,
+            ..Trial::calm("raft-cache", workload, Arena::Simulator, 1)
+        };
+        let desk = Desk::new(&trial);
+        (trial, desk)
+    }
+
+    fn answered() -> Ending {
+        Ending::Answered(Completion::Ok(json!(1)))
+    }
+
+    #[test]
+    fn a_final_read_is_made_until_it_is_answered() {
+        let (trial, mut desk) = desk();
+        let storm_ns = trial.storm_ms * 1_000_000;
+        assert_eq!(desk.plan(0, storm_ns + 5), Plan::CallAt(storm_ns + 5));
+        let first = desk.call(0, storm_ns + 5);
+        desk.ended(0, storm_ns + 6, Ending::Unknown("deadline".into()));
+        assert_eq!(desk.call(0, storm_ns + 7), first);
+        desk.ended(0, storm_ns + 8, answered());
+        assert_ne!(desk.call(0, storm_ns + 9), first);
+        assert!(!desk.all_done());
+        assert_eq!(desk.unread().len(), 4, "five keys, one of them read");
+    }
+
+    #[test]
+    fn a_read_called_in_the_storm_is_no_final_read() {
+        let (trial, mut desk) = desk();
+        let storm_ns = trial.storm_ms * 1_000_000;
+        let mut now = 0;
+        while desk.call(0, now).f != "read" {
+            desk.ended(0, now, answered());
+            now += 1;
+        }
+        desk.ended(0, storm_ns + 1, answered());
+        assert_eq!(desk.unread().len(), 5);
+    }
+
+    #[test]
+    fn a_client_that_may_call_no_more_goes_on_to_its_final_reads() {
+        let (trial, _) = desk();
+        let trial = Trial {
+            operations_per_client_max: Some(1),
+            ..trial
+        };
+        let mut desk = Desk::new(&trial);
+        assert!(matches!(desk.plan(0, 0), Plan::CallAt(at) if at < trial.storm_ms * 1_000_000));
+        desk.call(0, 1);
+        desk.ended(0, 2, answered());
+        assert_eq!(desk.plan(0, 2), Plan::CallAt(trial.storm_ms * 1_000_000));
+    }
+}

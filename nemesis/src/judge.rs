@@ -1,0 +1,242 @@
+//! The verdict on a whole run: what the clients saw, what broke inside, and whether the run tested anything.
+
+use crate::record::{FaultStatus, Record, Run, Violation, ViolationKind};
+use crate::trial::Trial;
+use serde::{Deserialize, Serialize};
+use stormglass_checker::{CheckError, History, Judgement, Kind, Limits, Process, Reason, Verdict};
+
+/// The verdict on a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// The promise was kept, and the run put it to the test.
+    Valid,
+    /// The promise was broken.
+    Violation,
+    /// The judge reached a limit. Not a pass.
+    Unknown,
+    /// Nothing was put to the test. Not a pass.
+    Vacuous,
+}
+
+/// A run, judged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Judged {
+    /// The verdict.
+    pub ruling: Ruling,
+    /// The verdict in a sentence.
+    pub sentence: String,
+    /// The promise that was tested.
+    pub promise: String,
+    /// What broke inside the cluster.
+    pub violations: Vec<Violation>,
+    /// What the clients saw, judged.
+    pub judgement: Judgement,
+    /// Why the run tested nothing, if so.
+    pub vacuous: Option<String>,
+    /// What the clients did, counted.
+    pub counts: Counts,
+}
+
+/// What the clients did, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Calls.
+    pub operations: u64,
+    /// Calls that ended ok.
+    pub ok: u64,
+    /// Reads that ended ok.
+    pub ok_reads: u64,
+    /// Calls that certainly changed nothing.
+    pub fail: u64,
+    /// Calls of unknown outcome, those without a return among them.
+    pub info: u64,
+    /// Faults that really happened.
+    pub faults_installed: u64,
+    /// Faults that were planned.
+    pub faults_planned: u64,
+}
+
+/// Judges a run of a trial.
+pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
+    let workload = trial.workload.start(trial.seed);
+    let limits = Limits {
+        steps: trial.limits.steps,
+        bytes: trial.limits.bytes,
+        ..Limits::default()
+    };
+    let judgement = workload.judge(&run.history, &limits)?;
+    let counts = count(&run.history, &run.record);
+    let vacuous = vacuous(trial, run, &counts);
+    let violations = run.record.violations.clone();
+    let (ruling, sentence) = match (&judgement.verdict, violations.first(), &vacuous) {
+        (Verdict::Invalid(evidence), _, _) => {
+            let key = evidence
+                .key
+                .as_ref()
+                .map(|key| format!(" for key {key}"))
+                .unwrap_or_default();
+            (
+                Ruling::Violation,
+                format!("What the clients saw is not linearizable{key}."),
+            )
+        }
+        (_, Some(violation), _) => (Ruling::Violation, inside(violation)),
+        (Verdict::Unknown(unknown), None, _) => {
+            let limit = match unknown.reason {
+                Reason::Steps => format!("{} steps", unknown.limit),
+                Reason::Bytes => format!("{} bytes", unknown.limit),
+                Reason::Time => format!("{} nanoseconds", unknown.limit),
+            };
+            let judged = format!(
+                "{} of {} events",
+                unknown.progress.events_judged, unknown.progress.events_total
+            );
+            (
+                Ruling::Unknown,
+                format!("The judge reached its limit of {limit} after {judged}."),
+            )
+        }
+        (Verdict::Valid(_), None, Some(reason)) => (
+            Ruling::Vacuous,
+            format!("The run tested nothing: {reason}."),
+        ),
+        (Verdict::Valid(_), None, None) => {
+            let sentence = format!(
+                "What the clients saw is linearizable: {} of {} operations ended ok, under {} faults.",
+                counts.ok, counts.operations, counts.faults_installed
+            );
+            (Ruling::Valid, sentence)
+        }
+    };
+    Ok(Judged {
+        ruling,
+        sentence,
+        promise: workload.promise(),
+        violations,
+        judgement,
+        vacuous,
+        counts,
+    })
+}
+
+fn inside(violation: &Violation) -> String {
+    let node = violation
+        .node
+        .map(|node| format!(" at {node}"))
+        .unwrap_or_default();
+    match violation.kind {
+        ViolationKind::Invariant => {
+            format!("The cluster broke its own law {}{node}.", violation.name)
+        }
+        ViolationKind::Panic => format!("A node panicked{node}."),
+        ViolationKind::Host => format!("A host stopped{node}."),
+        ViolationKind::Progress => "The cluster was whole again and made no progress.".to_string(),
+        ViolationKind::Protocol => {
+            format!("A client was answered with something that is no answer{node}.")
+        }
+    }
+}
+
+fn count(history: &History, record: &Record) -> Counts {
+    let mut counts = Counts {
+        faults_planned: record.faults.len() as u64,
+        ..Counts::default()
+    };
+    counts.faults_installed = record
+        .faults
+        .iter()
+        .filter(|fault| fault.status == FaultStatus::Installed)
+        .count() as u64;
+    for event in history
+        .events
+        .iter()
+        .filter(|event| event.process != Process::Nemesis)
+    {
+        match event.kind {
+            Kind::Invoke => counts.operations += 1,
+            Kind::Ok => {
+                counts.ok += 1;
+                counts.ok_reads += u64::from(event.f == "read");
+            }
+            Kind::Fail => counts.fail += 1,
+            Kind::Info => {}
+        }
+    }
+    counts.info = counts.operations - counts.ok - counts.fail;
+    counts
+}
+
+fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
+    let wanted = &trial.vacuity;
+    if run.record.interrupted {
+        return Some(format!(
+            "it was interrupted after {} simulated milliseconds",
+            run.record.ended_ns / 1_000_000
+        ));
+    }
+    if counts.ok < wanted.ok_operations_min {
+        return Some(format!(
+            "{} operations ended ok, {} are wanted",
+            counts.ok, wanted.ok_operations_min
+        ));
+    }
+    if counts.ok_reads < wanted.ok_reads_min {
+        return Some(format!(
+            "{} reads ended ok, {} are wanted",
+            counts.ok_reads, wanted.ok_reads_min
+        ));
+    }
+    if wanted.fault_must_overlap && !trial.schedule.is_empty() && !overlaps(run) {
+        return Some(
+            "no requested fault was installed while an operation was under way".to_string(),
+        );
+    }
+    if wanted.final_reads_required {
+        let healed = run.record.healed_ns;
+        let read_since = |key: &Option<String>| {
+            let events = run.history.events.iter();
+            let mut reads = events
+                .filter(|event| event.kind == Kind::Ok && event.f == "read" && event.key == *key);
+            reads.any(|event| event.time >= healed)
+        };
+        let finals = trial.workload.start(trial.seed).final_reads();
+        if let Some(missing) = finals.iter().find(|read| !read_since(&read.key)) {
+            let key = missing.key.as_deref().unwrap_or("the object");
+            return Some(format!("{key} was not read after everything was healed"));
+        }
+    }
+    None
+}
+
+/// Whether some fault that really happened was in force while some operation was open.
+fn overlaps(run: &Run) -> bool {
+    let bands: Vec<(u64, u64)> = run
+        .record
+        .faults
+        .iter()
+        .filter(|fault| fault.status == FaultStatus::Installed)
+        .filter_map(|fault| Some((fault.from_ns?, fault.until_ns.unwrap_or(u64::MAX))))
+        .collect();
+    let mut opened = std::collections::BTreeMap::new();
+    for event in &run.history.events {
+        match (event.process, event.kind) {
+            (Process::Client(process), Kind::Invoke) => {
+                opened.insert(process, event.time);
+            }
+            (Process::Client(process), _) => {
+                if let Some(from) = opened.remove(&process)
+                    && bands
+                        .iter()
+                        .any(|band| band.0 <= event.time && from <= band.1)
+                {
+                    return true;
+                }
+            }
+            (Process::Nemesis, _) => {}
+        }
+    }
+    opened
+        .values()
+        .any(|from| bands.iter().any(|band| *from <= band.1))
+}

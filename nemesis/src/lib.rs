@@ -1,0 +1,48 @@
+//! Attacks a cluster and writes down what happened.
+//!
+//! # What
+//!
+//! A [`trial::Trial`] is a whole experiment as data. An arena runs it and gives back a [`record::Run`]: the history its clients saw and
+//! the record of what the arena saw. [`judge::judge`] says what both mean.
+//!
+//! # Entry points
+//!
+//! [`profile::storm`] makes a schedule of faults from a seed. [`arena::run`] runs a trial in the arena it names.
+//!
+//! # Code map
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`trial`], [`schedule`], [`record`] | the experiment, its faults, and what came back: data |
+//! | [`profile`] | schedules made from a seed |
+//! | [`judge`] | the verdict on a run, vacuity among it |
+//! | [`weather`] | which frames are cut and delayed now: one for all arenas |
+//! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
+//! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
+//! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
+//! | [`simulator`] | the cores on a heap of events |
+//! | `turmoil` | the real host inside turmoil (feature `turmoil`) |
+//!
+//! # Invariants
+//!
+//! The same source, the same `Cargo.lock` and the same trial give the same digest and the same history, byte for byte. Every draw is
+//! keyed by what it is for. A fault that did nothing is not recorded as installed. A panic in a node is a violation, never a crash of
+//! the tool.
+//!
+//! # Not here
+//!
+//! Protocols and the host (crate `impls`), clients and operations (crate `workloads`), pages (crate `reports`).
+
+pub mod arena;
+pub mod conductor;
+pub mod desk;
+pub mod judge;
+pub mod observer;
+pub mod profile;
+pub mod record;
+pub mod schedule;
+pub mod simulator;
+pub mod trial;
+#[cfg(feature = "turmoil")]
+pub mod turmoil;
+pub mod weather;

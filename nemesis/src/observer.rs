@@ -1,0 +1,324 @@
+//! What happens around every step of a node, in every arena: the digest, the facts, the invariants, and a net for panics.
+//!
+//! [`Observed`] wraps a system. The nodes it boots look like any other, so neither the host nor the simulator knows that it is watched.
+
+use crate::desk::Desk;
+use crate::record::{
+    FactRecord, FaultRecord, RECORD_VERSION, Record, Traffic, Violation, ViolationKind,
+};
+use crate::trial::Trial;
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::{Rc, Weak};
+use stormglass_impls::contract::{Effect, Effects, Input, NodeId, Now};
+use stormglass_impls::parcel::Parcel;
+use stormglass_impls::system::{
+    Broken, DecodeError, DiskImage, Erased, InvariantInfo, Member, Mutant, Setup, System, Watch,
+    Word,
+};
+
+/// How many inputs lie between two checkpoints of the digest.
+const INPUTS_PER_CHECKPOINT: u64 = 4_096;
+
+/// What was observed of one cluster so far.
+pub struct Board {
+    digest: SipHasher13,
+    /// See [`crate::record::Record::inputs`].
+    inputs: u64,
+    /// See [`crate::record::Record::checkpoints`].
+    checkpoints: Vec<String>,
+    /// See [`crate::record::Record::facts`].
+    facts: Vec<FactRecord>,
+    /// What broke. The first one ends the trial.
+    pub violations: Vec<Violation>,
+    /// Facts that the conductor has not seen yet.
+    unseen: VecDeque<FactRecord>,
+    watch: Box<dyn Watch>,
+    /// The nodes that are up. A crash drops a node, and with it this way to it.
+    members: BTreeMap<NodeId, Weak<RefCell<Box<dyn Member>>>>,
+    /// The arena's clock, in simulated nanoseconds: nodes may have clocks of their own that are wrong.
+    clock: Rc<dyn Fn() -> u64>,
+}
+
+impl Board {
+    /// An empty board for a cluster of that system.
+    pub fn new(system: &dyn System, clock: Rc<dyn Fn() -> u64>) -> Self {
+        Self {
+            digest: SipHasher13::new(),
+            inputs: 0,
+            checkpoints: Vec::new(),
+            facts: Vec::new(),
+            violations: Vec::new(),
+            unseen: VecDeque::new(),
+            watch: system.watch(),
+            members: BTreeMap::new(),
+            clock,
+        }
+    }
+
+    /// The digest of all inputs so far: 32 hexadecimal digits.
+    pub fn digest(&self) -> String {
+        format!("{:032x}", self.digest.finish128().as_u128())
+    }
+
+    /// The oldest fact the conductor has not seen.
+    pub fn next_fact(&mut self) -> Option<FactRecord> {
+        self.unseen.pop_front()
+    }
+
+    /// Writes down that something broke.
+    pub fn violation(
+        &mut self,
+        kind: ViolationKind,
+        name: &str,
+        node: Option<NodeId>,
+        message: String,
+    ) {
+        let time_ns = (self.clock)();
+        self.violations.push(Violation {
+            kind,
+            name: name.to_string(),
+            time_ns,
+            node,
+            message,
+        });
+    }
+
+    /// Runs the whole-state form of the invariants over the nodes that are up. Must not be called from within a step.
+    pub fn audit(&mut self) {
+        let up: Vec<_> = self
+            .members
+            .iter()
+            .filter_map(|(node, member)| Some((*node, member.upgrade()?)))
+            .collect();
+        let up: Vec<_> = up
+            .iter()
+            .map(|(node, member)| (*node, member.borrow()))
+            .collect();
+        let up: Vec<(NodeId, &dyn Member)> = up
+            .iter()
+            .map(|(node, member)| (*node, &***member))
+            .collect();
+        let verdict = self.watch.audit(&up);
+        self.note_broken(None, verdict);
+    }
+
+    /// At the end: a cluster that was whole again and did not answer every final read made no progress. Not asked of a trial that ended
+    /// early, because something broke or somebody interrupted it.
+    pub fn demand_progress(&mut self, trial: &Trial, desk: &Desk, interrupted: bool) {
+        if interrupted || desk.all_done() || !self.violations.is_empty() {
+            return;
+        }
+        let unread = desk.unread().join(", ");
+        let message = format!(
+            "no answer to the final read of {unread} within {} ms after healing",
+            trial.recovery_ms
+        );
+        self.violation(ViolationKind::Progress, "progress", None, message);
+    }
+
+    /// What was observed, as a record.
+    pub fn record(
+        &self,
+        trial: &Trial,
+        interrupted: bool,
+        traffic: Traffic,
+        faults: Vec<FaultRecord>,
+    ) -> Record {
+        Record {
+            schema_version: RECORD_VERSION,
+            digest: self.digest(),
+            checkpoints: self.checkpoints.clone(),
+            inputs: self.inputs,
+            interrupted,
+            ended_ns: (self.clock)(),
+            healed_ns: trial.storm_ms * 1_000_000,
+            traffic,
+            faults,
+            facts: self.facts.clone(),
+            violations: self.violations.clone(),
+        }
+    }
+
+    fn note_input(&mut self, node: NodeId, input: &Input<Erased>) {
+        ((self.clock)(), node, input).hash(&mut self.digest);
+        self.inputs += 1;
+        if self.inputs.is_multiple_of(INPUTS_PER_CHECKPOINT) {
+            self.checkpoints.push(self.digest());
+        }
+    }
+
+    fn note_boot(&mut self, node: NodeId) {
+        ((self.clock)(), node, "boot").hash(&mut self.digest);
+    }
+
+    fn note_effects(&mut self, node: NodeId, effects: &[Effect<Erased>]) {
+        for effect in effects {
+            if let Effect::Note(fact) = effect {
+                let record = FactRecord {
+                    time_ns: (self.clock)(),
+                    node,
+                    fact: *fact,
+                };
+                self.facts.push(record);
+                self.unseen.push_back(record);
+            }
+        }
+    }
+
+    fn note_broken(&mut self, node: Option<NodeId>, verdict: Result<(), Broken>) {
+        if let Err(Broken { invariant, message }) = verdict {
+            self.violation(ViolationKind::Invariant, invariant, node, message);
+        }
+    }
+
+    fn note_panic(&mut self, node: NodeId, payload: &(dyn Any + Send)) {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_string());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        let message = text.unwrap_or_else(|| "a panic without a message".to_string());
+        self.violation(ViolationKind::Panic, "panic", Some(node), message);
+    }
+}
+
+/// A system whose nodes are observed.
+pub struct Observed {
+    /// The system itself.
+    pub system: Rc<dyn System>,
+    /// Where it is written down.
+    pub board: Rc<RefCell<Board>>,
+}
+
+/// A node that is observed. After a panic it is dead: it takes inputs and does nothing.
+struct Watched {
+    node: NodeId,
+    member: Option<Rc<RefCell<Box<dyn Member>>>>,
+    board: Rc<RefCell<Board>>,
+}
+
+impl Member for Watched {
+    fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
+        let Some(member) = &mut self.member else {
+            return;
+        };
+        self.board.borrow_mut().note_input(self.node, &input);
+        let before = effects.as_slice().len();
+        let stepped = quietly(|| member.borrow_mut().step(now, input, effects));
+        let mut board = self.board.borrow_mut();
+        match stepped {
+            Ok(()) => {
+                let new = &effects.as_slice()[before..];
+                board.note_effects(self.node, new);
+                let verdict = board
+                    .watch
+                    .stepped(self.node, member.borrow().as_ref(), new);
+                board.note_broken(Some(self.node), verdict);
+            }
+            Err(payload) => {
+                board.note_panic(self.node, payload.as_ref());
+                self.member = None;
+            }
+        }
+    }
+
+    /// The observer itself: what it observes is for the board alone.
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn describe(&self) -> String {
+        self.member.as_ref().map_or_else(
+            || "panicked".to_string(),
+            |member| member.borrow().describe(),
+        )
+    }
+}
+
+impl System for Observed {
+    fn name(&self) -> &'static str {
+        self.system.name()
+    }
+
+    fn summary(&self) -> &'static str {
+        self.system.summary()
+    }
+
+    fn mutants(&self) -> &'static [Mutant] {
+        self.system.mutants()
+    }
+
+    fn invariants(&self) -> &'static [InvariantInfo] {
+        self.system.invariants()
+    }
+
+    fn blank_disk(&self) -> Box<dyn DiskImage> {
+        self.system.blank_disk()
+    }
+
+    fn boot(
+        &self,
+        setup: &Setup,
+        disk: &dyn DiskImage,
+        now: Now,
+        effects: &mut Effects<Erased>,
+    ) -> Box<dyn Member> {
+        let node = setup.id;
+        let booted = quietly(|| self.system.boot(setup, disk, now, effects));
+        let mut board = self.board.borrow_mut();
+        board.note_boot(node);
+        let member = match booted {
+            Ok(member) => {
+                board.note_effects(node, effects.as_slice());
+                let verdict = board.watch.booted(node, member.as_ref());
+                board.note_broken(Some(node), verdict);
+                let member = Rc::new(RefCell::new(member));
+                board.members.insert(node, Rc::downgrade(&member));
+                Some(member)
+            }
+            Err(payload) => {
+                board.note_panic(node, payload.as_ref());
+                None
+            }
+        };
+        Box::new(Watched {
+            node,
+            member,
+            board: Rc::clone(&self.board),
+        })
+    }
+
+    fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
+        self.system.decode(word, bytes)
+    }
+
+    fn watch(&self) -> Box<dyn Watch> {
+        self.system.watch()
+    }
+}
+
+thread_local! {
+    /// Whether a node of this thread is at work: its panic is a finding, and is reported as one, not on standard error.
+    static AT_WORK: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs a node's code, and catches its panic without the usual noise.
+fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !AT_WORK.get() {
+                usual(info);
+            }
+        }));
+    });
+    let nested = AT_WORK.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    AT_WORK.set(nested);
+    result
+}

@@ -1,0 +1,357 @@
+//! The client as a core: sends a call, follows redirects, retries under the same request id, and gives up at the deadline.
+//!
+//! It obeys the same [contract](stormglass_impls::contract) as the servers, so every arena drives it as it drives them. It knows no
+//! system: bodies are bytes. Its driver gives it one operation at a time as an [`Input::Request`] and gets back one
+//! [`Answer::Done`] with an [`Outcome`].
+//!
+//! A retry is part of the same operation. Only an answer ends an operation early: a timeout or a broken connection proves nothing about
+//! a mutation, so all the client does about either is to try again, elsewhere.
+
+use serde::{Deserialize, Serialize};
+use stormglass_impls::contract::{
+    Answer, ClientId, DelayRange, Disk, Effects, Input, Node, NodeId, Now, Refusal, RequestId,
+    Vocabulary,
+};
+use stormglass_impls::wire::ClientFrame;
+
+/// What a client is told once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientConfig {
+    /// Its own id.
+    pub id: ClientId,
+    /// How many servers there are; their ids are `1..=servers`.
+    pub servers: u8,
+    /// How patient it is.
+    pub patience: Patience,
+}
+
+/// How long a client waits, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patience {
+    /// For an answer, before it asks the next server.
+    pub attempt_timeout_ms: u64,
+    /// Before it asks again where it was refused without a hint, or where the connection broke.
+    pub backoff_ms: u64,
+    /// For the whole operation, all attempts together. After that its outcome is unknown.
+    pub deadline_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempt_timeout_ms: 250,
+            backoff_ms: 30,
+            deadline_ms: 2_000,
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The system carried it out and said this, in its wire form.
+    Done(Vec<u8>),
+    /// The deadline passed. It may have been carried out, may be later, or never.
+    Unknown,
+}
+
+/// The client's timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ClientTimer {
+    /// Time to try again: the attempt got no answer, or its pause is over.
+    Retry,
+    /// Time to give up.
+    Deadline,
+}
+
+/// A client holds nothing that must outlive it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NoDisk;
+
+impl Disk<()> for NoDisk {
+    fn apply(&mut self, (): &()) {}
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    config: ClientConfig,
+    /// Whom it asks next: the server that answered last, or the one it was pointed to.
+    server: NodeId,
+    open: Option<Open>,
+}
+
+/// The operation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Open {
+    request_id: RequestId,
+    body: Vec<u8>,
+    /// Whether the attempt is out and unanswered; otherwise the client pauses before the next.
+    waiting: bool,
+}
+
+impl Vocabulary for Client {
+    type Message = ClientFrame;
+    type Request = Vec<u8>;
+    type Reply = Outcome;
+    type Event = ();
+    type Timer = ClientTimer;
+    type Write = ();
+}
+
+impl Node for Client {
+    type Config = ClientConfig;
+    type Disk = NoDisk;
+
+    fn boot(config: &ClientConfig, _: NoDisk, _: Now, _: &mut Effects<Self>) -> Self {
+        // Clients begin at different servers, so that a redirect is an everyday event.
+        let first = (config.id.0 % u32::from(config.servers)) as u8 + 1;
+        Self {
+            config: config.clone(),
+            server: NodeId(first),
+            open: None,
+        }
+    }
+
+    fn step(&mut self, _: Now, input: Input<Self>, effects: &mut Effects<Self>) {
+        match input {
+            Input::Request {
+                request_id, body, ..
+            } => {
+                assert!(self.open.is_none(), "a client has one operation open");
+                self.open = Some(Open {
+                    request_id,
+                    body,
+                    waiting: false,
+                });
+                let deadline_ms = self.config.patience.deadline_ms;
+                effects.set_timer(
+                    ClientTimer::Deadline,
+                    DelayRange::from_ms(deadline_ms, deadline_ms),
+                );
+                self.attempt(effects);
+            }
+            Input::Deliver {
+                from,
+                message: ClientFrame::Answer { request_id, answer },
+            } => self.answered(from, request_id, answer, effects),
+            Input::LinkDown(server) => {
+                let waits_here = self.open.as_ref().is_some_and(|open| open.waiting);
+                if waits_here && server == self.server {
+                    self.server = self.after(server);
+                    self.pause(effects);
+                }
+            }
+            Input::TimerFired(ClientTimer::Retry) => {
+                let Some(open) = &self.open else { return };
+                if open.waiting {
+                    self.server = self.after(self.server);
+                }
+                self.attempt(effects);
+            }
+            Input::TimerFired(ClientTimer::Deadline) => self.end(Outcome::Unknown, effects),
+            // A server calls nobody, and this client asked for no events.
+            Input::Deliver { .. } => {}
+            Input::LinkUp(_) | Input::ClientGone(_) | Input::Persisted => {}
+        }
+    }
+}
+
+impl Client {
+    /// Which server this client asks next.
+    pub fn server(&self) -> NodeId {
+        self.server
+    }
+
+    fn after(&self, server: NodeId) -> NodeId {
+        NodeId(server.0 % self.config.servers + 1)
+    }
+
+    fn attempt(&mut self, effects: &mut Effects<Self>) {
+        let Some(open) = &mut self.open else { return };
+        open.waiting = true;
+        let call = ClientFrame::Call {
+            request_id: open.request_id,
+            body: open.body.clone(),
+        };
+        effects.send(self.server, call);
+        let timeout_ms = self.config.patience.attempt_timeout_ms;
+        effects.set_timer(
+            ClientTimer::Retry,
+            DelayRange::from_ms(timeout_ms, timeout_ms),
+        );
+    }
+
+    fn pause(&mut self, effects: &mut Effects<Self>) {
+        let Some(open) = &mut self.open else { return };
+        open.waiting = false;
+        let backoff_ms = self.config.patience.backoff_ms;
+        effects.set_timer(
+            ClientTimer::Retry,
+            DelayRange::from_ms(backoff_ms, backoff_ms),
+        );
+    }
+
+    fn answered(
+        &mut self,
+        from: NodeId,
+        request_id: RequestId,
+        answer: Answer<Vec<u8>>,
+        effects: &mut Effects<Self>,
+    ) {
+        let Some(open) = &self.open else { return };
+        if open.request_id != request_id {
+            return; // An answer to an operation that has ended.
+        }
+        match answer {
+            Answer::Done(reply) => {
+                self.server = from;
+                self.end(Outcome::Done(reply), effects);
+            }
+            // A refusal that is not from the server now asked says nothing about the attempt under way.
+            Answer::Refused(_) if from != self.server || !open.waiting => {}
+            Answer::Refused(Refusal::NotLeader {
+                leader: Some(leader),
+            }) if leader != from && (1..=self.config.servers).contains(&leader.0) => {
+                self.server = leader;
+                self.attempt(effects);
+            }
+            Answer::Refused(Refusal::NotLeader { .. }) => {
+                self.server = self.after(self.server);
+                self.pause(effects);
+            }
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome, effects: &mut Effects<Self>) {
+        let Some(open) = self.open.take() else { return };
+        effects.cancel_timer(ClientTimer::Retry);
+        effects.cancel_timer(ClientTimer::Deadline);
+        effects.reply(self.config.id, open.request_id, Answer::Done(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_impls::contract::Effect;
+
+    fn client(servers: u8) -> Client {
+        let config = ClientConfig {
+            id: ClientId(0),
+            servers,
+            patience: Patience::default(),
+        };
+        Client::boot(&config, NoDisk, Now::default(), &mut Effects::default())
+    }
+
+    fn step(client: &mut Client, input: Input<Client>) -> Vec<Effect<Client>> {
+        let mut effects = Effects::default();
+        client.step(Now::default(), input, &mut effects);
+        effects.as_slice().to_vec()
+    }
+
+    fn request(id: u64) -> Input<Client> {
+        Input::Request {
+            client: ClientId(0),
+            request_id: RequestId(id),
+            body: vec![9],
+        }
+    }
+
+    fn answer(from: u8, id: u64, answer: Answer<Vec<u8>>) -> Input<Client> {
+        let request_id = RequestId(id);
+        Input::Deliver {
+            from: NodeId(from),
+            message: ClientFrame::Answer { request_id, answer },
+        }
+    }
+
+    fn call_to(effects: &[Effect<Client>]) -> Option<(NodeId, RequestId)> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Send {
+                to,
+                message: ClientFrame::Call { request_id, .. },
+            } => Some((*to, *request_id)),
+            _ => None,
+        })
+    }
+
+    fn outcome(effects: &[Effect<Client>]) -> Option<Outcome> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Reply {
+                answer: Answer::Done(outcome),
+                ..
+            } => Some(outcome.clone()),
+            _ => None,
+        })
+    }
+
+    fn refused(leader: Option<u8>) -> Answer<Vec<u8>> {
+        Answer::Refused(Refusal::NotLeader {
+            leader: leader.map(NodeId),
+        })
+    }
+
+    #[test]
+    fn a_call_follows_a_redirect_and_ends_with_the_answer() {
+        let mut client = client(3);
+        assert_eq!(
+            call_to(&step(&mut client, request(1))),
+            Some((NodeId(1), RequestId(1)))
+        );
+        let redirected = step(&mut client, answer(1, 1, refused(Some(3))));
+        assert_eq!(call_to(&redirected), Some((NodeId(3), RequestId(1))));
+        let done = step(&mut client, answer(3, 1, Answer::Done(vec![7])));
+        assert_eq!(outcome(&done), Some(Outcome::Done(vec![7])));
+        assert_eq!(
+            call_to(&step(&mut client, request(2))),
+            Some((NodeId(3), RequestId(2))),
+            "the server that answered is asked first next time"
+        );
+    }
+
+    #[test]
+    fn silence_moves_on_to_the_next_server_under_the_same_request_id() {
+        let mut client = client(3);
+        step(&mut client, request(5));
+        for server in [2, 3, 1] {
+            let retried = step(&mut client, Input::TimerFired(ClientTimer::Retry));
+            assert_eq!(call_to(&retried), Some((NodeId(server), RequestId(5))));
+        }
+        let late = step(&mut client, answer(2, 5, Answer::Done(vec![1])));
+        assert_eq!(
+            outcome(&late),
+            Some(Outcome::Done(vec![1])),
+            "whoever answers, answers"
+        );
+    }
+
+    #[test]
+    fn a_broken_connection_proves_nothing_and_is_retried_after_a_pause() {
+        let mut client = client(3);
+        step(&mut client, request(1));
+        let broken = step(&mut client, Input::LinkDown(NodeId(1)));
+        assert_eq!((call_to(&broken), outcome(&broken)), (None, None));
+        let retried = step(&mut client, Input::TimerFired(ClientTimer::Retry));
+        assert_eq!(call_to(&retried), Some((NodeId(2), RequestId(1))));
+        let elsewhere = step(&mut client, Input::LinkDown(NodeId(1)));
+        assert_eq!(elsewhere, vec![], "a connection it does not wait on");
+    }
+
+    #[test]
+    fn at_the_deadline_the_outcome_is_unknown_and_a_late_answer_changes_nothing() {
+        let mut client = client(3);
+        step(&mut client, request(1));
+        let gave_up = step(&mut client, Input::TimerFired(ClientTimer::Deadline));
+        assert_eq!(outcome(&gave_up), Some(Outcome::Unknown));
+        assert_eq!(
+            step(&mut client, answer(1, 1, Answer::Done(vec![1]))),
+            vec![]
+        );
+        step(&mut client, request(2));
+        let stale = step(&mut client, answer(1, 1, Answer::Done(vec![1])));
+        assert_eq!(stale, vec![], "an answer to the operation before");
+    }
+}

@@ -1,0 +1,39 @@
+//! What clients do, and what the answers must satisfy.
+//!
+//! # What
+//!
+//! A workload draws operations, puts them into the words of the system under test, reads the answers back and names the specification
+//! that judges them. The client that carries them to the servers is a pure core, like the servers.
+//!
+//! # Entry points
+//!
+//! [`workload::WorkloadConfig`] is a workload as data; [`workload::Workload`] is one at work. [`client::Client`] is the client core.
+//!
+//! # Code map
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`draw`] | random draws keyed by purpose |
+//! | [`client`] | the client core: timeouts, redirects, retries, the deadline |
+//! | [`workload`] | workloads by name, and their face towards the arenas |
+//! | [`register`] | read, write, compare-and-set over several keys |
+//! | [`recorder`] | turns calls and outcomes into a history |
+//! | `driver` | runs a client core on tokio (feature `driver`) |
+//!
+//! # Invariants
+//!
+//! An operation is one call and one return, whatever retries it took. No outcome but an answer from the system is certain. The
+//! specification that judges comes from the system's promise (crate `checker`), never from its implementation.
+//!
+//! # Not here
+//!
+//! Faults and arenas (crate `nemesis`); the judgement itself (crate `checker`).
+
+pub mod client;
+pub mod draw;
+pub mod recorder;
+pub mod register;
+pub mod workload;
+
+#[cfg(feature = "driver")]
+pub mod driver;

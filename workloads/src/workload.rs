@@ -1,0 +1,111 @@
+//! Workloads by name, and their face towards the arenas.
+
+use crate::register::{CacheBinding, Register, RegisterConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stormglass_checker::{CheckError, History, Judgement, Limits};
+
+/// A workload as data: part of a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum WorkloadConfig {
+    /// See [`crate::register`].
+    Register(RegisterConfig),
+}
+
+/// A workload for lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkloadInfo {
+    /// Its name, as given to `--workload`.
+    pub name: &'static str,
+    /// What its clients do, in a sentence.
+    pub summary: &'static str,
+}
+
+/// All workloads, in the order in which lists show them.
+pub const WORKLOADS: &[WorkloadInfo] = &[WorkloadInfo {
+    name: "register",
+    summary: "reads, writes and compare-and-sets over several keys, each key a linearizable register",
+}];
+
+impl WorkloadConfig {
+    /// The default form of the workload of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "register" => Some(Self::Register(RegisterConfig::default())),
+            _ => None,
+        }
+    }
+
+    /// The name of this workload.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "register",
+        }
+    }
+
+    /// Puts the workload to work.
+    pub fn start(&self, seed: u64) -> Box<dyn Workload> {
+        match self {
+            Self::Register(config) => Box::new(Register::new(config.clone(), seed)),
+        }
+    }
+
+    /// What puts this workload's operations into the words of a cluster; `None` when the cluster does not offer what it asks.
+    pub fn binding(&self, cluster: &str) -> Option<Box<dyn Binding>> {
+        match (self, cluster) {
+            (Self::Register(_), "raft-cache") => Some(Box::new(CacheBinding)),
+            _ => None,
+        }
+    }
+}
+
+/// An operation as a history shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// What is done, as `read`.
+    pub f: &'static str,
+    /// To what.
+    pub key: Option<String>,
+    /// With what, as `[1,2]` for a compare-and-set.
+    pub value: Value,
+}
+
+/// What a system's answer to an operation says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Completion {
+    /// It was carried out; the value completes the operation.
+    Ok(Value),
+    /// A comparison was refused: nothing changed, and that is an observation.
+    Mismatch,
+}
+
+/// A workload at work.
+pub trait Workload {
+    /// The operation of `client` that is its `n`th, from 0.
+    fn operation(&mut self, client: u32, n: u64) -> Operation;
+
+    /// How long `client` waits before its `n`th operation, in nanoseconds.
+    fn think_time_ns(&self, client: u32, n: u64) -> u64;
+
+    /// An operation of `client` ended with an answer.
+    fn completed(&mut self, client: u32, operation: &Operation, completion: &Completion);
+
+    /// The reads that show the final state, once everything is healed.
+    fn final_reads(&self) -> Vec<Operation>;
+
+    /// What the history is judged against, as a sentence for reports.
+    fn promise(&self) -> String;
+
+    /// Judges a history.
+    fn judge(&self, history: &History, limits: &Limits) -> Result<Judgement, CheckError>;
+}
+
+/// Puts operations into a system's words, and reads its answers.
+pub trait Binding {
+    /// The system's request for an operation, in its wire form.
+    fn request(&self, operation: &Operation) -> Vec<u8>;
+
+    /// What the system's reply to an operation says; an error when it is no reply to that.
+    fn completion(&self, operation: &Operation, reply: &[u8]) -> Result<Completion, String>;
+}
