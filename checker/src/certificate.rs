@@ -26,7 +26,9 @@ pub fn verify<S: Specification>(
         // Of the operations so far, the one called last. Nothing after it may have returned before that call.
         let mut latest_call: Option<&Operation> = None;
         for id in &part.order {
-            let operation = operations.get(*id).ok_or_else(|| format!("there is no operation #{id}"))?;
+            let operation = operations
+                .get(*id)
+                .ok_or_else(|| format!("there is no operation #{id}"))?;
             if std::mem::replace(&mut placed[*id], true) {
                 return Err(format!("operation #{id} is placed twice"));
             }
@@ -35,7 +37,9 @@ pub fn verify<S: Specification>(
             }
             if let Some(earlier) = latest_call.filter(|earlier| operation.precedes(earlier)) {
                 let before = earlier.id;
-                return Err(format!("operation #{id} returned before #{before} was called, but is placed after it"));
+                return Err(format!(
+                    "operation #{id} returned before #{before} was called, but is placed after it"
+                ));
             }
             if latest_call.is_none_or(|earlier| earlier.call < operation.call) {
                 latest_call = Some(operation);
@@ -45,7 +49,10 @@ pub fn verify<S: Specification>(
                 .map_err(|error| format!("operation #{id}: {error}"))?
                 .ok_or_else(|| format!("operation #{id} tells nothing and has no place"))?;
             state = specification.step(&state, &op).ok_or_else(|| {
-                let (op, state) = (specification.describe(&op), specification.describe_state(&state));
+                let (op, state) = (
+                    specification.describe(&op),
+                    specification.describe_state(&state),
+                );
                 format!("operation #{id}, {op}, is not allowed when the state is {state}")
             })?;
         }
@@ -54,7 +61,10 @@ pub fn verify<S: Specification>(
         let must = operation.outcome != Outcome::Unknown;
         let tells = || specification.parse(operation).map(|op| op.is_some());
         if must && tells().map_err(|error| format!("operation #{}: {error}", operation.id))? {
-            return Err(format!("operation #{} returned but is not placed", operation.id));
+            return Err(format!(
+                "operation #{} returned but is not placed",
+                operation.id
+            ));
         }
     }
     Ok(())

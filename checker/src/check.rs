@@ -56,26 +56,45 @@ pub fn check<S: Specification>(
     let mut stopped: BTreeMap<usize, (Reason, usize)> = BTreeMap::new();
     let mut broken: Option<evidence::Breach> = None;
 
-    let mut judge = |number: usize, meter: &mut Meter, stopped: &mut BTreeMap<usize, (Reason, usize)>| {
-        let part: &ParsedPart<'_, S::Op> = &parts[number];
-        let items = part.items(specification);
-        let horizon = broken.as_ref().map_or(usize::MAX, |breach| breach.prefix_events);
-        match search(specification, &[specification.initial()], &items, horizon, meter, None) {
-            Found::Legal(order) => {
-                orders[number] = Some(order.into_iter().map(|item| items[item].id).collect());
-            }
-            Found::Illegal(refusal) => {
-                let at_least = items[refusal.item].deadline.map_or(0, |deadline| deadline + 1);
-                let breach = evidence::locate(specification, history, part.key, at_least, limits);
-                if breach.prefix_events < horizon {
-                    broken = Some(breach);
+    let mut judge =
+        |number: usize, meter: &mut Meter, stopped: &mut BTreeMap<usize, (Reason, usize)>| {
+            let part: &ParsedPart<'_, S::Op> = &parts[number];
+            let items = part.items(specification);
+            let horizon = broken
+                .as_ref()
+                .map_or(usize::MAX, |breach| breach.prefix_events);
+            match search(
+                specification,
+                &[specification.initial()],
+                &items,
+                horizon,
+                meter,
+                None,
+            ) {
+                Found::Legal(order) => {
+                    orders[number] = Some(order.into_iter().map(|item| items[item].id).collect());
+                }
+                Found::Illegal(refusal) => {
+                    let at_least = items[refusal.item]
+                        .deadline
+                        .map_or(0, |deadline| deadline + 1);
+                    let breach = evidence::locate(
+                        specification,
+                        history,
+                        part.key,
+                        at_least,
+                        limits,
+                        meter.work.steps,
+                    );
+                    if breach.prefix_events < horizon {
+                        broken = Some(breach);
+                    }
+                }
+                Found::Stopped(reason, position) => {
+                    stopped.insert(number, (reason, position));
                 }
             }
-            Found::Stopped(reason, position) => {
-                stopped.insert(number, (reason, position));
-            }
-        }
-    };
+        };
     // Each part first gets its share, so that one hard part cannot hide that another is broken.
     for number in 0..parts.len() {
         let share = meter.steps_left() / (parts.len() - number) as u64;
@@ -83,8 +102,11 @@ pub fn check<S: Specification>(
         judge(number, &mut meter, &mut stopped);
     }
     if parts.len() > 1 {
-        let again: Vec<usize> =
-            stopped.iter().filter(|(_, (reason, _))| *reason == Reason::Steps).map(|(number, _)| *number).collect();
+        let again: Vec<usize> = stopped
+            .iter()
+            .filter(|(_, (reason, _))| *reason == Reason::Steps)
+            .map(|(number, _)| *number)
+            .collect();
         for number in again {
             meter.allow(u64::MAX);
             if meter.steps_left() > 0 {
@@ -95,7 +117,13 @@ pub fn check<S: Specification>(
     }
 
     let verdict = if let Some(breach) = broken {
-        Verdict::Invalid(evidence::collect(specification, history, breach, limits))
+        Verdict::Invalid(evidence::collect(
+            specification,
+            history,
+            breach,
+            limits,
+            meter.work.steps,
+        ))
     } else if let Some((number, (reason, position))) = stopped.iter().next() {
         let limit = match reason {
             Reason::Steps => limits.steps,
@@ -109,16 +137,25 @@ pub fn check<S: Specification>(
             parts_open: stopped.len(),
             parts_total: parts.len(),
         };
-        Verdict::Unknown(Unknown { reason: *reason, limit, progress })
+        Verdict::Unknown(Unknown {
+            reason: *reason,
+            limit,
+            progress,
+        })
     } else {
         let parts = parts.iter().zip(orders);
         let parts = parts.map(|(part, order)| Part {
             key: part.key.map(str::to_owned),
             order: order.unwrap_or_default(),
         });
-        Verdict::Valid(Certificate { parts: parts.collect() })
+        Verdict::Valid(Certificate {
+            parts: parts.collect(),
+        })
     };
-    Ok(Judgement { verdict, work: meter.work })
+    Ok(Judgement {
+        verdict,
+        work: meter.work,
+    })
 }
 
 /// The operations of one part, with what they mean. Those that tell nothing are left out.
@@ -147,14 +184,20 @@ fn parts<'a, S: Specification>(
     let mut parts = BTreeMap::new();
     for operation in operations {
         let key = operation.key.as_deref().filter(|_| specification.per_key());
-        let parsed = specification.parse(operation).map_err(|source| CheckError::Specification {
-            specification: specification.name().to_owned(),
-            event: operation.call,
-            f: operation.f.clone(),
-            process: operation.process,
-            source,
-        })?;
-        let part = parts.entry(key).or_insert_with(|| ParsedPart { key, operations: Vec::new() });
+        let parsed =
+            specification
+                .parse(operation)
+                .map_err(|source| CheckError::Specification {
+                    specification: specification.name().to_owned(),
+                    event: operation.call,
+                    f: operation.f.clone(),
+                    process: operation.process,
+                    source,
+                })?;
+        let part = parts.entry(key).or_insert_with(|| ParsedPart {
+            key,
+            operations: Vec::new(),
+        });
         part.operations.extend(parsed.map(|op| (operation, op)));
     }
     Ok(parts.into_values().collect())

@@ -61,7 +61,9 @@ pub enum Problem {
         bytes_max: usize,
     },
     /// A completion of a process that has no operation open.
-    #[error("expected process {process} to have an open call, found `{kind}` of `{f}` without a call")]
+    #[error(
+        "expected process {process} to have an open call, found `{kind}` of `{f}` without a call"
+    )]
     ReturnWithoutCall {
         /// The process.
         process: u64,
@@ -71,7 +73,9 @@ pub enum Problem {
         f: String,
     },
     /// A process called again before its operation returned.
-    #[error("expected process {process} to finish the call of line {first_line}, found a second call")]
+    #[error(
+        "expected process {process} to finish the call of line {first_line}, found a second call"
+    )]
     TwoOpenCalls {
         /// The process.
         process: u64,
@@ -79,7 +83,9 @@ pub enum Problem {
         first_line: usize,
     },
     /// A completion that names another function or key than its call.
-    #[error("expected the return to repeat {field} {call} of its call on line {call_line}, found {found}")]
+    #[error(
+        "expected the return to repeat {field} {call} of its call on line {call_line}, found {found}"
+    )]
     ReturnDiffers {
         /// `f` or `key`.
         field: &'static str,
@@ -91,7 +97,9 @@ pub enum Problem {
         found: String,
     },
     /// A process went on after an `info`.
-    #[error("expected process {process} to be retired by the info of line {info_line}, found another call")]
+    #[error(
+        "expected process {process} to be retired by the info of line {info_line}, found another call"
+    )]
     ProcessReused {
         /// The process.
         process: u64,
@@ -136,7 +144,11 @@ impl Problem {
 /// Shortens a value from outside so that a message stays one readable line.
 pub(crate) fn excerpt(text: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
-    let mut short: String = text.chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).collect();
+    let mut short: String = text
+        .chars()
+        .take(CHARACTERS_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
     if text.chars().nth(CHARACTERS_MAX).is_some() {
         short.push_str("..");
     }

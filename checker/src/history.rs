@@ -83,7 +83,9 @@ impl Kind {
 
     /// Reads the JSON form.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Invoke, Self::Ok, Self::Fail, Self::Info].into_iter().find(|kind| kind.name() == name)
+        [Self::Invoke, Self::Ok, Self::Fail, Self::Info]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 

@@ -27,7 +27,10 @@ pub enum Input {
 pub fn read(path: impl AsRef<Path>, input: Input) -> Result<History, HistoryError> {
     let path = path.as_ref();
     let file = path.display().to_string();
-    let unreadable = |source| HistoryError::Unreadable { file: file.clone(), source };
+    let unreadable = |source| HistoryError::Unreadable {
+        file: file.clone(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let format = match input {
         Input::Auto => detect(&file, reader.fill_buf().map_err(unreadable)?)?,
@@ -51,5 +54,9 @@ fn detect(file: &str, start: &[u8]) -> Result<Input, HistoryError> {
     }
     let line = first.lines().next().unwrap_or_default();
     let problem = Problem::UnknownFormat(excerpt(line));
-    Err(HistoryError::Malformed { file: file.to_owned(), line: 1, problem })
+    Err(HistoryError::Malformed {
+        file: file.to_owned(),
+        line: 1,
+        problem,
+    })
 }

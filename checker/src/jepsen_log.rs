@@ -32,13 +32,14 @@ impl History {
             let Some((_, operation)) = text.text.split_once(MARK) else {
                 continue;
             };
-            let event = parse_event(operation.trim_end(), events.len() as u64).ok_or_else(|| {
-                HistoryError::Malformed {
-                    file: name.to_owned(),
-                    line,
-                    problem: Problem::NotAnOperation(excerpt(operation.trim_end())),
-                }
-            })?;
+            let event =
+                parse_event(operation.trim_end(), events.len() as u64).ok_or_else(|| {
+                    HistoryError::Malformed {
+                        file: name.to_owned(),
+                        line,
+                        problem: Problem::NotAnOperation(excerpt(operation.trim_end())),
+                    }
+                })?;
             events.push(event);
             lines.push(line);
         }
@@ -69,7 +70,17 @@ fn parse_event(operation: &str, index: u64) -> Option<Event> {
         (Kind::Fail, None) if f == "cas" => (edn(argument)?, Some(MISMATCH.to_owned())),
         _ => (edn(argument)?, None),
     };
-    Some(Event { index, time: 0, process, kind, f, key: None, value, version: None, error })
+    Some(Event {
+        index,
+        time: 0,
+        process,
+        kind,
+        f,
+        key: None,
+        value,
+        version: None,
+        error,
+    })
 }
 
 /// Reads the few forms of EDN that such logs hold: nil, booleans, numbers, text, keywords and vectors.
@@ -115,7 +126,9 @@ fn form(rest: &mut &str, depth: usize) -> Option<Value> {
         "false" => Some(Value::Bool(false)),
         _ => match word.strip_prefix(':') {
             Some(keyword) => Some(Value::String(keyword.to_owned())),
-            None => serde_json::from_str::<serde_json::Number>(word).ok().map(Value::Number),
+            None => serde_json::from_str::<serde_json::Number>(word)
+                .ok()
+                .map(Value::Number),
         },
     }
 }

@@ -21,8 +21,10 @@ impl History {
     pub fn read_jsonl(path: impl AsRef<Path>) -> Result<Self, HistoryError> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let opened = File::open(path)
-            .map_err(|source| HistoryError::Unreadable { file: file.clone(), source })?;
+        let opened = File::open(path).map_err(|source| HistoryError::Unreadable {
+            file: file.clone(),
+            source,
+        })?;
         Self::parse_jsonl(&file, BufReader::new(opened))
     }
 
@@ -39,8 +41,11 @@ impl History {
             if text.text.trim().is_empty() {
                 continue;
             }
-            let event = parse_event(&text, line)
-                .map_err(|problem| HistoryError::Malformed { file: name.to_owned(), line, problem })?;
+            let event = parse_event(&text, line).map_err(|problem| HistoryError::Malformed {
+                file: name.to_owned(),
+                line,
+                problem,
+            })?;
             events.push(event);
             lines.push(line);
         }
@@ -61,23 +66,35 @@ pub(crate) fn next_line(
     line: usize,
     reader: &mut impl BufRead,
 ) -> Result<Option<Line>, HistoryError> {
-    let malformed = |problem| HistoryError::Malformed { file: name.to_owned(), line, problem };
+    let malformed = |problem| HistoryError::Malformed {
+        file: name.to_owned(),
+        line,
+        problem,
+    };
     let mut bytes = Vec::new();
     let cap = LINE_BYTES_MAX as u64 + 1;
     reader
         .take(cap)
         .read_until(b'\n', &mut bytes)
-        .map_err(|source| HistoryError::Unreadable { file: name.to_owned(), source })?;
+        .map_err(|source| HistoryError::Unreadable {
+            file: name.to_owned(),
+            source,
+        })?;
     if bytes.is_empty() {
         return Ok(None);
     }
     let complete = bytes.last() == Some(&b'\n');
     if !complete && bytes.len() > LINE_BYTES_MAX {
-        return Err(malformed(Problem::LineTooLong { bytes_max: LINE_BYTES_MAX }));
+        return Err(malformed(Problem::LineTooLong {
+            bytes_max: LINE_BYTES_MAX,
+        }));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let column = error.utf8_error().valid_up_to();
-        malformed(Problem::InvalidUtf8 { byte: error.as_bytes()[column], column: column + 1 })
+        malformed(Problem::InvalidUtf8 {
+            byte: error.as_bytes()[column],
+            column: column + 1,
+        })
     })?;
     Ok(Some(Line { text, complete }))
 }
@@ -94,9 +111,16 @@ fn parse_event(line: &Line, number: usize) -> Result<Event, Problem> {
     let Value::Object(mut object) = value else {
         return Err(Problem::NotJson(excerpt(line.text.trim_end())));
     };
-    let process = object.get("process").and_then(Process::from_json).ok_or_else(|| {
-        wrong(&object, "process", "a whole number from 0 on, or \"nemesis\"")
-    })?;
+    let process = object
+        .get("process")
+        .and_then(Process::from_json)
+        .ok_or_else(|| {
+            wrong(
+                &object,
+                "process",
+                "a whole number from 0 on, or \"nemesis\"",
+            )
+        })?;
     let kind = object
         .get("type")
         .and_then(Value::as_str)
@@ -155,5 +179,9 @@ fn wrong(object: &Map<String, Value>, key: &'static str, expected: &'static str)
         None => "nothing".to_owned(),
         Some(value) => excerpt(&value.to_string()),
     };
-    Problem::WrongType { key, expected, found }
+    Problem::WrongType {
+        key,
+        expected,
+        found,
+    }
 }

@@ -13,14 +13,19 @@ pub struct Limits {
     /// Memory of the search at one time: configurations, states, and the links certificates are read from. The
     /// history itself is not counted.
     pub bytes: u64,
-    /// Wall-clock time. The same history may be judged on one machine and unknown on a slower one, so prefer steps.
+    /// Wall-clock time until the verdict. The same history may be judged on one machine and unknown on a slower one, so
+    /// prefer steps. Gathering evidence of a violation comes on top; it is bounded by a few times the steps of the search.
     pub time: Option<Duration>,
 }
 
 impl Default for Limits {
     /// Four thousand million steps (some minutes), 1 GiB, no limit of time.
     fn default() -> Self {
-        Self { steps: 4_000_000_000, bytes: 1 << 30, time: None }
+        Self {
+            steps: 4_000_000_000,
+            bytes: 1 << 30,
+            time: None,
+        }
     }
 }
 
@@ -62,7 +67,10 @@ pub(crate) struct Meter {
 const STEPS_A_CLOCK_READING: u64 = 4096;
 
 impl Meter {
-    #[allow(clippy::disallowed_methods, reason = "the time limit only ever turns an answer into unknown")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the time limit only ever turns an answer into unknown"
+    )]
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -92,7 +100,11 @@ impl Meter {
         }
         if self.work.steps >= self.next_clock_reading {
             self.next_clock_reading = self.work.steps + STEPS_A_CLOCK_READING;
-            if self.limits.time.is_some_and(|time| self.started.elapsed() >= time) {
+            if self
+                .limits
+                .time
+                .is_some_and(|time| self.started.elapsed() >= time)
+            {
                 return Err(Reason::Time);
             }
         }

@@ -60,7 +60,8 @@ impl Operation {
 
     /// True when this one returned before `other` was called, so that every order must keep them so.
     pub fn precedes(&self, other: &Self) -> bool {
-        self.deadline().is_some_and(|deadline| deadline < other.call)
+        self.deadline()
+            .is_some_and(|deadline| deadline < other.call)
     }
 }
 
@@ -104,7 +105,9 @@ pub(crate) fn pair(
     let mut retired: BTreeMap<u64, usize> = BTreeMap::new();
     let mut operations: Vec<Option<Operation>> = Vec::new();
     for (position, event) in events.iter().enumerate() {
-        let Process::Client(process) = event.process else { continue };
+        let Process::Client(process) = event.process else {
+            continue;
+        };
         let malformed = |problem| HistoryError::Malformed {
             file: name.to_owned(),
             line: line(position),
@@ -116,9 +119,14 @@ pub(crate) fn pair(
                 return Err(malformed(Problem::ProcessReused { process, info_line }));
             }
             if let Some(slot) = open.insert(process, operations.len()) {
-                let first = operations[slot].as_ref().map_or(0, |operation| operation.call);
+                let first = operations[slot]
+                    .as_ref()
+                    .map_or(0, |operation| operation.call);
                 let first_line = line(first);
-                return Err(malformed(Problem::TwoOpenCalls { process, first_line }));
+                return Err(malformed(Problem::TwoOpenCalls {
+                    process,
+                    first_line,
+                }));
             }
             operations.push(Some(called(event, process, position)));
             continue;
@@ -182,8 +190,6 @@ fn agree(operation: &Operation, event: &Event, call_line: usize) -> Result<(), P
     match (&operation.key, &event.key) {
         (_, None) => Ok(()),
         (Some(call), Some(found)) if call == found => Ok(()),
-        (call, Some(found)) => {
-            Err(differs("key", call.as_deref().unwrap_or_default(), found))
-        }
+        (call, Some(found)) => Err(differs("key", call.as_deref().unwrap_or_default(), found)),
     }
 }

@@ -9,8 +9,12 @@ use crate::specification::{Specification, SpecificationError};
 ///
 /// # Errors
 /// When the specification does not understand an operation.
-pub fn is_legal<S: Specification>(specification: &S, operations: &[Operation]) -> Result<bool, SpecificationError> {
-    let mut keys: Vec<&Option<String>> = operations.iter().map(|operation| &operation.key).collect();
+pub fn is_legal<S: Specification>(
+    specification: &S,
+    operations: &[Operation],
+) -> Result<bool, SpecificationError> {
+    let mut keys: Vec<&Option<String>> =
+        operations.iter().map(|operation| &operation.key).collect();
     keys.sort();
     keys.dedup();
     if !specification.per_key() {
@@ -45,7 +49,8 @@ fn some_order<S: Specification>(
         return true;
     }
     for at in 0..part.len() {
-        let too_early = (0..part.len()).any(|other| !placed[other] && part[other].0.precedes(part[at].0));
+        let too_early =
+            (0..part.len()).any(|other| !placed[other] && part[other].0.precedes(part[at].0));
         if placed[at] || too_early {
             continue;
         }

@@ -56,26 +56,39 @@ impl Register {
     pub fn starting_at(initial: &Value) -> Self {
         let mut values = Values::default();
         let initial = values.number(initial);
-        Self { initial, values: Mutex::new(values) }
+        Self {
+            initial,
+            values: Mutex::new(values),
+        }
     }
 
     fn content(&self, value: &Value) -> Result<Content, SpecificationError> {
         if value.is_array() || value.is_object() {
             return Err(SpecificationError::new("a JSON scalar", value));
         }
-        Ok(self.values.lock().unwrap_or_else(PoisonError::into_inner).number(value))
+        Ok(self
+            .values
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .number(value))
     }
 
     fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
         match value.as_array().map(Vec::as_slice) {
             Some([old, new]) => Ok((self.content(old)?, self.content(new)?)),
-            _ => Err(SpecificationError::new("a compare-and-set of [old, new]", value)),
+            _ => Err(SpecificationError::new(
+                "a compare-and-set of [old, new]",
+                value,
+            )),
         }
     }
 
     fn text(&self, content: Content) -> String {
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        values.by_number.get(content.0 as usize).map_or_else(|| "?".to_owned(), Value::to_string)
+        values
+            .by_number
+            .get(content.0 as usize)
+            .map_or_else(|| "?".to_owned(), Value::to_string)
     }
 }
 
@@ -145,13 +158,24 @@ impl Specification for Register {
             RegisterOp::Read(seen) => format!("read of {}", self.text(seen)),
             RegisterOp::Write(new) => format!("write of {}", self.text(new)),
             RegisterOp::Cas(old, new) => {
-                format!("compare-and-set of {} to {}", self.text(old), self.text(new))
+                format!(
+                    "compare-and-set of {} to {}",
+                    self.text(old),
+                    self.text(new)
+                )
             }
             RegisterOp::Differs(old) => {
-                format!("compare-and-set refused because the value was not {}", self.text(old))
+                format!(
+                    "compare-and-set refused because the value was not {}",
+                    self.text(old)
+                )
             }
             RegisterOp::MaybeCas(old, new) => {
-                format!("compare-and-set of {} to {}, result unknown", self.text(old), self.text(new))
+                format!(
+                    "compare-and-set of {} to {}, result unknown",
+                    self.text(old),
+                    self.text(new)
+                )
             }
         }
     }
@@ -167,7 +191,9 @@ impl Specification for Register {
     fn effect(&self, op: &RegisterOp) -> Effect {
         match *op {
             RegisterOp::Read(_) | RegisterOp::Differs(_) => Effect::Reads,
-            RegisterOp::Cas(old, new) | RegisterOp::MaybeCas(old, new) if old == new => Effect::Reads,
+            RegisterOp::Cas(old, new) | RegisterOp::MaybeCas(old, new) if old == new => {
+                Effect::Reads
+            }
             RegisterOp::Write(_) => Effect::Overwrites,
             RegisterOp::Cas(..) | RegisterOp::MaybeCas(..) => Effect::Depends,
         }

@@ -169,6 +169,9 @@ pub struct SpecificationError {
 impl SpecificationError {
     /// Says what was expected and what was found instead.
     pub fn new(expected: impl Into<String>, found: impl ToString) -> Self {
-        Self { expected: expected.into(), found: crate::error::excerpt(&found.to_string()) }
+        Self {
+            expected: expected.into(),
+            found: crate::error::excerpt(&found.to_string()),
+        }
     }
 }

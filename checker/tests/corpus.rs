@@ -7,14 +7,16 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use stormglass_checker::{
-    Event, History, Input, Kind, Limits, Operation, Outcome, Process, Register, Specification, SpecificationError,
-    Verdict, check, read, verify,
+    Event, History, Input, Kind, Limits, Operation, Outcome, Process, Register, Specification,
+    SpecificationError, Verdict, check, read, verify,
 };
 
 fn corpus(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("STORMGLASS_CORPUS").map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("SKIPPED: {test}: STORMGLASS_CORPUS does not name a folder of recorded histories");
+        eprintln!(
+            "SKIPPED: {test}: STORMGLASS_CORPUS does not name a folder of recorded histories"
+        );
     }
     folder
 }
@@ -22,7 +24,9 @@ fn corpus(test: &str) -> Option<PathBuf> {
 /// Fifty Jepsen runs against an early etcd, each with a verdict that is agreed upon.
 #[test]
 fn jepsen_etcd_logs_have_their_known_verdicts() {
-    let Some(corpus) = corpus("jepsen_etcd_logs_have_their_known_verdicts") else { return };
+    let Some(corpus) = corpus("jepsen_etcd_logs_have_their_known_verdicts") else {
+        return;
+    };
     let folder = corpus.join("jepsen_etcd");
     let expected = fs::read_to_string(folder.join("expected.txt")).unwrap();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -38,13 +42,28 @@ fn jepsen_etcd_logs_have_their_known_verdicts() {
             }
             Verdict::Invalid(evidence) => {
                 // What the evidence says of the prefix holds when it is judged anew.
-                let prefix = |events| History { events: history.events[..events].to_vec() };
-                let verdict = |events| check(&register, &prefix(events), &Limits::default()).unwrap().verdict;
+                let prefix = |events| History {
+                    events: history.events[..events].to_vec(),
+                };
+                let verdict = |events| {
+                    check(&register, &prefix(events), &Limits::default())
+                        .unwrap()
+                        .verdict
+                };
                 assert!(evidence.prefix_smallest && evidence.minimal, "{file}");
-                assert!(matches!(verdict(evidence.prefix_events), Verdict::Invalid(_)), "{file}");
-                assert!(matches!(verdict(evidence.prefix_events - 1), Verdict::Valid(_)), "{file}");
+                assert!(
+                    matches!(verdict(evidence.prefix_events), Verdict::Invalid(_)),
+                    "{file}"
+                );
+                assert!(
+                    matches!(verdict(evidence.prefix_events - 1), Verdict::Valid(_)),
+                    "{file}"
+                );
                 let (culprits, context) = (evidence.culprits.len(), &evidence.context);
-                println!("{file}: {culprits} culprits, context {context:?}, {:?}", judgement.work);
+                println!(
+                    "{file}: {culprits} culprits, context {context:?}, {:?}",
+                    judgement.work
+                );
                 "invalid"
             }
             Verdict::Unknown(unknown) => panic!("{file}: {unknown:?}"),
@@ -116,7 +135,11 @@ fn key_value_line(line: &str) -> Event {
         let (_, rest) = line.split_once(&format!(":{name} ")).unwrap();
         match rest.strip_prefix('"') {
             Some(text) => text.split_once('"').unwrap().0,
-            None => rest.split([',', '}']).next().unwrap().trim_start_matches(':'),
+            None => rest
+                .split([',', '}'])
+                .next()
+                .unwrap()
+                .trim_start_matches(':'),
         }
     };
     Event {
@@ -134,10 +157,19 @@ fn key_value_line(line: &str) -> Event {
 
 #[test]
 fn key_value_runs_have_the_verdict_of_their_name() {
-    let Some(corpus) = corpus("key_value_runs_have_the_verdict_of_their_name") else { return };
-    for (file, valid) in [("c01-ok", true), ("c01-bad", false), ("c10-ok", true), ("c10-bad", false)] {
+    let Some(corpus) = corpus("key_value_runs_have_the_verdict_of_their_name") else {
+        return;
+    };
+    for (file, valid) in [
+        ("c01-ok", true),
+        ("c01-bad", false),
+        ("c10-ok", true),
+        ("c10-bad", false),
+    ] {
         let text = fs::read_to_string(corpus.join("kv").join(file).with_extension("txt")).unwrap();
-        let history = History { events: text.lines().map(key_value_line).collect() };
+        let history = History {
+            events: text.lines().map(key_value_line).collect(),
+        };
         let judgement = check(&KeyValue, &history, &Limits::default()).unwrap();
         match &judgement.verdict {
             Verdict::Valid(certificate) => {

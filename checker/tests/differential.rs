@@ -10,8 +10,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use serde_json::{Value, json};
 use stormglass_checker::oracle::is_legal;
 use stormglass_checker::{
-    Effect, Evidence, Event, History, Kind, Limits, Operation, Outcome, Register, Specification, SpecificationError,
-    Verdict, check, verify,
+    Effect, Event, Evidence, History, Kind, Limits, Operation, Outcome, Register, Specification,
+    SpecificationError, Verdict, check, verify,
 };
 
 /// How many calls a history has at most: what the oracle can try.
@@ -27,8 +27,18 @@ struct Choice {
 }
 
 fn choices() -> impl Strategy<Value = Vec<Choice>> {
-    let choice = (0..3_usize, any::<u8>(), (any::<u8>(), any::<u8>()), any::<bool>())
-        .prop_map(|(process, action, values, key)| Choice { process, action, values, key });
+    let choice = (
+        0..3_usize,
+        any::<u8>(),
+        (any::<u8>(), any::<u8>()),
+        any::<bool>(),
+    )
+        .prop_map(|(process, action, values, key)| Choice {
+            process,
+            action,
+            values,
+            key,
+        });
     prop::collection::vec(choice, 4..24)
 }
 
@@ -86,9 +96,15 @@ fn play(choices: &[Choice], keyed: bool, player: &mut impl Player) -> History {
 }
 
 /// Judges one history by the search and by the oracle, and compares all they say.
-fn compare<S: Specification>(specification: &S, history: &History, seen: &Seen) -> Result<(), TestCaseError> {
+fn compare<S: Specification>(
+    specification: &S,
+    history: &History,
+    seen: &Seen,
+) -> Result<(), TestCaseError> {
     let legal = |events: usize| {
-        let prefix = History { events: history.events[..events].to_vec() };
+        let prefix = History {
+            events: history.events[..events].to_vec(),
+        };
         is_legal(specification, &prefix.operations().unwrap()).unwrap()
     };
     let operations = history.operations().unwrap();
@@ -96,15 +112,24 @@ fn compare<S: Specification>(specification: &S, history: &History, seen: &Seen) 
     match judgement.verdict {
         Verdict::Valid(certificate) => {
             seen.valid.set(seen.valid.get() + 1);
-            prop_assert!(legal(history.events.len()), "called valid, but no order is legal");
+            prop_assert!(
+                legal(history.events.len()),
+                "called valid, but no order is legal"
+            );
             prop_assert_eq!(verify(specification, &operations, &certificate), Ok(()));
         }
         Verdict::Invalid(evidence) => {
             seen.invalid.set(seen.invalid.get() + 1);
-            prop_assert!(!legal(history.events.len()), "called invalid, but an order is legal");
+            prop_assert!(
+                !legal(history.events.len()),
+                "called invalid, but an order is legal"
+            );
             prop_assert!(evidence.prefix_smallest && evidence.minimal);
             prop_assert!(!legal(evidence.prefix_events), "the prefix is legal");
-            prop_assert!(legal(evidence.prefix_events - 1), "a shorter prefix is illegal");
+            prop_assert!(
+                legal(evidence.prefix_events - 1),
+                "a shorter prefix is illegal"
+            );
             culprits_collide(specification, history, &evidence)?;
         }
         Verdict::Unknown(unknown) => prop_assert!(false, "{unknown:?}"),
@@ -118,7 +143,9 @@ fn culprits_collide<S: Specification>(
     history: &History,
     evidence: &Evidence,
 ) -> Result<(), TestCaseError> {
-    let prefix = History { events: history.events[..evidence.prefix_events].to_vec() };
+    let prefix = History {
+        events: history.events[..evidence.prefix_events].to_vec(),
+    };
     let mut operations = prefix.operations().unwrap();
     operations.retain(|operation| !specification.per_key() || operation.key == evidence.key);
     let legal_with = |kept: &dyn Fn(usize) -> bool| {
@@ -127,7 +154,12 @@ fn culprits_collide<S: Specification>(
             .filter(|operation| kept(operation.id) || operation.outcome != Outcome::Mismatch)
             .map(|operation| match kept(operation.id) {
                 true => operation.clone(),
-                false => Operation { outcome: Outcome::Unknown, call: 0, ret: None, ..operation.clone() },
+                false => Operation {
+                    outcome: Outcome::Unknown,
+                    call: 0,
+                    ret: None,
+                    ..operation.clone()
+                },
             })
             .collect();
         is_legal(specification, &trial).unwrap()
@@ -136,7 +168,11 @@ fn culprits_collide<S: Specification>(
     prop_assert!(evidence.context.is_none());
     prop_assert!(!legal_with(&culprit), "the culprits do not collide");
     for freed in &evidence.culprits {
-        prop_assert!(legal_with(&|id| culprit(id) && id != freed.id), "#{} is no culprit", freed.id);
+        prop_assert!(
+            legal_with(&|id| culprit(id) && id != freed.id),
+            "#{} is no culprit",
+            freed.id
+        );
     }
     Ok(())
 }
@@ -148,8 +184,13 @@ struct Seen {
 }
 
 fn run(cases: u32, mut judge: impl FnMut(&[Choice], &Seen) -> Result<(), TestCaseError>) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let seen = Seen::default();
     let judge = std::cell::RefCell::new(&mut judge);
     let result = runner.run(&choices(), |choices| (judge.borrow_mut())(&choices, &seen));
@@ -158,7 +199,10 @@ fn run(cases: u32, mut judge: impl FnMut(&[Choice], &Seen) -> Result<(), TestCas
     }
     let (valid, invalid) = (seen.valid.get(), seen.invalid.get());
     println!("{valid} valid, {invalid} invalid");
-    assert!(valid > cases / 5 && invalid > cases / 5, "neither verdict may be rare: {valid} valid, {invalid} invalid");
+    assert!(
+        valid > cases / 5 && invalid > cases / 5,
+        "neither verdict may be rare: {valid} valid, {invalid} invalid"
+    );
 }
 
 #[derive(Default)]
@@ -182,7 +226,7 @@ impl Player for RegisterPlayer {
             "write" => *content = input.clone(),
             "cas" if *content == input[0] => *content = input[1].clone(),
             "cas" => {}
-            _ if choice.action % 5 == 0 => return json!(choice.values.0 % 3),
+            _ if choice.action.is_multiple_of(5) => return json!(choice.values.0 % 3),
             _ => return content.clone(),
         }
         input.clone()
@@ -196,14 +240,22 @@ impl Player for RegisterPlayer {
 #[test]
 fn a_register_is_judged_as_the_oracle_does() {
     run(20_000, |choices, seen| {
-        compare(&Register::default(), &play(choices, false, &mut RegisterPlayer::default()), seen)
+        compare(
+            &Register::default(),
+            &play(choices, false, &mut RegisterPlayer::default()),
+            seen,
+        )
     });
 }
 
 #[test]
 fn two_registers_are_judged_as_the_oracle_does() {
     run(8_000, |choices, seen| {
-        compare(&Register::default(), &play(choices, true, &mut RegisterPlayer::default()), seen)
+        compare(
+            &Register::default(),
+            &play(choices, true, &mut RegisterPlayer::default()),
+            seen,
+        )
     });
 }
 
@@ -237,7 +289,11 @@ fn a_register_without_hints_is_judged_alike() {
         }
     }
     run(8_000, |choices, seen| {
-        compare(&Plain(Register::default()), &play(choices, false, &mut RegisterPlayer::default()), seen)
+        compare(
+            &Plain(Register::default()),
+            &play(choices, false, &mut RegisterPlayer::default()),
+            seen,
+        )
     });
 }
 
@@ -308,7 +364,10 @@ impl Specification for Queue {
         }
     }
     fn interchangeable(&self, left: &QueueOp, right: &QueueOp) -> bool {
-        matches!((left, right), (QueueOp::DequeueUnknown, QueueOp::DequeueUnknown))
+        matches!(
+            (left, right),
+            (QueueOp::DequeueUnknown, QueueOp::DequeueUnknown)
+        )
     }
 }
 
@@ -330,7 +389,7 @@ impl Player for QueuePlayer {
         match f {
             "enqueue" => self.content.extend(input.as_u64()),
             "clear" => self.content.clear(),
-            _ if choice.action % 5 == 0 => return json!(choice.values.0 % 3),
+            _ if choice.action.is_multiple_of(5) => return json!(choice.values.0 % 3),
             _ if self.content.is_empty() => {}
             _ => return json!(self.content.remove(0)),
         }
@@ -344,5 +403,11 @@ impl Player for QueuePlayer {
 
 #[test]
 fn a_queue_is_judged_as_the_oracle_does() {
-    run(12_000, |choices, seen| compare(&Queue, &play(choices, false, &mut QueuePlayer::default()), seen));
+    run(12_000, |choices, seen| {
+        compare(
+            &Queue,
+            &play(choices, false, &mut QueuePlayer::default()),
+            seen,
+        )
+    });
 }

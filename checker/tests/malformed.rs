@@ -7,7 +7,9 @@ use stormglass_checker::{CheckError, History, Input, Limits, Process, Register, 
 
 /// The message for a history of these lines; the file is called `h`.
 fn message(text: &str) -> String {
-    History::parse_jsonl("h", text.as_bytes()).unwrap_err().to_string()
+    History::parse_jsonl("h", text.as_bytes())
+        .unwrap_err()
+        .to_string()
 }
 
 const CALL: &str = r#"{"process":0,"type":"invoke","f":"write","key":"x","value":1}"#;
@@ -39,12 +41,30 @@ fn values_of_the_wrong_type() {
             "h:1: expected `process` to be a whole number from 0 on, or \"nemesis\", found `-1`. Remedy: see the keys of \
              `Event` in the documentation",
         ),
-        (r#"{"type":"invoke","f":"read"}"#, "h:1: expected `process` to be a whole number from 0 on, or \"nemesis\", found nothing"),
-        (r#"{"process":0,"type":"start","f":"read"}"#, "h:1: expected `type` to be one of invoke, ok, fail, info, found `\\\"start\\\"`"),
-        (r#"{"process":0,"type":"invoke","f":3}"#, "h:1: expected `f` to be the name of a function, found `3`"),
-        (r#"{"process":0,"type":"invoke","f":"read","time":"now"}"#, "h:1: expected `time` to be a whole number from 0 on"),
-        (r#"{"process":0,"type":"invoke","f":"read","index":1.5}"#, "h:1: expected `index` to be a whole number from 0 on, found `1.5`"),
-        (r#"{"process":0,"type":"invoke","f":"read","key":[1]}"#, "h:1: expected `key` to be text, found `[1]`"),
+        (
+            r#"{"type":"invoke","f":"read"}"#,
+            "h:1: expected `process` to be a whole number from 0 on, or \"nemesis\", found nothing",
+        ),
+        (
+            r#"{"process":0,"type":"start","f":"read"}"#,
+            "h:1: expected `type` to be one of invoke, ok, fail, info, found `\\\"start\\\"`",
+        ),
+        (
+            r#"{"process":0,"type":"invoke","f":3}"#,
+            "h:1: expected `f` to be the name of a function, found `3`",
+        ),
+        (
+            r#"{"process":0,"type":"invoke","f":"read","time":"now"}"#,
+            "h:1: expected `time` to be a whole number from 0 on",
+        ),
+        (
+            r#"{"process":0,"type":"invoke","f":"read","index":1.5}"#,
+            "h:1: expected `index` to be a whole number from 0 on, found `1.5`",
+        ),
+        (
+            r#"{"process":0,"type":"invoke","f":"read","key":[1]}"#,
+            "h:1: expected `key` to be text, found `[1]`",
+        ),
     ] {
         assert!(message(line).starts_with(expected), "{}", message(line));
     }
@@ -71,12 +91,18 @@ fn two_open_calls_of_one_process() {
 #[test]
 fn a_return_that_differs_from_its_call() {
     assert_eq!(
-        message(&format!("{CALL}\n{}\n", CALL.replace("invoke", "ok").replace("write", "read"))),
+        message(&format!(
+            "{CALL}\n{}\n",
+            CALL.replace("invoke", "ok").replace("write", "read")
+        )),
         "h:2: expected the return to repeat f `write` of its call on line 1, found `read`. Remedy: copy `f` and `key` \
          from the call to its return"
     );
     assert_eq!(
-        message(&format!("{CALL}\n{}\n", CALL.replace("invoke", "ok").replace("\"x\"", "\"y\""))),
+        message(&format!(
+            "{CALL}\n{}\n",
+            CALL.replace("invoke", "ok").replace("\"x\"", "\"y\"")
+        )),
         "h:2: expected the return to repeat key `x` of its call on line 1, found `y`. Remedy: copy `f` and `key` from \
          the call to its return"
     );
@@ -94,9 +120,13 @@ fn a_process_that_goes_on_after_an_info() {
 
 #[test]
 fn bytes_that_are_not_utf8() {
-    let error = History::parse_jsonl("h", &b"{}\n"[..2]).unwrap_err().to_string();
+    let error = History::parse_jsonl("h", &b"{}\n"[..2])
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("`process`"), "{error}");
-    let error = History::parse_jsonl("h", &b"{\"f\":\"\xff\"}\n"[..]).unwrap_err().to_string();
+    let error = History::parse_jsonl("h", &b"{\"f\":\"\xff\"}\n"[..])
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "h:1: expected UTF-8, found the invalid byte 0xff at column 7. Remedy: write the file as UTF-8; encode binary \
@@ -119,8 +149,13 @@ fn a_line_that_is_absurdly_long() {
 #[test]
 fn files_that_cannot_be_read_or_told() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = read(folder.path().join("none"), Input::Auto).unwrap_err().to_string();
-    assert!(missing.contains("none: cannot be read: ") && missing.ends_with("Remedy: check the path and the permissions"));
+    let missing = read(folder.path().join("none"), Input::Auto)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("none: cannot be read: ")
+            && missing.ends_with("Remedy: check the path and the permissions")
+    );
 
     let path = folder.path().join("history.edn");
     std::fs::write(&path, "{:process 0, :type :invoke}\n").unwrap();
@@ -134,9 +169,15 @@ fn files_that_cannot_be_read_or_told() {
     );
 
     std::fs::write(&path, format!("{CALL}\n")).unwrap();
-    assert_eq!(read(&path, Input::Auto).unwrap(), read(&path, Input::JsonLines).unwrap());
+    assert_eq!(
+        read(&path, Input::Auto).unwrap(),
+        read(&path, Input::JsonLines).unwrap()
+    );
     let empty = read(&path, Input::JepsenLog).unwrap_err().to_string();
-    assert!(empty.contains("found no line with `jepsen.util -`"), "{empty}");
+    assert!(
+        empty.contains("found no line with `jepsen.util -`"),
+        "{empty}"
+    );
 }
 
 #[test]
@@ -153,9 +194,22 @@ fn lines_of_a_jepsen_log() {
     assert_eq!(history.events[4].error.as_deref(), Some("timed-out"));
     assert_eq!(history.operations().unwrap().len(), 1);
 
-    for bad in ["x\t:invoke\t:read\tnil", "1\t:begin\t:read\tnil", "1\t:invoke\t:cas\t[1 2", "1\t:invoke", "1\t:invoke\t:cas\t[[[[[[[[[[[[[[[[[[[[[["] {
-        let error = History::parse_jepsen_log("log", format!("jepsen.util - {bad}\n").as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with("log:1: expected a Jepsen operation `PROCESS :type :f VALUE`, found `"), "{error}");
+    for bad in [
+        "x\t:invoke\t:read\tnil",
+        "1\t:begin\t:read\tnil",
+        "1\t:invoke\t:cas\t[1 2",
+        "1\t:invoke",
+        "1\t:invoke\t:cas\t[[[[[[[[[[[[[[[[[[[[[[",
+    ] {
+        let error = History::parse_jepsen_log("log", format!("jepsen.util - {bad}\n").as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(
+                "log:1: expected a Jepsen operation `PROCESS :type :f VALUE`, found `"
+            ),
+            "{error}"
+        );
     }
 }
 
@@ -186,8 +240,16 @@ fn tolerated_differences() {
     let text = "\n{\"process\":\":nemesis\",\"type\":\"info\",\"f\":\"kill\",\"value\":{\"n1\":\"ok\"},\"clock-offsets\":[]}\n\
                 {\"process\":1,\"type\":\"invoke\",\"f\":\"read\",\"key\":7,\"error\":null,\"value\":null}\r\n";
     let history = History::parse_jsonl("h", text.as_bytes()).unwrap();
-    let [nemesis, call] = history.events.as_slice() else { panic!("two events") };
-    assert_eq!((nemesis.index, nemesis.time, nemesis.process), (1, 0, Process::Nemesis));
+    let [nemesis, call] = history.events.as_slice() else {
+        panic!("two events")
+    };
+    assert_eq!(
+        (nemesis.index, nemesis.time, nemesis.process),
+        (1, 0, Process::Nemesis)
+    );
     assert_eq!((call.index, call.key.as_deref()), (2, Some("7")));
-    assert_eq!(History::parse_jsonl("h", &b""[..]).unwrap(), History::default());
+    assert_eq!(
+        History::parse_jsonl("h", &b""[..]).unwrap(),
+        History::default()
+    );
 }

@@ -19,7 +19,9 @@ fn a_valid_history_comes_with_an_order() {
     let history = History::parse_jsonl("tutorial", text.as_bytes()).unwrap();
     let register = Register::default();
     let judgement = check(&register, &history, &Limits::default()).unwrap();
-    let Verdict::Valid(certificate) = judgement.verdict else { panic!("2 may have been written last") };
+    let Verdict::Valid(certificate) = judgement.verdict else {
+        panic!("2 may have been written last")
+    };
 
     // The order puts the write of 1 first, then that of 2, then the read.
     assert_eq!(certificate.parts[0].key.as_deref(), Some("x"));
@@ -45,12 +47,18 @@ fn a_stale_read_is_told_in_prose() {
     events.extend(ok(1, "read", Value::Null, json!(1)));
     events.extend(ok(1, "read", Value::Null, json!(2)));
     let judgement = check(&Register::default(), &history(events), &Limits::default()).unwrap();
-    let Verdict::Invalid(evidence) = judgement.verdict else { panic!("the second read is stale") };
+    let Verdict::Invalid(evidence) = judgement.verdict else {
+        panic!("the second read is stale")
+    };
 
     // The first eight events alone are illegal. Two writes and the second read collide; the first read has no part in it.
     assert_eq!(evidence.prefix_events, 8);
     assert!(evidence.minimal && evidence.prefix_smallest);
-    let culprits: Vec<usize> = evidence.culprits.iter().map(|operation| operation.id).collect();
+    let culprits: Vec<usize> = evidence
+        .culprits
+        .iter()
+        .map(|operation| operation.id)
+        .collect();
     assert_eq!(culprits, [0, 2, 3]);
     assert_eq!(
         evidence.explanation,
@@ -73,22 +81,44 @@ When #3 (process 1: read -> 1) returned at event 7, the state could only be 2, a
 /// A timeout proves nothing: the write may have happened, and may happen still.
 #[test]
 fn an_unknown_write_may_happen_late_or_never() {
-    let unknown_write = [event(0, Kind::Invoke, "write", json!(1)), event(0, Kind::Info, "write", json!(1))];
+    let unknown_write = [
+        event(0, Kind::Invoke, "write", json!(1)),
+        event(0, Kind::Info, "write", json!(1)),
+    ];
     let verdict_of_reads = |values: &[Value]| {
         let mut events = unknown_write.to_vec();
-        values.iter().for_each(|value| events.extend(ok(1, "read", Value::Null, value.clone())));
+        values
+            .iter()
+            .for_each(|value| events.extend(ok(1, "read", Value::Null, value.clone())));
         let history = history(events);
-        let verdict = check(&Register::default(), &history, &Limits::default()).unwrap().verdict;
+        let verdict = check(&Register::default(), &history, &Limits::default())
+            .unwrap()
+            .verdict;
         if let Verdict::Valid(certificate) = &verdict {
-            verify(&Register::default(), &history.operations().unwrap(), certificate).unwrap();
+            verify(
+                &Register::default(),
+                &history.operations().unwrap(),
+                certificate,
+            )
+            .unwrap();
         }
         verdict
     };
-    let Verdict::Valid(never) = verdict_of_reads(&[Value::Null, Value::Null]) else { panic!("it may never happen") };
+    let Verdict::Valid(never) = verdict_of_reads(&[Value::Null, Value::Null]) else {
+        panic!("it may never happen")
+    };
     assert_eq!(never.parts[0].order, [1, 2], "an unused write is absent");
-    let Verdict::Valid(late) = verdict_of_reads(&[Value::Null, json!(1)]) else { panic!("it may happen late") };
+    let Verdict::Valid(late) = verdict_of_reads(&[Value::Null, json!(1)]) else {
+        panic!("it may happen late")
+    };
     assert_eq!(late.parts[0].order, [1, 0, 2]);
-    assert!(matches!(verdict_of_reads(&[json!(1), Value::Null]), Verdict::Invalid(_)), "it cannot be undone");
+    assert!(
+        matches!(
+            verdict_of_reads(&[json!(1), Value::Null]),
+            Verdict::Invalid(_)
+        ),
+        "it cannot be undone"
+    );
 }
 
 /// Keys are judged one by one. The part that breaks first is shown, and verdicts survive a round trip through JSON.
@@ -106,11 +136,19 @@ fn keys_are_independent() {
     events.extend(keyed(0, "read", Value::Null, json!(3), "y"));
     events.extend(keyed(0, "read", Value::Null, json!(9), "x"));
     let judgement = check(&Register::default(), &history(events), &Limits::default()).unwrap();
-    let Verdict::Invalid(evidence) = &judgement.verdict else { panic!("nobody wrote 3 or 9") };
-    assert_eq!((evidence.key.as_deref(), evidence.prefix_events), (Some("y"), 6));
+    let Verdict::Invalid(evidence) = &judgement.verdict else {
+        panic!("nobody wrote 3 or 9")
+    };
+    assert_eq!(
+        (evidence.key.as_deref(), evidence.prefix_events),
+        (Some("y"), 6)
+    );
     assert_eq!(evidence.culprits.len(), 1);
     let text = serde_json::to_string(&judgement).unwrap();
-    assert_eq!(serde_json::from_str::<stormglass_checker::Judgement>(&text).unwrap(), judgement);
+    assert_eq!(
+        serde_json::from_str::<stormglass_checker::Judgement>(&text).unwrap(),
+        judgement
+    );
 }
 
 /// Before a failure is known, the failed write explains a read. The prefix must reach up to where it is known.
@@ -122,6 +160,8 @@ fn the_prefix_is_illegal_by_itself() {
     events.push(event(0, Kind::Fail, "write", json!(1)));
     events.extend(ok(2, "read", Value::Null, Value::Null));
     let judgement = check(&Register::default(), &history(events), &Limits::default()).unwrap();
-    let Verdict::Invalid(evidence) = judgement.verdict else { panic!("a failed write was read") };
+    let Verdict::Invalid(evidence) = judgement.verdict else {
+        panic!("a failed write was read")
+    };
     assert_eq!(evidence.prefix_events, 6);
 }

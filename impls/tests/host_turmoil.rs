@@ -96,6 +96,9 @@ impl Storm {
         self.client(name, async move {
             let mut caller = Caller::connect(TurmoilNet, &gate, 1, "n1:7000").await.unwrap();
             told.set(caller.add(number).await);
+            // A simulated client that is done is not run any more: what it wants to close it closes before.
+            caller.close();
+            tokio::time::sleep(Duration::from_millis(5)).await;
         });
         answer.get()
     }
@@ -387,9 +390,8 @@ fn a_node_that_is_held_wakes_to_its_timers_and_then_to_its_mail() {
     let inputs: Vec<_> = woke.iter().filter_map(|given| given.input.clone()).collect();
     assert_eq!(inputs[0], Input::TimerFired(Parcel::new(TallyTimer::Beat)));
     assert!(matches!(inputs[1], Input::Deliver { .. }));
-    let mail = inputs.iter().filter(|input| matches!(input, Input::Deliver { .. })).count();
-    assert!(mail > 25, "all that came meanwhile was kept: {mail}");
-    assert_eq!(woke[0].at_ns, woke[mail].at_ns, "and is taken at once");
+    let mail = woke[1..].iter().take_while(|given| given.at_ns == woke[0].at_ns).count();
+    assert!(mail > 25, "all that came meanwhile was kept, and is taken at once: {mail}");
     assert!(*storm.gate.ready_max.borrow() > 25, "the gate was shown all of it");
 }
 

@@ -4,6 +4,7 @@
 //! share of the final reads, again and again until each is answered. Then it is done.
 
 use crate::trial::Trial;
+use serde_json::Value;
 use std::collections::VecDeque;
 use stormglass_checker::History;
 use stormglass_workloads::client::Outcome;
@@ -22,6 +23,26 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// It was answered with this value, as a read is.
+    pub fn value(value: Value) -> Ending {
+        Ending::Answered(Completion::Ok(value))
+    }
+
+    /// It was carried out as it was called, as a write is.
+    pub fn done(operation: &Operation) -> Ending {
+        Ending::value(operation.value.clone())
+    }
+
+    /// Its comparison was refused: nothing changed, and that is an observation.
+    pub fn mismatch() -> Ending {
+        Ending::Answered(Completion::Mismatch)
+    }
+
+    /// Nobody knows, and this is why: an error, a broken connection, a timeout.
+    pub fn unknown(why: impl std::fmt::Display) -> Ending {
+        Ending::Unknown(why.to_string())
+    }
+
     /// How an operation ended, from what its client core said; an error when the system's answer is no answer to it.
     pub fn of(
         operation: &Operation,

@@ -129,6 +129,8 @@ fn inside(violation: &Violation) -> String {
         ViolationKind::Invariant => {
             format!("The cluster broke its own law {}{node}.", violation.name)
         }
+        // Only a client is at no node.
+        ViolationKind::Panic if violation.node.is_none() => "A client panicked.".to_string(),
         ViolationKind::Panic => format!("A node panicked{node}."),
         ViolationKind::Host => format!("A host stopped{node}."),
         ViolationKind::Progress => "The cluster was whole again and made no progress.".to_string(),

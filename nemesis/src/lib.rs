@@ -22,6 +22,7 @@
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
 //! | [`simulator`] | the cores on a heap of events |
 //! | `turmoil` | the real host inside turmoil (feature `turmoil`) |
+//! | `foreign` | somebody else's server inside turmoil, attacked with turmoil's own means (feature `turmoil`) |
 //!
 //! # Invariants
 //!
@@ -36,6 +37,8 @@
 pub mod arena;
 pub mod conductor;
 pub mod desk;
+#[cfg(feature = "turmoil")]
+pub mod foreign;
 pub mod judge;
 pub mod observer;
 pub mod profile;

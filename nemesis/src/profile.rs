@@ -67,6 +67,10 @@ impl Storm {
             for (id, kind) in (id..).zip(row) {
                 faults.push(self.fault(id, kind, at_ms));
             }
+            // A row of kills begins with the leader of the day, whoever a crash was drawn for.
+            if let (FaultKind::KillFreshLeader, Action::Crash { target }) = (kind, &mut faults[id as usize].action) {
+                *target = Target::Leader;
+            }
         }
     }
 
@@ -75,9 +79,8 @@ impl Storm {
     fn row(&self, fault: u32) -> Vec<FaultKind> {
         let mut row =
             vec![FaultKind::KillFreshLeader; self.draw(fault, Purpose::Size, 1, 4) as usize];
-        if self.kinds.contains(&FaultKind::PartitionLeader) {
-            row.insert(0, FaultKind::PartitionLeader);
-        }
+        let cut = self.kinds.contains(&FaultKind::PartitionLeader);
+        row.insert(0, if cut { FaultKind::PartitionLeader } else { FaultKind::Crash });
         row
     }
 

@@ -137,6 +137,19 @@ impl Weather {
         free
     }
 
+    /// The faults in force, link by link.
+    pub fn disturbances(&self) -> impl Iterator<Item = ((NodeId, NodeId), u32, Disturbance)> {
+        self.links.iter().flat_map(|(link, faults)| {
+            let faults = faults.iter();
+            faults.map(|(fault, disturbance)| (*link, *fault, *disturbance))
+        })
+    }
+
+    /// Counts for a fault what no frame told: an arena without a gate saw it at work on a link.
+    pub fn meet(&mut self, fault: u32) {
+        *self.met.entry(fault).or_default() += 1;
+    }
+
     /// How many frames a fault met.
     pub fn met(&self, fault: u32) -> u64 {
         self.met.get(&fault).copied().unwrap_or_default()

@@ -1,1 +1,56 @@
-//! (being written)
+//! Tells what a run showed.
+//!
+//! # What
+//!
+//! Keeps a run as a directory of plain files, and makes from it what people and machines read: a page, plots, a summary in Markdown, a
+//! JUnit file and a verdict as JSON.
+//!
+//! # Entry points
+//!
+//! [`RunDirectory`] creates, opens, writes, loads and rebuilds a run. [`summary::RunSummary`] is its `run.json`; [`markdown::render`]
+//! and [`junit::render`] work on any number of summaries.
+//!
+//! # Code map
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding |
+//! | [`summary`] | `run.json` |
+//! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
+//! | `page` | `report.html`, from `templates/` |
+//! | `calls`, `bands`, `reigns` | what is drawn: operations, faults in force, who led when |
+//! | `timeline`, `collision`, `plots` | the drawings |
+//! | `script_data` | what the page's script reads |
+//! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
+//! | [`error`] | what can be wrong, and the remedy |
+//!
+//! # Invariants
+//!
+//! `trial.json` exists before the run starts, and `run.json` is written last: a directory that has it is complete. No file is ever seen
+//! half-written. A directory is never overwritten by another run. Every text that comes from a run passes through `escape` before it
+//! reaches a page, a drawing, a script or a summary. A page asks the network for nothing. Only `valid` is a pass.
+//!
+//! # Not here
+//!
+//! Judging (crate `checker`, and `judge` in crate `nemesis`), running (crate `nemesis`), the command line (crate `stormglass`).
+
+mod bands;
+mod calls;
+mod collision;
+pub mod error;
+mod escape;
+pub mod junit;
+pub mod markdown;
+mod page;
+mod plots;
+mod reigns;
+pub mod run_directory;
+mod script_data;
+pub mod summary;
+mod theme;
+mod timeline;
+mod units;
+
+pub use error::ReportError;
+pub use run_directory::RunDirectory;
+pub use summary::{RunSummary, Timings};

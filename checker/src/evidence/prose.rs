@@ -26,8 +26,19 @@ pub(super) fn explain(evidence: &Evidence, refused: &Refused) -> String {
     }
     let culprits = &evidence.culprits;
     match culprits.len() {
-        1 => text.push_str("This operation alone cannot be explained, whatever all others did and when:\n"),
-        _ => text.push_str("These operations collide, even if every other one may happen at any time or never:\n"),
+        1 if evidence.context.is_some() => {
+            text.push_str(
+                "From there on this operation cannot be explained, whatever the others did:
+",
+            );
+        }
+        1 => text.push_str(
+            "This operation alone cannot be explained, whatever all others did and when:
+",
+        ),
+        _ => text.push_str(
+            "These operations collide, even if every other one may happen at any time or never:\n",
+        ),
     }
     for operation in culprits.iter().take(LINES_MAX) {
         let _ = writeln!(text, "  {}: {}", label(operation), interval(operation));
@@ -53,8 +64,16 @@ pub(super) fn explain(evidence: &Evidence, refused: &Refused) -> String {
         alternatives(&refused.states, refused.states_total),
     );
     let _ = match refused.states_total {
-        1 => write!(text, ", and the {} is not allowed then: a contradiction.", refused.meaning),
-        _ => write!(text, ", and the {} is allowed in none of these: a contradiction.", refused.meaning),
+        1 => write!(
+            text,
+            ", and the {} is not allowed then: a contradiction.",
+            refused.meaning
+        ),
+        _ => write!(
+            text,
+            ", and the {} is allowed in none of these: a contradiction.",
+            refused.meaning
+        ),
     };
     if !evidence.minimal {
         text.push_str("\nThe list of colliding operations may be longer than it need be: the work for it is bounded.");
@@ -64,11 +83,15 @@ pub(super) fn explain(evidence: &Evidence, refused: &Refused) -> String {
 
 /// What can be said when the work for a list of operations was too much.
 pub(super) fn without_culprits(evidence: &Evidence) -> String {
-    opening(evidence) + "The operations that collide were not singled out: the work for it is bounded."
+    opening(evidence)
+        + "The operations that collide were not singled out: the work for it is bounded."
 }
 
 fn opening(evidence: &Evidence) -> String {
-    let of_key = evidence.key.as_ref().map_or_else(String::new, |key| format!(" of key {key}"));
+    let of_key = evidence
+        .key
+        .as_ref()
+        .map_or_else(String::new, |key| format!(" of key {key}"));
     format!(
         "Promised is {}. The first {} events break it: no order of the operations{of_key} explains them.\n",
         evidence.promise, evidence.prefix_events
@@ -77,16 +100,28 @@ fn opening(evidence: &Evidence) -> String {
 
 /// `#4 (process 2: read x -> 1)`.
 fn label(operation: &Operation) -> String {
-    format!("#{} (process {}: {operation})", operation.id, operation.process)
+    format!(
+        "#{} (process {}: {operation})",
+        operation.id, operation.process
+    )
 }
 
 fn interval(operation: &Operation) -> String {
     match (operation.deadline(), &operation.outcome) {
         (Some(deadline), Outcome::Mismatch) => {
-            format!("called at event {}, refused by event {deadline}", operation.call)
+            format!(
+                "called at event {}, refused by event {deadline}",
+                operation.call
+            )
         }
-        (Some(deadline), _) => format!("called at event {}, returned at event {deadline}", operation.call),
-        (None, _) => format!("called at event {}, outcome unknown, so at any time from there on", operation.call),
+        (Some(deadline), _) => format!(
+            "called at event {}, returned at event {deadline}",
+            operation.call
+        ),
+        (None, _) => format!(
+            "called at event {}, outcome unknown, so at any time from there on",
+            operation.call
+        ),
     }
 }
 
@@ -97,7 +132,9 @@ fn orderings(culprits: &[Operation]) -> Vec<(&Operation, &Operation)> {
     let mut pairs = Vec::new();
     for before in culprits {
         for after in culprits.iter().filter(|after| before.precedes(after)) {
-            let follows = culprits.iter().any(|between| before.precedes(between) && between.precedes(after));
+            let follows = culprits
+                .iter()
+                .any(|between| before.precedes(between) && between.precedes(after));
             if !follows {
                 pairs.push((before, after));
             }

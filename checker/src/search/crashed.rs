@@ -26,7 +26,11 @@ pub(crate) struct UsedSets {
 
 impl UsedSets {
     pub(crate) fn new() -> Self {
-        Self { sets: vec![Box::default()], table: Table::new(), collect_at: 1024 }
+        Self {
+            sets: vec![Box::default()],
+            table: Table::new(),
+            collect_at: 1024,
+        }
     }
 
     pub(crate) fn get(&self, set: u32) -> &[Count] {
@@ -56,13 +60,16 @@ impl UsedSets {
         }
         let mut rest = self.get(right).iter();
         self.get(left).iter().all(|(class, count)| {
-            rest.find(|(other, _)| other >= class).is_some_and(|(other, more)| other == class && more >= count)
+            rest.find(|(other, _)| other >= class)
+                .is_some_and(|(other, more)| other == class && more >= count)
         })
     }
 
     /// What every one of `sets` has used.
     pub(crate) fn common(&self, mut sets: impl Iterator<Item = u32>) -> Vec<Count> {
-        let Some(first) = sets.next() else { return Vec::new() };
+        let Some(first) = sets.next() else {
+            return Vec::new();
+        };
         let mut common = self.get(first).to_vec();
         let mut last = first;
         for set in sets {
@@ -74,19 +81,26 @@ impl UsedSets {
             }
             last = set;
             let other = self.get(set);
-            common.retain_mut(|(class, count)| match other.binary_search_by_key(class, |count| count.0) {
-                Ok(at) => {
-                    *count = (*count).min(other[at].1);
-                    true
+            common.retain_mut(|(class, count)| {
+                match other.binary_search_by_key(class, |count| count.0) {
+                    Ok(at) => {
+                        *count = (*count).min(other[at].1);
+                        true
+                    }
+                    Err(_) => false,
                 }
-                Err(_) => false,
             });
         }
         common
     }
 
     /// The set without `common`, which it contains.
-    pub(crate) fn without(&mut self, set: u32, common: &[Count], meter: &mut Meter) -> Result<u32, Reason> {
+    pub(crate) fn without(
+        &mut self,
+        set: u32,
+        common: &[Count],
+        meter: &mut Meter,
+    ) -> Result<u32, Reason> {
         let mut counts = self.get(set).to_vec();
         counts.retain_mut(|(class, count)| {
             if let Ok(at) = common.binary_search_by_key(class, |count| count.0) {
@@ -140,5 +154,9 @@ impl UsedSets {
 
 /// The heap memory of one set, with what the allocator keeps beside it.
 fn set_bytes(counts: &[Count]) -> u64 {
-    if counts.is_empty() { 0 } else { size_of_val(counts) as u64 + 16 }
+    if counts.is_empty() {
+        0
+    } else {
+        size_of_val(counts) as u64 + 16
+    }
 }

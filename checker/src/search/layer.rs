@@ -46,7 +46,11 @@ pub(crate) struct Last {
 }
 
 /// Nothing was done in this event yet.
-pub(crate) const FRESH: Last = Last { before: NO_STATE, idle: false, hideable: false };
+pub(crate) const FRESH: Last = Last {
+    before: NO_STATE,
+    idle: false,
+    hideable: false,
+};
 
 impl<M: Mask> Configuration<M> {
     pub(crate) fn initial(state: u32, slots: u32, link: u32) -> Self {
@@ -90,7 +94,11 @@ pub(crate) struct Layer<M> {
 
 impl<M: Mask> Layer<M> {
     pub(crate) fn new() -> Self {
-        Self { configurations: Vec::new(), heads: Table::new(), heap_bytes: 0 }
+        Self {
+            configurations: Vec::new(),
+            heads: Table::new(),
+            heap_bytes: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -104,7 +112,9 @@ impl<M: Mask> Layer<M> {
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&Configuration<M>> {
-        self.configurations.get(at).filter(|configuration| configuration.alive)
+        self.configurations
+            .get(at)
+            .filter(|configuration| configuration.alive)
     }
 
     /// All, outdone ones too unless they were swept.
@@ -121,7 +131,11 @@ impl<M: Mask> Layer<M> {
     pub(crate) fn sweep(&mut self, meter: &mut Meter) {
         let mut freed = 0;
         self.configurations.retain(|configuration| {
-            freed += if configuration.alive { 0 } else { configuration.bytes() };
+            freed += if configuration.alive {
+                0
+            } else {
+                configuration.bytes()
+            };
             configuration.alive
         });
         self.heap_bytes -= freed;
@@ -129,12 +143,21 @@ impl<M: Mask> Layer<M> {
     }
 
     /// Keeps the `width` cheapest, earlier ones first among equals. True when some had to go.
-    pub(crate) fn narrow(&mut self, width: usize, cost: impl Fn(&Configuration<M>) -> u64, meter: &mut Meter) -> bool {
+    pub(crate) fn narrow(
+        &mut self,
+        width: usize,
+        cost: impl Fn(&Configuration<M>) -> u64,
+        meter: &mut Meter,
+    ) -> bool {
         if self.configurations.len() <= width {
             return false;
         }
-        let mut costs: Vec<(u64, usize)> =
-            self.configurations.iter().enumerate().map(|(at, configuration)| (cost(configuration), at)).collect();
+        let mut costs: Vec<(u64, usize)> = self
+            .configurations
+            .iter()
+            .enumerate()
+            .map(|(at, configuration)| (cost(configuration), at))
+            .collect();
         costs.sort_unstable();
         for (_, at) in &costs[width..] {
             self.configurations[*at].alive = false;
@@ -160,17 +183,18 @@ impl<M: Mask> Layer<M> {
             let other = &list[at as usize];
             other.state == configuration.state && other.satisfied == configuration.satisfied
         });
-        let position = u32::try_from(list.len()).ok().filter(|at| *at != NONE).ok_or(Reason::Bytes)?;
+        let position = u32::try_from(list.len())
+            .ok()
+            .filter(|at| *at != NONE)
+            .ok_or(Reason::Bytes)?;
         let mut at = head.unwrap_or(NONE);
-        let mut compared = 0;
         while at != NONE {
-            compared += 1;
+            meter.step(1)?;
             let other = &mut list[at as usize];
             if other.alive {
                 if other.applied.subset_of(&configuration.applied)
                     && used_sets.within(other.used, configuration.used)
                 {
-                    meter.step(compared)?;
                     return Ok(None);
                 }
                 if configuration.applied.subset_of(&other.applied)
@@ -181,7 +205,7 @@ impl<M: Mask> Layer<M> {
             }
             at = other.next;
         }
-        meter.step(compared + 1)?;
+        meter.step(1)?;
         meter.take(configuration.bytes())?;
         self.heap_bytes += configuration.bytes();
         meter.room(list)?;

@@ -23,11 +23,20 @@ struct Link {
 
 impl Links {
     pub(crate) fn new() -> Self {
-        Self { links: Vec::new(), collect_at: 4096 }
+        Self {
+            links: Vec::new(),
+            collect_at: 4096,
+        }
     }
 
     /// Adds `item` after `parent`.
-    pub(crate) fn push(&mut self, parent: u32, item: u32, tentative: bool, meter: &mut Meter) -> Result<u32, Reason> {
+    pub(crate) fn push(
+        &mut self,
+        parent: u32,
+        item: u32,
+        tentative: bool,
+        meter: &mut Meter,
+    ) -> Result<u32, Reason> {
         if self.links.len() >= ROOT as usize {
             return Err(Reason::Bytes);
         }
@@ -85,7 +94,11 @@ impl Links {
                 continue;
             }
             let Link { parent, item } = self.links[at];
-            let parent = if parent == ROOT { ROOT } else { moved[parent as usize] };
+            let parent = if parent == ROOT {
+                ROOT
+            } else {
+                moved[parent as usize]
+            };
             self.links[kept] = Link { parent, item };
             moved[at] = kept as u32;
             kept += 1;

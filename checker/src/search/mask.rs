@@ -62,7 +62,10 @@ impl Mask for Wide {
     }
 
     fn subset_of(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine.subset_of(theirs))
+        self.0
+            .iter()
+            .zip(&other.0)
+            .all(|(mine, theirs)| mine.subset_of(theirs))
     }
 
     fn heap_bytes(&self) -> u64 {

@@ -104,19 +104,30 @@ pub(crate) fn search<S: Specification>(
     let slots = slots_needed(&moments, items);
     let mut width = FIRST_WIDTH;
     loop {
+        if let Err(reason) = meter.step(moments.len() as u64) {
+            return Found::Stopped(reason, moments.first().map_or(0, |moment| moment.position));
+        }
         if let Some(recorder) = recorder.as_deref_mut() {
             recorder.snapshots.clear();
         }
         let recorder = recorder.as_deref_mut();
         let found = if slots <= 64 {
-            Engine::<S, u64>::new(specification, items, slots, width).run(initial, &moments, meter, recorder)
+            Engine::<S, u64>::new(specification, items, slots, width)
+                .run(initial, &moments, meter, recorder)
         } else {
-            Engine::<S, Wide>::new(specification, items, slots, width).run(initial, &moments, meter, recorder)
+            Engine::<S, Wide>::new(specification, items, slots, width)
+                .run(initial, &moments, meter, recorder)
         };
         meter.give_all();
         match found {
             Some(found) => return found,
-            None => width = if width < LAST_WIDTH { width * WIDENING } else { usize::MAX },
+            None => {
+                width = if width < LAST_WIDTH {
+                    width * WIDENING
+                } else {
+                    usize::MAX
+                }
+            }
         }
     }
 }
@@ -125,7 +136,11 @@ pub(crate) fn search<S: Specification>(
 fn moments<Op>(items: &[Item<'_, Op>], horizon: usize) -> Vec<Moment> {
     let mut moments = Vec::with_capacity(items.len() * 2);
     for (number, item) in items.iter().enumerate() {
-        let moment = |position, returns| Moment { position, returns, item: number as u32 };
+        let moment = |position, returns| Moment {
+            position,
+            returns,
+            item: number as u32,
+        };
         if item.call >= horizon {
             continue;
         }

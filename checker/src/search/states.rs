@@ -16,17 +16,29 @@ pub(crate) struct States<S: Specification> {
 
 impl<S: Specification> States<S> {
     pub(crate) fn new() -> Self {
-        Self { states: Vec::new(), table: Table::new(), collect_at: 1024 }
+        Self {
+            states: Vec::new(),
+            table: Table::new(),
+            collect_at: 1024,
+        }
     }
 
     pub(crate) fn get(&self, state: u32) -> &S::State {
         &self.states[state as usize]
     }
 
-    pub(crate) fn intern(&mut self, specification: &S, state: S::State, meter: &mut Meter) -> Result<u32, Reason> {
+    pub(crate) fn intern(
+        &mut self,
+        specification: &S,
+        state: S::State,
+        meter: &mut Meter,
+    ) -> Result<u32, Reason> {
         let hash = FxBuildHasher.hash_one(&state);
         let states = &self.states;
-        if let Some(found) = self.table.find(hash, |number| states[number as usize] == state) {
+        if let Some(found) = self
+            .table
+            .find(hash, |number| states[number as usize] == state)
+        {
             return Ok(found);
         }
         let number = u32::try_from(self.states.len()).map_err(|_| Reason::Bytes)?;
@@ -54,7 +66,12 @@ impl<S: Specification> States<S> {
             *state = self.intern(specification, old[*state as usize].clone(), meter)?;
         }
         let slots = old.capacity() as u64 * size_of::<S::State>() as u64;
-        meter.give(old.iter().map(|state| heap_bytes(specification, state)).sum::<u64>() + slots);
+        meter.give(
+            old.iter()
+                .map(|state| heap_bytes(specification, state))
+                .sum::<u64>()
+                + slots,
+        );
         self.collect_at = 2 * self.states.len() + 1024;
         Ok(())
     }
@@ -62,5 +79,7 @@ impl<S: Specification> States<S> {
 
 /// What a state owns beside its slot in the list.
 fn heap_bytes<S: Specification>(specification: &S, state: &S::State) -> u64 {
-    specification.state_bytes(state).saturating_sub(size_of::<S::State>() as u64)
+    specification
+        .state_bytes(state)
+        .saturating_sub(size_of::<S::State>() as u64)
 }

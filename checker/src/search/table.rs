@@ -21,7 +21,11 @@ struct Entry {
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self { entries: Vec::new(), stamp: 1, used: 0 }
+        Self {
+            entries: Vec::new(),
+            stamp: 1,
+            used: 0,
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -54,7 +58,12 @@ impl Table {
     }
 
     /// Adds a position that is known to be absent.
-    pub(crate) fn insert(&mut self, hash: u64, position: u32, meter: &mut Meter) -> Result<(), Reason> {
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        position: u32,
+        meter: &mut Meter,
+    ) -> Result<(), Reason> {
         if self.used * 4 >= self.entries.len() * 3 {
             self.grow(meter)?;
         }
@@ -68,7 +77,11 @@ impl Table {
         while self.entries[at].stamp == self.stamp {
             at = (at + 1) & mask;
         }
-        self.entries[at] = Entry { stamp: self.stamp, hash, position };
+        self.entries[at] = Entry {
+            stamp: self.stamp,
+            hash,
+            position,
+        };
         self.used += 1;
     }
 

@@ -1,18 +1,33 @@
 //! Histories for tests and measurements: short ones from text, long ones from a simulated register.
 #![allow(dead_code, reason = "each test file uses its own share")]
 
+pub(crate) mod counter;
+
 use serde_json::{Value, json};
 use stormglass_checker::{Event, History, Kind, Process};
 
 /// One event: `event(0, Kind::Invoke, "write", json!(1))`.
 pub(crate) fn event(process: u64, kind: Kind, f: &str, value: Value) -> Event {
     let f = f.to_owned();
-    Event { index: 0, time: 0, process: Process::Client(process), kind, f, key: None, value, version: None, error: None }
+    Event {
+        index: 0,
+        time: 0,
+        process: Process::Client(process),
+        kind,
+        f,
+        key: None,
+        value,
+        version: None,
+        error: None,
+    }
 }
 
 /// A whole operation without anything between call and return.
 pub(crate) fn ok(process: u64, f: &str, input: Value, output: Value) -> [Event; 2] {
-    [event(process, Kind::Invoke, f, input), event(process, Kind::Ok, f, output)]
+    [
+        event(process, Kind::Invoke, f, input),
+        event(process, Kind::Ok, f, output),
+    ]
 }
 
 /// Numbers the events.
@@ -67,7 +82,9 @@ impl Simulation {
     pub(crate) fn run(&self) -> History {
         let mut random = Random(self.seed);
         let mut register = Value::Null;
-        let mut clients: Vec<(u64, Client)> = (0..self.clients as u64).map(|number| (number, Client::Idle)).collect();
+        let mut clients: Vec<(u64, Client)> = (0..self.clients as u64)
+            .map(|number| (number, Client::Idle))
+            .collect();
         let mut next_process = self.clients as u64;
         let mut events = Vec::new();
         let mut called = 0;

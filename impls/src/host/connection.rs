@@ -20,6 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -63,6 +64,15 @@ pub enum End {
 impl From<std::io::Error> for End {
     fn from(error: std::io::Error) -> Self {
         End::Frame(FrameError::Io(error))
+    }
+}
+
+/// Lets a panic of a task go on in the task that waited for it: a task that dies in silence is the hardest bug to find.
+pub fn pass_on_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 

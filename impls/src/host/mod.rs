@@ -174,8 +174,17 @@ impl<N: Net, D: Disk, C: Clock, G: Gate> Host<N, D, C, G> {
             biased;
             stopped = persist::write(wal, &batches, &*gate, node, &switchboard.mailbox) => Ok(stopped?),
             never = core.run() => match never {},
+            // These tasks never end, but they may panic.
+            never = until_panic(tasks) => match never {},
         }
     }
+}
+
+async fn until_panic(mut tasks: JoinSet<()>) -> Infallible {
+    while let Some(ended) = tasks.join_next().await {
+        connection::pass_on_panic(ended);
+    }
+    std::future::pending().await
 }
 
 /// Draws the lengths of timers evenly from their ranges, the same lengths for the same seed.

@@ -4,7 +4,7 @@
 //! while both stand. Each connection speaks for its peer only until the next one greets: the older is closed at that moment, and
 //! nothing more of it is delivered.
 
-use super::connection::{End, Outbox, Wire, dial};
+use super::connection::{End, Outbox, Wire, dial, pass_on_panic};
 use super::gate::Gate;
 use super::mailbox::Mailbox;
 use super::net::Net;
@@ -150,15 +150,18 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     pub(crate) async fn keep_listening(self: Rc<Self>, listener: N::Listener) {
         let mut callers = JoinSet::new();
         loop {
-            match self.net.accept(&listener).await {
-                Ok(stream) => {
-                    let switchboard = Rc::clone(&self);
-                    callers.spawn_local(async move { switchboard.receive(Wire::new(stream)).await });
-                }
-                // Too many open files, or a caller that is already gone: neither is a reason to stop listening.
-                Err(_) => sleep(RECONNECT_AFTER).await,
+            tokio::select! {
+                biased;
+                Some(ended) = callers.join_next() => pass_on_panic(ended),
+                accepted = self.net.accept(&listener) => match accepted {
+                    Ok(stream) => {
+                        let switchboard = Rc::clone(&self);
+                        callers.spawn_local(async move { switchboard.receive(Wire::new(stream)).await });
+                    }
+                    // Too many open files, or a caller that is already gone: neither is a reason to stop listening.
+                    Err(_) => sleep(RECONNECT_AFTER).await,
+                },
             }
-            while callers.try_join_next().is_some() {}
         }
     }
 

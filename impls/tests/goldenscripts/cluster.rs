@@ -345,7 +345,10 @@ impl Cluster {
         }
         let timers: Vec<&str> = self.place(node).timers.keys().map(String::as_str).collect();
         if !timers.iter().copied().eq(set.iter().map(String::as_str)) {
-            let text = format!("  {node} waits for {}", if timers.is_empty() { "nothing".into() } else { timers.join(" and ") });
+            let text = format!(
+                "  {node} waits for {}",
+                if timers.is_empty() { "nothing".into() } else { timers.join(" and ") }
+            );
             self.say(text);
         }
     }

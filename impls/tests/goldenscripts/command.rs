@@ -39,7 +39,8 @@ impl Script {
         knobs.entries_per_append_max = number(args, "entries")?.unwrap_or(knobs.entries_per_append_max);
         let planted = self.mutant.as_deref().map_or(String::new(), |mutant| format!(" mutant={mutant}"));
         let head = format!("{} nodes={nodes}{planted}\n", self.system.name());
-        let cluster = self.cluster.insert(Cluster::new(self.system.clone(), nodes as u8, knobs, self.mutant.as_deref()));
+        let cluster =
+            self.cluster.insert(Cluster::new(self.system.clone(), nodes as u8, knobs, self.mutant.as_deref()));
         Ok(head + &cluster.take_trace())
     }
 

@@ -99,11 +99,16 @@ fn every_script_gives_its_trace() {
         let scripts = names(&folder, true);
         assert!(!scripts.is_empty(), "{} has no scripts", system.name());
         for script in scripts.iter().map(|script| folder.join(script)) {
-            failures.extend(run(&system, None, &script).and_then(|trace| {
-                let sound = !traced(&trace).any(|line| line.trim().starts_with("BROKEN") || line.trim().starts_with("PANIC"));
-                sound.then_some(()).ok_or(format!("{}: breaks an invariant", script.display()))?;
-                compare(&trace, &script)
-            }).err());
+            failures.extend(
+                run(&system, None, &script)
+                    .and_then(|trace| {
+                        let sound = !traced(&trace)
+                            .any(|line| line.trim().starts_with("BROKEN") || line.trim().starts_with("PANIC"));
+                        sound.then_some(()).ok_or(format!("{}: breaks an invariant", script.display()))?;
+                        compare(&trace, &script)
+                    })
+                    .err(),
+            );
         }
     }
     assert_none(failures);
@@ -116,7 +121,8 @@ fn every_mutant_has_a_scenario_that_shows_its_harm() {
     let mut failures = Vec::new();
     for system in catalog::systems() {
         let folder = folder(&*system).join("mutants");
-        let name_of = |id: &'static str| id.split_once('/').expect("a mutant's id has a protocol and a name").1.to_string();
+        let name_of =
+            |id: &'static str| id.split_once('/').expect("a mutant's id has a protocol and a name").1.to_string();
         let mutants: BTreeSet<String> = system.mutants().iter().map(|mutant| name_of(mutant.id)).collect();
         assert_eq!(names(&folder, false), mutants, "{}: one folder a mutant", folder.display());
         for mutant in system.mutants() {

@@ -1,0 +1,359 @@
+//! The engine that walks a history forward. Generic over the width of its sets.
+
+mod transition;
+
+use super::crashed::UsedSets;
+use super::layer::{Configuration, FRESH, Layer};
+use super::links::{Links, ROOT};
+use super::mask::Mask;
+use super::states::States;
+use super::{Found, Item, Moment, Recorder, Refusal, Snapshot};
+use crate::limits::{Meter, Reason};
+use crate::specification::{Effect, Specification};
+
+pub(super) struct Engine<'a, S: Specification, M> {
+    specification: &'a S,
+    items: &'a [Item<'a, S::Op>],
+    slots: u32,
+    /// The most configurations to keep. A narrow search that ends well proves as much as a wide one.
+    width: usize,
+    /// Whether some were given up to stay within `width`; a failure then proves nothing.
+    narrowed: bool,
+    states: States<S>,
+    links: Links,
+    used_sets: UsedSets,
+    /// What may be the case now.
+    frontier: Layer<M>,
+    /// What may be the case after the return that is being judged.
+    next: Layer<M>,
+    /// What was reached on the way there.
+    reached: Layer<M>,
+    /// The operations in flight that will return: slot and item.
+    in_flight: Vec<(u32, u32)>,
+    free_slots: Vec<u32>,
+    /// The operations of unknown outcome, by class.
+    classes: Vec<Class>,
+    /// The class of each item of unknown outcome.
+    class_of: Vec<u32>,
+    /// Classes with an operation that somebody may still use, ascending.
+    open_classes: Vec<u32>,
+    /// Scratch of [`Engine::settle`]: items hidden by a transition, and items satisfied after it.
+    hidden: Vec<u32>,
+    satisfied: Vec<u32>,
+}
+
+/// Operations of unknown outcome that act alike.
+struct Class {
+    /// Its items, in order of call.
+    items: Vec<u32>,
+    /// How many of them were called so far.
+    called: u32,
+    /// How many of them every configuration has used.
+    used_by_all: u32,
+}
+
+/// The class of an item that has none.
+const NO_CLASS: u32 = u32::MAX;
+
+/// The operation that returns.
+#[derive(Clone, Copy)]
+struct Returning {
+    slot: u32,
+    item: u32,
+}
+
+impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
+    pub(super) fn new(
+        specification: &'a S,
+        items: &'a [Item<'a, S::Op>],
+        slots: u32,
+        width: usize,
+    ) -> Self {
+        Self {
+            specification,
+            items,
+            slots,
+            width,
+            narrowed: false,
+            states: States::new(),
+            links: Links::new(),
+            used_sets: UsedSets::new(),
+            frontier: Layer::new(),
+            next: Layer::new(),
+            reached: Layer::new(),
+            in_flight: Vec::new(),
+            free_slots: (0..slots).rev().collect(),
+            classes: Vec::new(),
+            class_of: Vec::new(),
+            open_classes: Vec::new(),
+            hidden: Vec::new(),
+            satisfied: Vec::new(),
+        }
+    }
+
+    /// `None` when it failed, but not for certain.
+    pub(super) fn run(
+        mut self,
+        initial: &[S::State],
+        moments: &[Moment],
+        meter: &mut Meter,
+        mut recorder: Option<&mut Recorder<S::State>>,
+    ) -> Option<Found<S::State>> {
+        let start = moments.first().map_or(0, |moment| moment.position);
+        if let Err(reason) = self.begin(initial, moments, meter) {
+            return Some(Found::Stopped(reason, start));
+        }
+        for moment in moments {
+            if let Some(recorder) = recorder.as_deref_mut() {
+                self.record(recorder, moment.position);
+            }
+            let judged = if moment.returns {
+                self.on_return(moment.item, meter)
+            } else {
+                self.on_call(moment.item, meter).map(|()| true)
+            };
+            match judged {
+                Ok(true) => {}
+                Ok(false) if self.narrowed => return None,
+                Ok(false) => {
+                    let states = self.states_met();
+                    return Some(Found::Illegal(Refusal {
+                        item: moment.item as usize,
+                        states,
+                    }));
+                }
+                Err(reason) => return Some(Found::Stopped(reason, moment.position)),
+            }
+        }
+        let link = self
+            .frontier
+            .get(0)
+            .map_or(ROOT, |configuration| configuration.link);
+        Some(Found::Legal(self.links.path(link, self.items.len())))
+    }
+
+    fn begin(
+        &mut self,
+        initial: &[S::State],
+        moments: &[Moment],
+        meter: &mut Meter,
+    ) -> Result<(), Reason> {
+        for state in initial {
+            let state = self
+                .states
+                .intern(self.specification, state.clone(), meter)?;
+            let configuration = Configuration::initial(state, self.slots, ROOT);
+            self.frontier
+                .insert(configuration, &self.used_sets, meter)?;
+        }
+        self.class_of = vec![NO_CLASS; self.items.len()];
+        for moment in moments.iter().filter(|moment| !moment.returns) {
+            let item = &self.items[moment.item as usize];
+            // What never changes the state and need not happen says nothing.
+            if item.deadline.is_some() || item.effect == Effect::Reads {
+                continue;
+            }
+            let mut class = self.classes.len();
+            for (number, known) in self.classes.iter().enumerate() {
+                meter.step(1)?;
+                let other = &self.items[known.items[0] as usize];
+                if self.specification.interchangeable(other.op, item.op) {
+                    class = number;
+                    break;
+                }
+            }
+            if class == self.classes.len() {
+                self.classes.push(Class {
+                    items: Vec::new(),
+                    called: 0,
+                    used_by_all: 0,
+                });
+            }
+            self.classes[class].items.push(moment.item);
+            self.class_of[moment.item as usize] = class as u32;
+        }
+        Ok(())
+    }
+
+    fn on_call(&mut self, number: u32, meter: &mut Meter) -> Result<(), Reason> {
+        let item = &self.items[number as usize];
+        if item.deadline.is_none() {
+            let class = self.class_of[number as usize];
+            if class != NO_CLASS {
+                self.classes[class as usize].called += 1;
+                if let Err(at) = self.open_classes.binary_search(&class) {
+                    self.open_classes.insert(at, class);
+                }
+            }
+            return Ok(());
+        }
+        // There are as many slots as operations in flight at the worst moment.
+        let Some(slot) = self.free_slots.pop() else {
+            return Ok(());
+        };
+        self.in_flight.push((slot, number));
+        let Self {
+            specification,
+            states,
+            frontier,
+            links,
+            ..
+        } = self;
+        for configuration in frontier.iter_mut() {
+            meter.step(1)?;
+            let state = states.get(configuration.state);
+            if specification
+                .step(state, item.op)
+                .is_some_and(|after| after == *state)
+            {
+                configuration.satisfied.set(slot);
+                configuration.link = links.push(configuration.link, number, true, meter)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a return. False when no configuration allows it; [`Engine::reached`] then holds what was tried.
+    fn on_return(&mut self, number: u32, meter: &mut Meter) -> Result<bool, Reason> {
+        let Some(at) = self.in_flight.iter().position(|(_, item)| *item == number) else {
+            return Ok(true);
+        };
+        let slot = self.in_flight[at].0;
+        let returning = Returning { slot, item: number };
+        let effect = self.items[number as usize].effect;
+        // What is settled and cannot change the state any more may simply return.
+        let settled = |configuration: &Configuration<M>| {
+            configuration.applied.has(slot)
+                || effect == Effect::Reads && configuration.satisfied.has(slot)
+        };
+        meter.step(self.frontier.len() as u64)?;
+        if self.frontier.iter().all(settled) {
+            for configuration in self.frontier.iter_mut() {
+                configuration.satisfied.clear(slot);
+                configuration.applied.clear(slot);
+            }
+        } else {
+            self.next.clear(meter);
+            self.reached.clear(meter);
+            for configuration in self.frontier.iter() {
+                if configuration.satisfied.has(slot) {
+                    let returned = configuration.clone().returned(slot);
+                    self.next.insert(returned, &self.used_sets, meter)?;
+                }
+                if !settled(configuration) {
+                    let mut start = configuration.clone();
+                    start.last = FRESH;
+                    self.reached.insert(start, &self.used_sets, meter)?;
+                }
+            }
+            self.expand_all(returning, meter)?;
+            if self.next.len() == 0 {
+                return Ok(false);
+            }
+            self.next.sweep(meter);
+            let used_sets = &self.used_sets;
+            self.narrowed |= self.next.narrow(
+                self.width,
+                |configuration| used_sets.total(configuration.used),
+                meter,
+            );
+            std::mem::swap(&mut self.frontier, &mut self.next);
+        }
+        let most = self.frontier.len().max(self.reached.len()) as u64;
+        meter.work.frontier_peak = meter.work.frontier_peak.max(most);
+        self.in_flight.swap_remove(at);
+        self.free_slots.push(slot);
+        self.tidy(meter)?;
+        Ok(true)
+    }
+
+    /// Forgets, between events, what no configuration needs.
+    fn tidy(&mut self, meter: &mut Meter) -> Result<(), Reason> {
+        self.forget_used_by_all(meter)?;
+        if self.links.wants_collection() {
+            self.links.collect(
+                self.frontier
+                    .iter_mut()
+                    .map(|configuration| &mut configuration.link),
+                meter,
+            )?;
+        }
+        if self.used_sets.wants_collection() {
+            self.used_sets.collect(
+                self.frontier
+                    .iter_mut()
+                    .map(|configuration| &mut configuration.used),
+                meter,
+            )?;
+        }
+        if self.states.wants_collection() {
+            let live = self
+                .frontier
+                .iter_mut()
+                .map(|configuration| &mut configuration.state);
+            self.states.collect(self.specification, live, meter)?;
+        }
+        Ok(())
+    }
+
+    /// Operations of unknown outcome that every configuration has used need not be told apart any more.
+    fn forget_used_by_all(&mut self, meter: &mut Meter) -> Result<(), Reason> {
+        let common = self
+            .used_sets
+            .common(self.frontier.iter().map(|configuration| configuration.used));
+        if common.is_empty() {
+            return Ok(());
+        }
+        for (class, count) in &common {
+            self.classes[*class as usize].used_by_all += count;
+        }
+        for configuration in self.frontier.iter_mut() {
+            configuration.used = self.used_sets.without(configuration.used, &common, meter)?;
+        }
+        let classes = &self.classes;
+        self.open_classes.retain(|class| {
+            let class = &classes[*class as usize];
+            class.used_by_all < class.called
+        });
+        Ok(())
+    }
+
+    /// The distinct states of everything tried at the return that failed, in the order in which they were met.
+    fn states_met(&self) -> Vec<S::State> {
+        distinct(
+            self.reached.iter().map(|configuration| configuration.state),
+            usize::MAX,
+        )
+        .into_iter()
+        .map(|state| self.states.get(state).clone())
+        .collect()
+    }
+
+    fn record(&self, recorder: &mut Recorder<S::State>, position: usize) {
+        if position < recorder.from {
+            return;
+        }
+        let numbers = distinct(
+            self.frontier
+                .iter()
+                .map(|configuration| configuration.state),
+            recorder.states_max + 1,
+        );
+        if numbers.len() <= recorder.states_max {
+            let states = numbers
+                .into_iter()
+                .map(|state| self.states.get(state).clone())
+                .collect();
+            recorder.snapshots.push(Snapshot { position, states });
+        }
+    }
+}
+
+/// The first `most` distinct numbers.
+fn distinct(numbers: impl Iterator<Item = u32>, most: usize) -> Vec<u32> {
+    let mut seen = std::collections::BTreeSet::new();
+    numbers
+        .filter(|number| seen.insert(*number))
+        .take(most)
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! `stormglass list`: what there is, made from the source.
+
+use super::{Exit, Failure, Format, print_line};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use stormglass_impls::catalog;
+use stormglass_nemesis::schedule::FAULTS;
+use stormglass_workloads::workload::WORKLOADS;
+
+/// The specifications `check` judges by: the name, and what it is.
+pub(super) const MODELS: &[(&str, &str)] =
+    &[("register", "a register per key: read, write, compare-and-set; initially null")];
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    Clusters,
+    Workloads,
+    Faults,
+    Models,
+    Mutants,
+    Invariants,
+}
+
+pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> {
+    let rows = rows(args.what);
+    match format {
+        Format::Json => rows.iter().for_each(print_line),
+        Format::Human => {
+            let width = rows.iter().filter_map(|row| row["name"].as_str()).map(str::len).max().unwrap_or(0);
+            for row in &rows {
+                let rest = row.as_object().into_iter().flatten().filter(|(key, _)| *key != "name");
+                let rest: Vec<&str> = rest.filter_map(|(_, value)| value.as_str()).collect();
+                let name = row["name"].as_str().unwrap_or_default();
+                print_line(format!("{name:width$}  {}", rest.join("; ")));
+            }
+        }
+    }
+    Ok(if rows.is_empty() { Exit::NothingSelected } else { Exit::Valid })
+}
+
+fn rows(what: What) -> Vec<Value> {
+    let systems = catalog::systems();
+    match what {
+        What::Clusters => {
+            systems.iter().map(|system| json!({"name": system.name(), "summary": system.summary()})).collect()
+        }
+        What::Workloads => WORKLOADS.iter().map(|info| json!({"name": info.name, "summary": info.summary})).collect(),
+        What::Faults => FAULTS
+            .iter()
+            .map(|info| json!({"name": info.name, "family": info.family, "summary": info.summary}))
+            .collect(),
+        What::Models => MODELS.iter().map(|(name, summary)| json!({"name": name, "summary": summary})).collect(),
+        What::Mutants => systems
+            .iter()
+            .flat_map(|system| system.mutants())
+            .map(|mutant| {
+                let seen_by = format!("seen by {}", mutant.seen_by);
+                json!({"name": mutant.id, "mechanism": mutant.mechanism, "seen_by": seen_by, "source": mutant.source})
+            })
+            .collect(),
+        What::Invariants => systems
+            .iter()
+            .flat_map(|system| system.invariants().iter().map(|invariant| (system.name(), invariant)))
+            .map(|(cluster, invariant)| {
+                json!({"name": invariant.name, "cluster": cluster, "law": invariant.law, "source": invariant.source})
+            })
+            .collect(),
+    }
+}

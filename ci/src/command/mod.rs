@@ -1,0 +1,76 @@
+//! The sub-commands, one a file, and what they share: arguments, exit codes, names.
+
+mod check;
+mod cpu;
+mod exit;
+mod interrupt;
+mod list;
+mod names;
+mod replay;
+mod report;
+mod run;
+mod ticker;
+
+pub(crate) use exit::{Exit, Failure};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Puts replicated caches and coordination services through storms and says, with proof, whether they kept their promises.
+#[derive(Debug, Parser)]
+#[command(name = "stormglass", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How results are printed on standard output. Progress goes to standard error.
+    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
+    format: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text.
+    Human,
+    /// One JSON value a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what there is
+    List(list::ListArgs),
+    /// Put a cluster through a storm, judge what its clients saw, and leave a report
+    Run(run::RunArgs),
+    /// Run a trial again; says where it differs from the run it repeats
+    Replay(replay::ReplayArgs),
+    /// Judge a history file
+    Check(check::CheckArgs),
+    /// Judge finished runs again, and write their reports anew
+    Report(report::ReportArgs),
+}
+
+/// Where runs are kept.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Store {
+    /// The folder that holds the run directories
+    #[arg(long, value_name = "DIR", default_value = ".stormglass/runs")]
+    out: PathBuf,
+}
+
+/// Does what the command line says.
+pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::List(args) => list::execute(&args, cli.format),
+        Command::Run(args) => run::execute(&args, cli.format),
+        Command::Replay(args) => replay::execute(&args, cli.format),
+        Command::Check(args) => check::execute(&args, cli.format),
+        Command::Report(args) => report::execute(&args, cli.format),
+    }
+}
+
+/// Prints a line of results. A reader that has gone away, as `head` does, is no failure of ours.
+pub(crate) fn print_line(text: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

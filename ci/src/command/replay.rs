@@ -1,0 +1,106 @@
+//! `stormglass replay`: a run or a trial once more.
+
+use super::exit::OrExit;
+use super::run::{self, ArenaName, run_one, simulate};
+use super::{Exit, Failure, Format, Store, interrupt, print_line};
+use clap::Args;
+use serde_json::json;
+use std::path::Path;
+use stormglass_nemesis::judge::judge;
+use stormglass_nemesis::record::Run;
+use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_reports::RunDirectory;
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A run (its name, a unique prefix, `latest`, or its directory) or a trial file
+    what: String,
+    /// Run it in this arena instead of its own; then there is nothing to compare
+    #[arg(long, value_enum)]
+    arena: Option<ArenaName>,
+    #[command(flatten)]
+    store: Store,
+}
+
+pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure> {
+    interrupt::listen();
+    let path = Path::new(&args.what);
+    if path.is_file() {
+        let trial = Trial::read(path).or_exit(Exit::Unreadable)?;
+        return run_again(args, trial, &format!("stormglass replay {}", args.what), format);
+    }
+    let directory = RunDirectory::open(&args.store.out, &args.what).or_exit(Exit::Unreadable)?;
+    let (trial, before) = directory.load().or_exit(Exit::Unreadable)?;
+    if args.arena.is_some_and(|arena| Arena::from(arena) != trial.arena) {
+        return run_again(args, trial, &directory.replay_command(), format);
+    }
+    compare(&directory, &trial, &before, format)
+}
+
+/// Runs a trial as something new, with a directory of its own.
+fn run_again(args: &ReplayArgs, mut trial: Trial, command: &str, format: Format) -> Result<Exit, Failure> {
+    if let Some(arena) = args.arena {
+        trial.arena = arena.into();
+    }
+    let done = run_one(&trial, &args.store.out, command).map_err(|failure| match failure.exit {
+        Exit::Usage => Failure { exit: Exit::Unreadable, ..failure },
+        _ => failure,
+    })?;
+    match format {
+        Format::Human => print_line(run::paragraph(&done)),
+        Format::Json => print_line(serde_json::to_string(&done.summary).unwrap_or_default()),
+    }
+    Ok(done.exit)
+}
+
+/// Runs a trial again and holds the result against what it gave before.
+fn compare(directory: &RunDirectory, trial: &Trial, before: &Run, format: Format) -> Result<Exit, Failure> {
+    let (again, _) = simulate(trial)?;
+    if again.record.interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    if before.record.interrupted {
+        let text = format!("{}: that run was interrupted, so there is nothing whole to compare with", directory.name());
+        return Err(Failure { exit: Exit::Unreadable, error: anyhow::anyhow!(text) });
+    }
+    let difference = difference(before, &again);
+    let judged = judge(trial, &again).or_exit(Exit::Internal)?;
+    match format {
+        Format::Json => print_line(json!({
+            "run": directory.name(),
+            "same": difference.is_none(),
+            "difference": difference,
+            "digest": again.record.digest,
+            "verdict": judged.ruling,
+        })),
+        Format::Human => match &difference {
+            None => print_line(format!("SAME  digest {} again\n  {}", again.record.digest, judged.sentence)),
+            Some(text) => print_line(format!(
+                "DIVERGED  {text}\n  The usual causes: other source or Cargo.lock, an unbiased select, a hash-ordered container, a real clock."
+            )),
+        },
+    }
+    Ok(if difference.is_some() { Exit::Diverged } else { judged.ruling.into() })
+}
+
+/// Where two runs of one trial first differ, if they do.
+fn difference(before: &Run, again: &Run) -> Option<String> {
+    if before.record.digest != again.record.digest {
+        let same = before.record.checkpoints.iter().zip(&again.record.checkpoints);
+        let same = same.take_while(|(before, again)| before == again).count() as u64;
+        let from = same * stormglass_nemesis::observer::INPUTS_PER_CHECKPOINT + 1;
+        let to = from + stormglass_nemesis::observer::INPUTS_PER_CHECKPOINT - 1;
+        return Some(format!(
+            "the first input that differs is between number {from} and {to}: digest {}, before {}",
+            again.record.digest, before.record.digest
+        ));
+    }
+    let event = before.history.events.iter().zip(&again.history.events).position(|(before, again)| before != again);
+    let shorter = before.history.events.len().min(again.history.events.len());
+    let longer = before.history.events.len().max(again.history.events.len());
+    let event = event.or((shorter != longer).then_some(shorter));
+    if let Some(event) = event {
+        return Some(format!("the histories differ at event {event}"));
+    }
+    (before.record != again.record).then(|| "the records differ".to_string())
+}

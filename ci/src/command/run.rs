@@ -1,0 +1,339 @@
+//! `stormglass run`: trials from seeds, each run, judged and reported.
+
+use super::exit::OrExit;
+use super::ticker::Ticker;
+use super::{Exit, Failure, Format, Store, cpu, interrupt, names, print_line};
+use clap::{Args, ValueEnum};
+use std::path::Path;
+use std::time::Duration;
+use stormglass_impls::catalog;
+use stormglass_nemesis::arena::{self, ArenaError};
+use stormglass_nemesis::judge::{Judged, Ruling, judge};
+use stormglass_nemesis::profile::Storm;
+use stormglass_nemesis::record::Run;
+use stormglass_nemesis::schedule::{FAULTS, FaultKind};
+use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_reports::{RunDirectory, RunSummary, Timings};
+use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Which cluster (see `list clusters`)
+    cluster: String,
+    /// What its clients do (see `list workloads`)
+    #[arg(long, default_value = "register")]
+    workload: String,
+    /// Which faults: kinds or families, separated by commas (see `list faults`), or all, or none
+    #[arg(long, default_value = "all", value_delimiter = ',')]
+    faults: Vec<String>,
+    /// Seeds everything: the storm, the operations, every delay
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, from `--seed` on. Of several, only runs that are not valid keep their directories
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Where: turmoil runs the real host, the simulator only the cores, many times faster
+    #[arg(long, value_enum, default_value_t = ArenaName::Turmoil)]
+    arena: ArenaName,
+    /// How many nodes
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=99))]
+    nodes: u8,
+    /// How many clients
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=999))]
+    clients: u32,
+    /// How long the storm lasts, in simulated time
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    time: Duration,
+    /// The most operations of all clients together, before the final reads
+    #[arg(long)]
+    ops: Option<u64>,
+    /// Plant a bug (see `list mutants`)
+    #[arg(long, value_name = "ID")]
+    mutant: Option<String>,
+    /// The most log entries in one message: some bugs live only at 1
+    #[arg(long, value_name = "N")]
+    entries_per_append: Option<usize>,
+    #[command(flatten)]
+    store: Store,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ArenaName {
+    Turmoil,
+    Simulator,
+}
+
+impl From<ArenaName> for Arena {
+    fn from(name: ArenaName) -> Arena {
+        match name {
+            ArenaName::Turmoil => Arena::Turmoil,
+            ArenaName::Simulator => Arena::Simulator,
+        }
+    }
+}
+
+pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
+    let first = trial(args, args.seed)?;
+    if args.seeds == 0 {
+        eprintln!("stormglass: --seeds 0 selects nothing");
+        return Ok(Exit::NothingSelected);
+    }
+    let last = args.seed.checked_add(args.seeds - 1);
+    let last = last.ok_or_else(|| Failure::usage("--seed and --seeds together go past the last seed"))?;
+    interrupt::listen();
+    let several = args.seeds > 1;
+    let mut worst = Exit::Valid;
+    let mut tally = Tally::default();
+    for seed in args.seed..=last {
+        let trial = if seed == args.seed { first.clone() } else { trial(args, seed)? };
+        let done = run_one(&trial, &args.store.out, &command(args, &trial))?;
+        match format {
+            Format::Json => print_line(serde_json::to_string(&done.summary).unwrap_or_default()),
+            Format::Human if several => print_line(line(&done)),
+            Format::Human => print_line(paragraph(&done)),
+        }
+        tally.add(&done);
+        worst = worst.or_worse(done.exit);
+        if several && done.exit == Exit::Valid {
+            let path = done.directory.path().to_path_buf();
+            std::fs::remove_dir_all(path).or_exit(Exit::Internal)?;
+        }
+        if done.exit == Exit::Interrupted {
+            break;
+        }
+    }
+    if several && format == Format::Human {
+        print_line(tally.text());
+    }
+    Ok(worst)
+}
+
+/// A trial that was run, judged and reported.
+pub(super) struct Done {
+    pub(super) trial: Trial,
+    pub(super) judged: Judged,
+    pub(super) summary: RunSummary,
+    pub(super) directory: RunDirectory,
+    pub(super) exit: Exit,
+}
+
+/// Runs a trial, judges it and writes its directory. `command` makes the same trial from nothing.
+pub(super) fn run_one(trial: &Trial, out: &Path, command: &str) -> Result<Done, Failure> {
+    trial.validate().map_err(Failure::usage)?;
+    let directory = RunDirectory::create(out, trial).or_exit(Exit::Unreadable)?;
+    let (run, simulate_ns) = simulate(trial)?;
+    let started_ns = cpu::thread_ns();
+    let judged = judge(trial, &run).or_exit(Exit::Internal)?;
+    let judge_ns = cpu::thread_ns() - started_ns;
+    let timings = Timings {
+        simulate_cpu_ms: Some(simulate_ns as f64 / 1e6),
+        judge_cpu_ms: Some(judge_ns as f64 / 1e6),
+        ..Timings::default()
+    };
+    let summary = directory.write(trial, &run, &judged, &timings, command).or_exit(Exit::Internal)?;
+    let exit = if run.record.interrupted { Exit::Interrupted } else { judged.ruling.into() };
+    Ok(Done { trial: trial.clone(), judged, summary, directory, exit })
+}
+
+/// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.
+pub(super) fn simulate(trial: &Trial) -> Result<(Run, u64), Failure> {
+    let label = format!("{} seed {}", trial.cluster, trial.seed);
+    let ticker = Ticker::start(label, trial.storm_ms * 1_000_000);
+    let started_ns = cpu::thread_ns();
+    let run = arena::run(trial, &mut |now_ns| {
+        ticker.at(now_ns);
+        interrupt::go_on()
+    });
+    let run = run.map_err(|error| {
+        let exit = match error {
+            ArenaError::Failed { .. } => Exit::SystemFailed,
+            ArenaError::LeftOut(_) => Exit::Usage,
+            _ => Exit::Unreadable,
+        };
+        Failure { exit, error: error.into() }
+    })?;
+    Ok((run, cpu::thread_ns() - started_ns))
+}
+
+fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
+    let systems = catalog::systems();
+    let Some(system) = systems.iter().find(|system| system.name() == args.cluster) else {
+        let known: Vec<&str> = systems.iter().map(|system| system.name()).collect();
+        return Err(names::unknown("cluster", &args.cluster, &known));
+    };
+    let Some(workload) = WorkloadConfig::named(&args.workload) else {
+        let known: Vec<&str> = WORKLOADS.iter().map(|info| info.name).collect();
+        return Err(names::unknown("workload", &args.workload, &known));
+    };
+    if let Some(mutant) = &args.mutant {
+        let known: Vec<&str> = system.mutants().iter().map(|mutant| mutant.id).collect();
+        if !known.contains(&mutant.as_str()) {
+            return Err(names::unknown("mutant", mutant, &known));
+        }
+    }
+    let mut trial = Trial::calm(&args.cluster, workload, args.arena.into(), seed);
+    trial.nodes = args.nodes;
+    trial.clients = args.clients;
+    trial.storm_ms = u64::try_from(args.time.as_millis()).unwrap_or(u64::MAX);
+    trial.operations_per_client_max = args.ops.map(|ops| ops.div_ceil(u64::from(args.clients)));
+    trial.mutant = args.mutant.clone();
+    if let Some(entries) = args.entries_per_append {
+        trial.knobs.entries_per_append_max = entries;
+    }
+    trial.validate().map_err(Failure::usage)?;
+    let storm = Storm {
+        nodes: trial.nodes,
+        storm_ms: trial.storm_ms,
+        election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
+        kinds: kinds(&args.faults)?,
+        seed,
+    };
+    trial.schedule = storm.schedule();
+    Ok(trial)
+}
+
+/// The kinds of fault that a list of kinds and families names.
+fn kinds(faults: &[String]) -> Result<Vec<FaultKind>, Failure> {
+    let mut kinds = Vec::new();
+    for name in faults {
+        let named = |info: &&stormglass_nemesis::schedule::FaultInfo| {
+            name == "all" || name == info.name || name == info.family
+        };
+        let found: Vec<FaultKind> = FAULTS.iter().filter(named).map(|info| info.kind).collect();
+        if found.is_empty() && name != "none" {
+            let known: Vec<&str> = FAULTS.iter().flat_map(|info| [info.name, info.family]).chain(["all", "none"]).collect();
+            return Err(names::unknown("fault", name, &known));
+        }
+        kinds.extend(found);
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
+}
+
+/// The command that makes this very trial from nothing.
+fn command(args: &RunArgs, trial: &Trial) -> String {
+    let mut words = vec!["stormglass run".to_string(), args.cluster.clone(), format!("--seed {}", trial.seed)];
+    let mut option = |differs: bool, text: String| {
+        if differs {
+            words.push(text);
+        }
+    };
+    option(args.workload != "register", format!("--workload {}", args.workload));
+    option(args.faults != ["all"], format!("--faults {}", args.faults.join(",")));
+    option(args.arena == ArenaName::Simulator, "--arena simulator".to_string());
+    option(args.nodes != 5, format!("--nodes {}", args.nodes));
+    option(args.clients != 5, format!("--clients {}", args.clients));
+    option(trial.storm_ms != 60_000, format!("--time {}ms", trial.storm_ms));
+    option(args.ops.is_some(), format!("--ops {}", args.ops.unwrap_or_default()));
+    option(args.mutant.is_some(), format!("--mutant {}", args.mutant.as_deref().unwrap_or_default()));
+    let entries = args.entries_per_append;
+    option(entries.is_some(), format!("--entries-per-append {}", entries.unwrap_or_default()));
+    words.join(" ")
+}
+
+fn verdict(done: &Done) -> &'static str {
+    match done.exit {
+        Exit::Interrupted => "INTERRUPTED",
+        _ => match done.judged.ruling {
+            Ruling::Valid => "VALID",
+            Ruling::Violation => "VIOLATION",
+            Ruling::Unknown => "UNKNOWN",
+            Ruling::Vacuous => "VACUOUS",
+        },
+    }
+}
+
+/// One run of several.
+fn line(done: &Done) -> String {
+    let counts = &done.judged.counts;
+    let text = format!(
+        "seed {:<6} {:<9} {} of {} operations ok, {} of {} faults installed",
+        done.trial.seed,
+        verdict(done),
+        counts.ok,
+        counts.operations,
+        counts.faults_installed,
+        counts.faults_planned
+    );
+    if done.exit == Exit::Valid {
+        return text;
+    }
+    format!("{text}\n    {}\n    replay: {}", done.judged.sentence, done.directory.replay_command())
+}
+
+/// A single run.
+pub(super) fn paragraph(done: &Done) -> String {
+    let Done { trial, judged, summary, directory, .. } = done;
+    let mut text = format!("{}  {}\n", verdict(done), judged.sentence);
+    for violation in &judged.violations {
+        let place = violation.node.map(|node| format!(" at {node}")).unwrap_or_default();
+        let time_s = violation.time_ns as f64 / 1e9;
+        text += &format!("  {}{place} after {time_s:.3} s: {}\n", violation.name, violation.message);
+    }
+    if let stormglass_checker::Verdict::Invalid(evidence) = &judged.judgement.verdict {
+        for line in evidence.explanation.lines() {
+            text += &format!("  {line}\n");
+        }
+    }
+    let counts = &judged.counts;
+    text += &format!(
+        "  {} nodes, {} clients: {} operations, {} ok, {} fail, {} of unknown outcome\n",
+        trial.nodes, trial.clients, counts.operations, counts.ok, counts.fail, counts.info
+    );
+    let installed: Vec<&str> =
+        summary.coverage.iter().filter(|(_, coverage)| coverage.installed > 0).map(|(kind, _)| kind.as_str()).collect();
+    text += &format!(
+        "  {} of {} faults installed{}{}\n",
+        counts.faults_installed,
+        counts.faults_planned,
+        if installed.is_empty() { "" } else { ": " },
+        installed.join(", ")
+    );
+    let cpu_ms = summary.timings.simulate_cpu_ms.unwrap_or_default() + summary.timings.judge_cpu_ms.unwrap_or_default();
+    let simulated_s = summary.simulated_ns as f64 / 1e9;
+    text += &format!(
+        "  {simulated_s:.1} simulated s in {:.2} CPU s, digest {}\n",
+        cpu_ms / 1e3,
+        summary.digest
+    );
+    text += &format!("  report  {}\n", directory.page().display());
+    text += &format!("  replay  {}", directory.replay_command());
+    text
+}
+
+/// What several runs came to.
+#[derive(Default)]
+struct Tally {
+    valid: u64,
+    violations: u64,
+    unknown: u64,
+    vacuous: u64,
+    kinds: std::collections::BTreeSet<String>,
+}
+
+impl Tally {
+    fn add(&mut self, done: &Done) {
+        match done.judged.ruling {
+            Ruling::Valid => self.valid += 1,
+            Ruling::Violation => self.violations += 1,
+            Ruling::Unknown => self.unknown += 1,
+            Ruling::Vacuous => self.vacuous += 1,
+        }
+        let installed = done.summary.coverage.iter().filter(|(_, coverage)| coverage.installed > 0);
+        self.kinds.extend(installed.map(|(kind, _)| kind.clone()));
+    }
+
+    fn text(&self) -> String {
+        let kinds: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
+        format!(
+            "{} valid, {} violations, {} unknown, {} vacuous; {} kinds of fault installed: {}",
+            self.valid,
+            self.violations,
+            self.unknown,
+            self.vacuous,
+            kinds.len(),
+            kinds.join(", ")
+        )
+    }
+}

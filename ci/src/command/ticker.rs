@@ -1,0 +1,30 @@
+//! Progress on standard error: a bar on a terminal, nothing elsewhere.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
+
+/// The progress of one trial.
+pub(crate) struct Ticker(ProgressBar);
+
+impl Ticker {
+    /// Begins a bar of so many simulated nanoseconds. Hidden by indicatif where standard error is no terminal.
+    pub(crate) fn start(label: String, total_ns: u64) -> Self {
+        let bar = ProgressBar::new(total_ns / 1_000_000_000);
+        let template = "{msg}  {wide_bar}  {pos}/{len} simulated s  {elapsed}";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(label);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// The trial has come to this simulated time.
+    pub(crate) fn at(&self, now_ns: u64) {
+        self.0.set_position(now_ns / 1_000_000_000);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

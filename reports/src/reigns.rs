@@ -1,0 +1,137 @@
+//! Who led when, and who was down when.
+
+use crate::bands::Band;
+use std::collections::BTreeMap;
+use stormglass_impls::contract::{Fact, NodeId};
+use stormglass_nemesis::record::Record;
+
+/// A node that believed itself the leader, for a time. Two reigns of different terms may overlap: an old leader that is cut off does
+/// not know better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reign {
+    pub(crate) node: NodeId,
+    /// The term, ballot or epoch.
+    pub(crate) epoch: u64,
+    /// When it began, in nanoseconds.
+    pub(crate) from_ns: u64,
+    /// When it was over, in nanoseconds.
+    pub(crate) until_ns: u64,
+    pub(crate) end: ReignEnd,
+}
+
+/// How a reign ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReignEnd {
+    /// It learned of another.
+    SteppedDown,
+    /// It was stopped.
+    Stopped,
+    /// It led on in a later term.
+    LedOn,
+    /// It led when the run ended.
+    RunEnded,
+}
+
+impl ReignEnd {
+    /// How it ended, in words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            ReignEnd::SteppedDown => "stepped down",
+            ReignEnd::Stopped => "stopped by a fault",
+            ReignEnd::LedOn => "led on in a later term",
+            ReignEnd::RunEnded => "led to the end",
+        }
+    }
+}
+
+/// A node that was down for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outage {
+    pub(crate) node: NodeId,
+    /// When it was stopped, in nanoseconds.
+    pub(crate) from_ns: u64,
+    /// When it was started again, in nanoseconds.
+    pub(crate) until_ns: u64,
+}
+
+/// When nodes were down, by the faults that really stopped them.
+pub(crate) fn outages(record: &Record, bands: &[Band]) -> Vec<Outage> {
+    let mut outages = Vec::new();
+    for band in bands
+        .iter()
+        .filter(|band| band.stops_nodes() && band.certain)
+    {
+        let fault = record.faults.iter().find(|fault| fault.id == band.id);
+        for node in fault.iter().flat_map(|fault| &fault.nodes) {
+            outages.push(Outage {
+                node: *node,
+                from_ns: band.from_ns,
+                until_ns: band.until_ns,
+            });
+        }
+    }
+    outages
+}
+
+/// Every reign, in the order in which they began.
+pub(crate) fn reigns(record: &Record, outages: &[Outage], ended_ns: u64) -> Vec<Reign> {
+    let mut reigns: Vec<Reign> = Vec::new();
+    let mut open: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for fact in &record.facts {
+        match fact.fact {
+            Fact::BecameLeader { epoch } => {
+                close(
+                    &mut reigns,
+                    &mut open,
+                    fact.node,
+                    fact.time_ns,
+                    ReignEnd::LedOn,
+                );
+                open.insert(fact.node, reigns.len());
+                let (node, from_ns) = (fact.node, fact.time_ns);
+                reigns.push(Reign {
+                    node,
+                    epoch,
+                    from_ns,
+                    until_ns: ended_ns.max(from_ns),
+                    end: ReignEnd::RunEnded,
+                });
+            }
+            Fact::SteppedDown { .. } => close(
+                &mut reigns,
+                &mut open,
+                fact.node,
+                fact.time_ns,
+                ReignEnd::SteppedDown,
+            ),
+            _ => {}
+        }
+    }
+    // A node that is stopped has no chance to note that it leads no more.
+    for reign in &mut reigns {
+        let within = |outage: &&Outage| {
+            outage.node == reign.node && (reign.from_ns..reign.until_ns).contains(&outage.from_ns)
+        };
+        if let Some(stop_ns) = outages
+            .iter()
+            .filter(within)
+            .map(|outage| outage.from_ns)
+            .min()
+        {
+            (reign.until_ns, reign.end) = (stop_ns, ReignEnd::Stopped);
+        }
+    }
+    reigns
+}
+
+fn close(
+    reigns: &mut [Reign],
+    open: &mut BTreeMap<NodeId, usize>,
+    node: NodeId,
+    time_ns: u64,
+    end: ReignEnd,
+) {
+    if let Some(reign) = open.remove(&node) {
+        (reigns[reign].until_ns, reigns[reign].end) = (time_ns, end);
+    }
+}

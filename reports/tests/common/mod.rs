@@ -1,0 +1,329 @@
+//! Builds small runs by hand, so that tests know every number in them.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use serde_json::{Value, json};
+use std::path::Path;
+use stormglass_checker::{Event, History, Kind, Process};
+use stormglass_impls::contract::{Fact, NodeId};
+use stormglass_nemesis::judge::{Judged, judge};
+use stormglass_nemesis::record::{
+    FactRecord, FaultRecord, FaultStatus, RECORD_VERSION, Record, Run, Traffic,
+};
+use stormglass_nemesis::schedule::{Action, Fault, Target, When};
+use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_reports::{RunDirectory, RunSummary, Timings};
+use stormglass_workloads::workload::WorkloadConfig;
+
+pub const COMMAND: &str = "cargo run --release -- run raft-cache --seed 7";
+
+/// A trial and what came back from it, under construction.
+pub struct Scenario {
+    pub trial: Trial,
+    /// Time, process, kind, function, key, value, error.
+    lines: Vec<(u64, u64, Kind, String, String, Value, Option<String>)>,
+    pub record: Record,
+}
+
+impl Scenario {
+    /// Ten seconds of storm over three nodes and two clients, with a partition from 2 s to 4 s, a crash of the leader from 5 s to 5.5 s and
+    /// a fault that was skipped. Forty operations, and the final reads; all of them legal.
+    pub fn storm() -> Self {
+        let mut scenario = Self::empty();
+        scenario.fault(
+            0,
+            Action::Isolate {
+                target: Target::Node(NodeId(2)),
+            },
+            2_000,
+            4_000,
+        );
+        scenario.fault(
+            1,
+            Action::Crash {
+                target: Target::Leader,
+            },
+            5_000,
+            5_500,
+        );
+        scenario.fault(
+            2,
+            Action::Crash {
+                target: Target::Leader,
+            },
+            6_000,
+            6_500,
+        );
+        scenario.record.faults[2].status = FaultStatus::Skipped {
+            reason: "nobody leads".to_string(),
+        };
+        (
+            scenario.record.faults[2].from_ns,
+            scenario.record.faults[2].until_ns,
+        ) = (None, None);
+        scenario.fact(300, 1, Fact::BecameLeader { epoch: 1 });
+        scenario.fact(5_200, 3, Fact::BecameLeader { epoch: 2 });
+        for number in 0..20 {
+            let at_ms = 400 + number * 400;
+            let key = format!("k{}", number % 5);
+            scenario.ok(
+                0,
+                at_ms,
+                at_ms + 10,
+                "write",
+                &key,
+                json!(number),
+                json!(number),
+            );
+            scenario.ok(
+                1,
+                at_ms + 20,
+                at_ms + 23,
+                "read",
+                &key,
+                Value::Null,
+                json!(number),
+            );
+        }
+        scenario.mismatch(1, 9_000, 9_005, "k0", json!([77, 78]));
+        for key in 0..5 {
+            scenario.ok(
+                0,
+                10_100 + key * 10,
+                10_105 + key * 10,
+                "read",
+                &format!("k{key}"),
+                Value::Null,
+                json!(15 + key),
+            );
+        }
+        scenario
+    }
+
+    /// The same storm, and a read that saw a value after it was overwritten.
+    pub fn stale_read() -> Self {
+        let mut scenario = Self::storm();
+        scenario.ok(
+            0,
+            8_500,
+            8_510,
+            "write",
+            "stale",
+            json!("old"),
+            json!("old"),
+        );
+        scenario.ok(
+            0,
+            8_520,
+            8_530,
+            "write",
+            "stale",
+            json!("new"),
+            json!("new"),
+        );
+        scenario.ok(1, 8_540, 8_550, "read", "stale", Value::Null, json!("old"));
+        scenario
+    }
+
+    pub fn empty() -> Self {
+        let workload = WorkloadConfig::named("register").expect("there is a register workload");
+        let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, 7);
+        (trial.nodes, trial.clients, trial.storm_ms) = (3, 2, 10_000);
+        let record = Record {
+            schema_version: RECORD_VERSION,
+            digest: "0123456789abcdef0123456789abcdef".to_string(),
+            checkpoints: vec![],
+            inputs: 1_234,
+            interrupted: false,
+            ended_ns: 11_000_000_000,
+            healed_ns: 10_000_000_000,
+            traffic: Traffic {
+                sent: 5_000,
+                cut: 40,
+                slowed: 0,
+            },
+            faults: vec![],
+            facts: vec![],
+            violations: vec![],
+        };
+        Self {
+            trial,
+            lines: vec![],
+            record,
+        }
+    }
+
+    pub fn fault(&mut self, id: u32, action: Action, from_ms: u64, until_ms: u64) {
+        let fault = Fault {
+            id,
+            action,
+            when: When::AtMs(from_ms),
+            lasts_ms: until_ms - from_ms,
+        };
+        self.record.faults.push(FaultRecord {
+            id,
+            kind: fault.kind(),
+            nodes: vec![NodeId(1 + (id % 3) as u8)],
+            from_ns: Some(from_ms * 1_000_000),
+            until_ns: Some(until_ms * 1_000_000),
+            status: FaultStatus::Installed,
+            effects: 12,
+        });
+        self.trial.schedule.push(fault);
+    }
+
+    pub fn fact(&mut self, at_ms: u64, node: u8, fact: Fact) {
+        self.record.facts.push(FactRecord {
+            time_ns: at_ms * 1_000_000,
+            node: NodeId(node),
+            fact,
+        });
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "these are the columns of a history"
+    )]
+    pub fn ok(
+        &mut self,
+        process: u64,
+        from_ms: u64,
+        until_ms: u64,
+        f: &str,
+        key: &str,
+        argument: Value,
+        result: Value,
+    ) {
+        self.line(from_ms, process, Kind::Invoke, f, key, argument, None);
+        self.line(until_ms, process, Kind::Ok, f, key, result, None);
+    }
+
+    pub fn mismatch(
+        &mut self,
+        process: u64,
+        from_ms: u64,
+        until_ms: u64,
+        key: &str,
+        argument: Value,
+    ) {
+        self.line(
+            from_ms,
+            process,
+            Kind::Invoke,
+            "cas",
+            key,
+            argument.clone(),
+            None,
+        );
+        self.line(
+            until_ms,
+            process,
+            Kind::Fail,
+            "cas",
+            key,
+            argument,
+            Some("mismatch"),
+        );
+    }
+
+    pub fn unknown(
+        &mut self,
+        process: u64,
+        from_ms: u64,
+        until_ms: u64,
+        key: &str,
+        argument: Value,
+        error: &str,
+    ) {
+        self.line(
+            from_ms,
+            process,
+            Kind::Invoke,
+            "write",
+            key,
+            argument.clone(),
+            None,
+        );
+        self.line(
+            until_ms,
+            process,
+            Kind::Info,
+            "write",
+            key,
+            argument,
+            Some(error),
+        );
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "these are the columns of a history"
+    )]
+    pub fn line(
+        &mut self,
+        at_ms: u64,
+        process: u64,
+        kind: Kind,
+        f: &str,
+        key: &str,
+        value: Value,
+        error: Option<&str>,
+    ) {
+        let error = error.map(str::to_string);
+        self.lines.push((
+            at_ms * 1_000_000,
+            process,
+            kind,
+            f.to_string(),
+            key.to_string(),
+            value,
+            error,
+        ));
+    }
+
+    /// The run, its events in order of time.
+    pub fn run(&self) -> Run {
+        let mut lines = self.lines.clone();
+        lines.sort_by_key(|line| line.0);
+        let event = |(index, (time, process, kind, f, key, value, error))| Event {
+            index: index as u64,
+            time,
+            process: Process::Client(process),
+            kind,
+            f,
+            key: Some(key),
+            value,
+            version: None,
+            error,
+        };
+        let events = lines.into_iter().enumerate().map(event).collect();
+        Run {
+            history: History { events },
+            record: self.record.clone(),
+        }
+    }
+
+    pub fn judged(&self) -> Judged {
+        judge(&self.trial, &self.run()).expect("the scenario is a history")
+    }
+
+    /// Writes the run into a directory of its own in `out`.
+    pub fn write(&self, out: &Path) -> (RunDirectory, RunSummary) {
+        let directory = RunDirectory::create(out, &self.trial).expect("the directory is writable");
+        let timings = Timings {
+            simulate_cpu_ms: Some(120.0),
+            judge_cpu_ms: Some(30.5),
+            wall_ms: Some(200.0),
+        };
+        let summary = directory
+            .write(&self.trial, &self.run(), &self.judged(), &timings, COMMAND)
+            .expect("the directory is writable");
+        (directory, summary)
+    }
+}
+
+/// The text of a file of a run.
+pub fn file(directory: &RunDirectory, name: &str) -> String {
+    std::fs::read_to_string(directory.path().join(name))
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+}

@@ -1,0 +1,357 @@
+//! Values that try to be something else.
+
+mod common;
+
+use common::{Scenario, file};
+use serde_json::{Value, json};
+use stormglass_impls::contract::NodeId;
+use stormglass_nemesis::record::{FaultStatus, Violation, ViolationKind};
+use stormglass_reports::{RunDirectory, Timings};
+
+/// Each of these breaks out of some place if it is not escaped there.
+pub const ATTACKS: &[&str] = &[
+    "</script><script>document.title='owned'</script>",
+    "<img src=x onerror=document.title='owned'>",
+    "\"><svg onload=document.title='owned'>",
+    "' onmouseover='document.title=1' x='",
+    "</title></style></svg><iframe src=//example.invalid>",
+    "<!--<script>",
+    "\u{0}\u{1b}[31mred\u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{fffe}",
+    "{{ 7*7 }}{% raw %}&lt;&#60;&amp;",
+    "]]>\n```\n| a | b |\n# heading\n@everyone <details>",
+];
+
+fn hostile() -> Scenario {
+    let mut scenario = Scenario::storm();
+    for (number, attack) in ATTACKS.iter().enumerate() {
+        let at_ms = 1_900 + number as u64 * 60;
+        let process = 10 + number as u64 * 2;
+        scenario.ok(
+            process,
+            at_ms,
+            at_ms + 20,
+            "write",
+            attack,
+            json!(attack),
+            json!(attack),
+        );
+        scenario.ok(
+            process,
+            at_ms + 30,
+            at_ms + 40,
+            "read",
+            attack,
+            Value::Null,
+            json!(attack),
+        );
+        scenario.unknown(
+            process + 1_000,
+            at_ms + 45,
+            at_ms + 50,
+            "k0",
+            json!(format!("{{{attack}}}")),
+            attack,
+        );
+    }
+    // A stale read of a hostile key, so that the evidence is hostile too.
+    let attack = ATTACKS[0];
+    scenario.ok(
+        0,
+        9_100,
+        9_110,
+        "write",
+        attack,
+        json!(ATTACKS[1]),
+        json!(ATTACKS[1]),
+    );
+    scenario.ok(
+        0,
+        9_120,
+        9_130,
+        "write",
+        attack,
+        json!(ATTACKS[2]),
+        json!(ATTACKS[2]),
+    );
+    scenario.ok(
+        0,
+        9_140,
+        9_150,
+        "read",
+        attack,
+        Value::Null,
+        json!(ATTACKS[1]),
+    );
+    let all = ATTACKS.concat();
+    scenario.trial.cluster = all.clone();
+    scenario.trial.mutant = Some(all.clone());
+    scenario.record.digest = all.clone();
+    scenario.record.faults[2].status = FaultStatus::Skipped {
+        reason: all.clone(),
+    };
+    scenario.record.violations.push(Violation {
+        kind: ViolationKind::Panic,
+        name: all.clone(),
+        time_ns: u64::MAX,
+        node: Some(NodeId(0)),
+        message: all,
+    });
+    scenario
+}
+
+fn write_hostile(out: &std::path::Path) -> RunDirectory {
+    let scenario = hostile();
+    let directory = RunDirectory::create(out, &scenario.trial).unwrap();
+    let command = ATTACKS.concat();
+    directory
+        .write(
+            &scenario.trial,
+            &scenario.run(),
+            &scenario.judged(),
+            &Timings::default(),
+            &command,
+        )
+        .unwrap();
+    directory
+}
+
+#[test]
+fn nothing_from_a_history_becomes_markup() {
+    let out = tempfile::tempdir().unwrap();
+    let directory = write_hostile(out.path());
+    let page = file(&directory, "report.html");
+    let lower = page.to_lowercase();
+    assert_eq!(
+        (
+            lower.matches("<script").count(),
+            lower.matches("</script").count()
+        ),
+        (2, 2),
+        "the page's own scripts alone"
+    );
+    assert_eq!(
+        (
+            lower.matches("<style").count(),
+            lower.matches("</style").count()
+        ),
+        (1, 1)
+    );
+    for element in [
+        "<img",
+        "<iframe",
+        "<svg onload",
+        "<!--",
+        "<details>\n@",
+        "]]>",
+    ] {
+        assert!(!lower.contains(element), "{element} is on the page");
+    }
+    let drawings = ["report.html", "plots/latency.svg", "plots/throughput.svg"]
+        .map(|name| file(&directory, name));
+    for text in &drawings {
+        for tag in tags(text) {
+            assert!(
+                !tag.contains("onmouseover") && !tag.contains("onerror") && !tag.contains("onload"),
+                "{tag}"
+            );
+        }
+    }
+    // It is all there, as text.
+    assert!(page.contains("&lt;img src=x onerror=") || page.contains("&#60;img src=x onerror="));
+    assert!(page.contains("\\u003c/script\\u003e"));
+    assert!(
+        page.contains("\\u{202e}"),
+        "a direction mark is spelled out"
+    );
+}
+
+#[test]
+fn no_control_character_reaches_any_report() {
+    let out = tempfile::tempdir().unwrap();
+    let directory = write_hostile(out.path());
+    for name in [
+        "report.html",
+        "summary.md",
+        "junit.xml",
+        "plots/latency.svg",
+        "plots/throughput.svg",
+    ] {
+        let text = file(&directory, name);
+        let bad = text.chars().find(|character| {
+            (character.is_control() && *character != '\n')
+                || "\u{2028}\u{2029}\u{202e}\u{fffe}".contains(*character)
+        });
+        assert_eq!(bad, None, "{name}");
+    }
+}
+
+#[test]
+fn the_files_for_machines_keep_the_values_exactly() {
+    let out = tempfile::tempdir().unwrap();
+    let directory = write_hostile(out.path());
+    let scenario = hostile();
+    assert_eq!(directory.load().unwrap().1, scenario.run());
+    let summary = directory.summary().unwrap();
+    assert_eq!(
+        summary.violations.clients.unwrap().key.as_deref(),
+        Some(ATTACKS[0])
+    );
+    assert_eq!(summary.command, ATTACKS.concat());
+    let junit = quick_junit::Report::deserialize_from_str(&file(&directory, "junit.xml")).unwrap();
+    assert_eq!(junit.failures, 1);
+}
+
+#[test]
+fn markdown_shows_hostile_text_as_text() {
+    let out = tempfile::tempdir().unwrap();
+    let directory = write_hostile(out.path());
+    let text = file(&directory, "summary.md");
+    let mut fence: Option<String> = None;
+    for line in text.lines() {
+        let ticks: String = line
+            .chars()
+            .take_while(|character| *character == '`')
+            .collect();
+        match &fence {
+            Some(open) if *open == line => fence = None,
+            Some(_) => {}
+            None if ticks.len() >= 3 => fence = Some(ticks),
+            None => {
+                assert!(!line.contains('<') && !line.contains('@'), "{line}");
+                assert!(!line.starts_with("# ") && !line.starts_with('|'), "{line}");
+            }
+        }
+    }
+    assert_eq!(fence, None, "every fence is closed");
+}
+
+/// What stands between `<` and `>`, quotes respected, outside scripts.
+fn tags(text: &str) -> Vec<String> {
+    let without_scripts: String = text
+        .split("<script")
+        .map(|part| part.split_once("</script>").map_or(part, |(_, rest)| rest))
+        .collect();
+    let mut tags = Vec::new();
+    let mut rest = without_scripts.as_str();
+    while let Some(begin) = rest.find('<') {
+        rest = &rest[begin + 1..];
+        let mut quote = None;
+        let end = rest.find(|character| {
+            match quote {
+                Some(open) if open == character => quote = None,
+                Some(_) => {}
+                None if character == '"' || character == '\'' => quote = Some(character),
+                None => return character == '>',
+            }
+            false
+        });
+        let end = end.unwrap_or(rest.len());
+        tags.push(unquoted(&rest[..end]));
+        rest = &rest[end..];
+    }
+    tags
+}
+
+/// A tag without what its attributes say.
+fn unquoted(tag: &str) -> String {
+    tag.split('"').step_by(2).collect()
+}
+
+/// Opens the page in a real browser, if there is one.
+mod browser {
+    use super::*;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// What the page is after its scripts ran, and what they complained of; `None` without a browser.
+    fn open(page: &std::path::Path) -> Option<(String, String)> {
+        let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_string());
+        let profile = tempfile::tempdir().unwrap();
+        let (out, complaints) = (profile.path().join("dom"), profile.path().join("log"));
+        let child = Command::new(&program)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+            ])
+            .args([
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+                "--enable-logging=stderr",
+            ])
+            .args([
+                "--virtual-time-budget=3000",
+                "--dump-dom",
+                "--window-size=1280,1200",
+            ])
+            .arg(format!(
+                "--user-data-dir={}",
+                profile.path().join("profile").display()
+            ))
+            .arg(format!("file://{}", page.display()))
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(&out).unwrap())
+            .stderr(std::fs::File::create(&complaints).unwrap())
+            .spawn();
+        let Ok(mut child) = child else {
+            eprintln!("SKIPPED: no browser: set CHROMIUM, or put `chromium` on the PATH");
+            return None;
+        };
+        for _ in 0..1_200 {
+            if child.try_wait().unwrap().is_some() {
+                let read =
+                    |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+                return Some((read(&out), read(&complaints)));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("{program} did not end within a minute");
+    }
+
+    fn check(page: &std::path::Path) {
+        let Some((dom, complaints)) = open(page) else {
+            return;
+        };
+        assert!(
+            dom.contains("data-ready=\"true\""),
+            "the script did not come to its end: {complaints}"
+        );
+        assert!(!complaints.contains("CONSOLE"), "{complaints}");
+        assert!(!dom.contains("<title>owned"), "a value ran as a script");
+        assert!(
+            !dom.contains("<img") && !dom.contains("<iframe"),
+            "a value became an element"
+        );
+        let detail = dom
+            .split("id=\"detail-body\"")
+            .nth(1)
+            .unwrap()
+            .split("</svg>")
+            .next()
+            .unwrap();
+        assert!(
+            detail.contains("class=\"call ok"),
+            "the script drew no operation"
+        );
+        assert!(detail.contains("class=\"chip "), "the script drew no fault");
+    }
+
+    #[test]
+    fn the_script_of_a_page_runs_to_its_end() {
+        let out = tempfile::tempdir().unwrap();
+        let (directory, _) = Scenario::stale_read().write(out.path());
+        check(&directory.page());
+        let (directory, _) = Scenario::storm().write(out.path());
+        check(&directory.page());
+    }
+
+    #[test]
+    fn a_hostile_page_runs_nothing_but_its_own_script() {
+        let out = tempfile::tempdir().unwrap();
+        check(&write_hostile(out.path()).page());
+    }
+}
