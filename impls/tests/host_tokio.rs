@@ -7,14 +7,20 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::NodeId;
-use stormglass_impls::host::{Disk, Host, HostError, PlainGate, StdDisk, TokioClock, TokioNet, WalError, draw_from};
+use stormglass_impls::host::{
+    Disk, Host, HostError, PlainGate, StdDisk, TokioClock, TokioNet, WalError, draw_from,
+};
 use stormglass_impls::system::{Knobs, Setup, System};
 use tokio::task::LocalSet;
 
 /// Addresses on the loopback that nobody listens at.
 fn addresses(count: u8) -> Vec<String> {
-    let free: Vec<_> = (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    free.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
+    let free: Vec<_> = (0..count)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    free.iter()
+        .map(|listener| listener.local_addr().unwrap().to_string())
+        .collect()
 }
 
 fn host<D: Disk>(
@@ -26,7 +32,12 @@ fn host<D: Disk>(
 ) -> Host<TokioNet, D, TokioClock, PlainGate> {
     Host {
         system: Rc::clone(system),
-        setup: Setup { id: NodeId(id), nodes: addresses.len() as u8, knobs: Knobs::default(), mutant: None },
+        setup: Setup {
+            id: NodeId(id),
+            nodes: addresses.len() as u8,
+            knobs: Knobs::default(),
+            mutant: None,
+        },
         addresses: addresses.to_vec(),
         wal_path: wal_path.into(),
         net: TokioNet,
@@ -39,9 +50,14 @@ fn host<D: Disk>(
 
 /// Runs a future on a runtime of its own, and ends the runtime and all it runs.
 fn life(future: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     LocalSet::new().block_on(&runtime, async {
-        tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes far less");
+        tokio::time::timeout(Duration::from_secs(20), future)
+            .await
+            .expect("it takes far less");
     });
 }
 
@@ -74,7 +90,9 @@ fn two_nodes_talk_and_a_restart_finds_what_was_answered() {
         };
         assert_eq!(caller.add(number).await, Some(sum));
         let heard = (beats(&trace, 1, 2).len(), beats(&trace, 2, 1).len());
-        let more = |trace: &Trace| beats(trace, 1, 2).len() > heard.0 + 2 && beats(trace, 2, 1).len() > heard.1 + 2;
+        let more = |trace: &Trace| {
+            beats(trace, 1, 2).len() > heard.0 + 2 && beats(trace, 2, 1).len() > heard.1 + 2
+        };
         until(&trace, more).await;
     };
     life(run(5, 5));
@@ -93,7 +111,9 @@ fn a_damaged_log_is_named_and_the_node_does_not_start() {
         let running = tokio::task::spawn_local(async { host.run().await.map(|_| ()) });
         let gate = Rc::new(TestGate::default());
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let mut caller = Caller::connect(TokioNet, &gate, 1, &addresses[0]).await.unwrap();
+        let mut caller = Caller::connect(TokioNet, &gate, 1, &addresses[0])
+            .await
+            .unwrap();
         assert_eq!(caller.add(1).await, Some(1));
         assert_eq!(caller.add(2).await, Some(3));
         assert!(!running.is_finished());
@@ -103,8 +123,14 @@ fn a_damaged_log_is_named_and_the_node_does_not_start() {
     std::fs::write(&path, content).unwrap();
     life(async {
         let Err(error) = host(&system, 1, &addresses, StdDisk, &path).run().await;
-        assert!(matches!(&error, HostError::Wal(WalError::Damaged { offset: 20, .. })), "{error}");
-        assert!(error.to_string().contains("n1.wal is damaged at offset 20"), "{error}");
+        assert!(
+            matches!(&error, HostError::Wal(WalError::Damaged { offset: 20, .. })),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("n1.wal is damaged at offset 20"),
+            "{error}"
+        );
     });
 }
 
@@ -120,14 +146,21 @@ fn a_disk_that_fails_stops_the_node_before_it_answers() {
             let running = tokio::task::spawn_local(host.run());
             let gate = Rc::new(TestGate::default());
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let mut caller = Caller::connect(TokioNet, &gate, 1, &addresses[0]).await.unwrap();
+            let mut caller = Caller::connect(TokioNet, &gate, 1, &addresses[0])
+                .await
+                .unwrap();
             assert_eq!(caller.add(1).await, Some(1));
             *failing.failing.borrow_mut() = Some(call);
             assert_eq!(caller.add(2).await, None, "{call}");
             let Err(error) = running.await.unwrap();
-            assert!(matches!(&error, HostError::Wal(WalError::Io { .. })), "{error}");
+            assert!(
+                matches!(&error, HostError::Wal(WalError::Io { .. })),
+                "{error}"
+            );
         });
-        let persisted = host_support::count(&trace, 1, |input| *input == stormglass_impls::contract::Input::Persisted);
+        let persisted = host_support::count(&trace, 1, |input| {
+            *input == stormglass_impls::contract::Input::Persisted
+        });
         assert_eq!(persisted, 1);
     }
 }
@@ -138,11 +171,27 @@ fn a_setup_that_makes_no_sense_is_refused() {
     let addresses = addresses(1);
     life(async {
         for id in [0, 2] {
-            let Err(error) = host(&system, id, &addresses, MemoryDisk::default(), Path::new("/wal")).run().await;
+            let Err(error) = host(
+                &system,
+                id,
+                &addresses,
+                MemoryDisk::default(),
+                Path::new("/wal"),
+            )
+            .run()
+            .await;
             assert!(matches!(error, HostError::Setup { .. }), "{error}");
         }
         let taken = std::net::TcpListener::bind(&addresses[0]).unwrap();
-        let Err(error) = host(&system, 1, &addresses, MemoryDisk::default(), Path::new("/wal")).run().await;
+        let Err(error) = host(
+            &system,
+            1,
+            &addresses,
+            MemoryDisk::default(),
+            Path::new("/wal"),
+        )
+        .run()
+        .await;
         assert!(matches!(error, HostError::Bind { .. }), "{error}");
         drop(taken);
     });

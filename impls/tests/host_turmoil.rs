@@ -41,13 +41,20 @@ fn storm(nodes: u8) -> Storm {
     let mut sim = simulation();
     let (system, trace) = tally();
     let gate = Rc::new(TestGate::default());
-    let addresses: Vec<String> = NodeId::all(nodes).map(|node| format!("{node}:7000")).collect();
+    let addresses: Vec<String> = NodeId::all(nodes)
+        .map(|node| format!("{node}:7000"))
+        .collect();
     for id in NodeId::all(nodes) {
         let (system, gate, addresses) = (Rc::clone(&system), Rc::clone(&gate), addresses.clone());
         sim.host(id.to_string(), move || {
             let host = Host {
                 system: Rc::clone(&system),
-                setup: Setup { id, nodes, knobs: Knobs::default(), mutant: None },
+                setup: Setup {
+                    id,
+                    nodes,
+                    knobs: Knobs::default(),
+                    mutant: None,
+                },
                 addresses: addresses.clone(),
                 wal_path: "/wal".into(),
                 net: TurmoilNet,
@@ -56,7 +63,12 @@ fn storm(nodes: u8) -> Storm {
                 gate: Rc::clone(&gate),
                 draw: draw_from(id.0.into()),
             };
-            async move { host.run().await.map(|never| match never {}).map_err(Into::into) }
+            async move {
+                host.run()
+                    .await
+                    .map(|never| match never {})
+                    .map_err(Into::into)
+            }
         });
     }
     Storm { sim, gate, trace }
@@ -78,7 +90,11 @@ impl Storm {
     }
 
     /// Starts software on a host of its own.
-    fn client_aside(&mut self, name: &str, software: impl Future<Output = ()> + 'static) -> Rc<Cell<bool>> {
+    fn client_aside(
+        &mut self,
+        name: &str,
+        software: impl Future<Output = ()> + 'static,
+    ) -> Rc<Cell<bool>> {
         let done = Rc::new(Cell::new(false));
         let told = Rc::clone(&done);
         self.sim.client(name, async move {
@@ -94,7 +110,9 @@ impl Storm {
         let (gate, answer) = (Rc::clone(&self.gate), Rc::new(Cell::new(None)));
         let told = Rc::clone(&answer);
         self.client(name, async move {
-            let mut caller = Caller::connect(TurmoilNet, &gate, 1, "n1:7000").await.unwrap();
+            let mut caller = Caller::connect(TurmoilNet, &gate, 1, "n1:7000")
+                .await
+                .unwrap();
             told.set(caller.add(number).await);
             // A simulated client that is done is not run any more: what it wants to close it closes before.
             caller.close();
@@ -119,16 +137,28 @@ fn nodes_hear_each_other_and_a_client_is_answered() {
     for node in 1..=3 {
         for peer in (1..=3).filter(|peer| *peer != node) {
             let heard = beats(&storm.trace, node, peer);
-            assert!(heard.len() > 25 && rising(&heard), "n{node} heard n{peer} {} times", heard.len());
-            let up = count(&storm.trace, node, |input| *input == Input::LinkUp(NodeId(peer)));
-            let down = count(&storm.trace, node, |input| matches!(input, Input::LinkDown(_)));
+            assert!(
+                heard.len() > 25 && rising(&heard),
+                "n{node} heard n{peer} {} times",
+                heard.len()
+            );
+            let up = count(&storm.trace, node, |input| {
+                *input == Input::LinkUp(NodeId(peer))
+            });
+            let down = count(&storm.trace, node, |input| {
+                matches!(input, Input::LinkDown(_))
+            });
             assert_eq!((up, down), (1, 0), "one link, and it held");
         }
     }
     assert_eq!(storm.add("c1", 5), Some(5));
     assert_eq!(storm.add("c2", 7), Some(12));
     storm.run_ms(10);
-    assert_eq!(count(&storm.trace, 1, |input| *input == Input::ClientGone(ClientId(1))), 2);
+    assert_eq!(
+        count(&storm.trace, 1, |input| *input
+            == Input::ClientGone(ClientId(1))),
+        2
+    );
 }
 
 #[test]
@@ -161,16 +191,31 @@ fn a_crash_loses_what_was_not_synced_and_it_was_never_called_persisted() {
     assert_eq!(storm.add("c1", 5), Some(5));
     let persisted = |storm: &Storm| count(&storm.trace, 1, |input| *input == Input::Persisted);
     assert_eq!(persisted(&storm), 1);
-    for (attempt, hold) in [Fsync::Hold, Fsync::After { ns: 5_000 * MS }].into_iter().enumerate() {
+    for (attempt, hold) in [Fsync::Hold, Fsync::After { ns: 5_000 * MS }]
+        .into_iter()
+        .enumerate()
+    {
         storm.gate.sync(1, hold);
-        assert_eq!(storm.add(&format!("lost {attempt}"), 100), None, "the sync has not begun");
+        assert_eq!(
+            storm.add(&format!("lost {attempt}"), 100),
+            None,
+            "the sync has not begun"
+        );
         storm.sim.crash("n1");
         storm.sim.bounce("n1");
         storm.gate.sync(1, Fsync::After { ns: 0 });
         storm.run_ms(10);
-        assert_eq!(persisted(&storm), attempt + 1, "what the crash took was never called persisted");
+        assert_eq!(
+            persisted(&storm),
+            attempt + 1,
+            "what the crash took was never called persisted"
+        );
         let sum = storm.add(&format!("kept {attempt}"), 1);
-        assert_eq!(sum, Some(6 + attempt as u64), "the sum was recovered from the log, without the lost write");
+        assert_eq!(
+            sum,
+            Some(6 + attempt as u64),
+            "the sum was recovered from the log, without the lost write"
+        );
     }
 }
 
@@ -182,8 +227,14 @@ fn a_slow_disk_delays_the_answer_and_nothing_else() {
     let start = storm.sim.elapsed();
     assert_eq!(storm.add("c1", 5), Some(5));
     assert!(storm.sim.elapsed() - start >= Duration::from_millis(200));
-    let (start, end) = (start.as_nanos() as u64, storm.sim.elapsed().as_nanos() as u64);
-    let heard = beats(&storm.trace, 2, 1).iter().filter(|(at, _)| (start..end).contains(at)).count();
+    let (start, end) = (
+        start.as_nanos() as u64,
+        storm.sim.elapsed().as_nanos() as u64,
+    );
+    let heard = beats(&storm.trace, 2, 1)
+        .iter()
+        .filter(|(at, _)| (start..end).contains(at))
+        .count();
     assert!(heard >= 5, "n1 beat on while its disk was busy: {heard}");
 }
 
@@ -202,7 +253,9 @@ fn a_corrupt_frame_is_never_delivered_and_the_link_is_made_anew() {
             let beat: Beat = postcard::from_bytes(frame::payload(bytes).unwrap()).unwrap();
             told.borrow_mut().push(beat.0);
             // Every bit of a beat's frame in turn.
-            Fate::Corrupt { bit: frames.get() / 5 }
+            Fate::Corrupt {
+                bit: frames.get() / 5,
+            }
         } else {
             Fate::Pass
         }
@@ -210,11 +263,28 @@ fn a_corrupt_frame_is_never_delivered_and_the_link_is_made_anew() {
     storm.run_ms(30_000);
     let heard = beats(&storm.trace, 2, 1);
     let corrupted = corrupted.borrow();
-    assert!(corrupted.len() > 104, "every bit was flipped once: {}", corrupted.len());
-    assert!(heard.len() > 300 && rising(&heard), "the beats go on: {}", heard.len());
-    assert!(heard.iter().all(|(_, beat)| !corrupted.contains(beat)), "what was corrupted was not delivered");
-    let down = count(&storm.trace, 2, |input| *input == Input::LinkDown(NodeId(1)));
-    assert!(down.abs_diff(corrupted.len()) <= 1, "{} corrupted, {down} links broken", corrupted.len());
+    assert!(
+        corrupted.len() > 104,
+        "every bit was flipped once: {}",
+        corrupted.len()
+    );
+    assert!(
+        heard.len() > 300 && rising(&heard),
+        "the beats go on: {}",
+        heard.len()
+    );
+    assert!(
+        heard.iter().all(|(_, beat)| !corrupted.contains(beat)),
+        "what was corrupted was not delivered"
+    );
+    let down = count(&storm.trace, 2, |input| {
+        *input == Input::LinkDown(NodeId(1))
+    });
+    assert!(
+        down.abs_diff(corrupted.len()) <= 1,
+        "{} corrupted, {down} links broken",
+        corrupted.len()
+    );
 }
 
 #[test]
@@ -229,7 +299,10 @@ fn delayed_frames_keep_their_order_and_copies_hold_nothing_up() {
             told.borrow_mut().push(now_ns + delay_ns);
             Fate::Delay { ns: delay_ns }
         } else if between(from, to, 1, 3) {
-            Fate::Copy { times: 2, delay_ns: 35 * MS }
+            Fate::Copy {
+                times: 2,
+                delay_ns: 35 * MS,
+            }
         } else {
             Fate::Pass
         }
@@ -238,7 +311,10 @@ fn delayed_frames_keep_their_order_and_copies_hold_nothing_up() {
     let delayed = beats(&storm.trace, 2, 1);
     assert!(delayed.len() > 80 && rising(&delayed));
     for ((at, beat), due) in delayed.iter().zip(sent.borrow().iter()) {
-        assert!(at >= due, "beat {beat} came at {at}, before its delay was over at {due}");
+        assert!(
+            at >= due,
+            "beat {beat} came at {at}, before its delay was over at {due}"
+        );
     }
     let copied = beats(&storm.trace, 3, 1);
     let first_of = |beat: u64| copied.iter().position(|(_, seen)| *seen == beat).unwrap();
@@ -247,9 +323,18 @@ fn delayed_frames_keep_their_order_and_copies_hold_nothing_up() {
     let first = copied[0].1;
     for beat in first..beats_seen - 4 {
         assert_eq!(times(beat), 3, "beat {beat}");
-        let (original, last) = (first_of(beat), copied.iter().rposition(|(_, seen)| *seen == beat).unwrap());
-        assert!(copied[original..last].iter().any(|(_, seen)| *seen > beat), "a later beat overtook the copies");
-        assert!(first_of(beat) < first_of(beat + 1), "the originals keep their order");
+        let (original, last) = (
+            first_of(beat),
+            copied.iter().rposition(|(_, seen)| *seen == beat).unwrap(),
+        );
+        assert!(
+            copied[original..last].iter().any(|(_, seen)| *seen > beat),
+            "a later beat overtook the copies"
+        );
+        assert!(
+            first_of(beat) < first_of(beat + 1),
+            "the originals keep their order"
+        );
     }
 }
 
@@ -257,12 +342,30 @@ fn delayed_frames_keep_their_order_and_copies_hold_nothing_up() {
 fn frames_can_be_dropped_one_way_while_the_connection_lives() {
     let mut storm = storm(2);
     storm.run_ms(200);
-    storm.gate.on_frame(|from, to, _, _| if between(from, to, 1, 2) { Fate::Drop } else { Fate::Pass });
-    let before = (beats(&storm.trace, 2, 1).len(), beats(&storm.trace, 1, 2).len());
+    storm.gate.on_frame(|from, to, _, _| {
+        if between(from, to, 1, 2) {
+            Fate::Drop
+        } else {
+            Fate::Pass
+        }
+    });
+    let before = (
+        beats(&storm.trace, 2, 1).len(),
+        beats(&storm.trace, 1, 2).len(),
+    );
     storm.run_ms(5_000);
-    let after = (beats(&storm.trace, 2, 1).len(), beats(&storm.trace, 1, 2).len());
-    assert!(after.0 <= before.0 + 1 && after.1 > before.1 + 150, "{before:?} {after:?}");
-    assert_eq!(count(&storm.trace, 2, |input| matches!(input, Input::LinkDown(_))), 0);
+    let after = (
+        beats(&storm.trace, 2, 1).len(),
+        beats(&storm.trace, 1, 2).len(),
+    );
+    assert!(
+        after.0 <= before.0 + 1 && after.1 > before.1 + 150,
+        "{before:?} {after:?}"
+    );
+    assert_eq!(
+        count(&storm.trace, 2, |input| matches!(input, Input::LinkDown(_))),
+        0
+    );
     storm.gate.on_frame(|_, _, _, _| Fate::Pass);
     storm.run_ms(200);
     assert!(beats(&storm.trace, 2, 1).len() > after.0 + 4);
@@ -274,15 +377,25 @@ fn a_gate_that_refuses_dials_keeps_a_link_from_being_made() {
     storm.gate.unreachable.borrow_mut().insert(NodeId(2));
     storm.run_ms(3_000);
     assert!(beats(&storm.trace, 2, 1).is_empty() && beats(&storm.trace, 1, 2).len() > 100);
-    assert_eq!(count(&storm.trace, 1, |input| matches!(input, Input::LinkUp(_))), 0, "half a link is none");
+    assert_eq!(
+        count(&storm.trace, 1, |input| matches!(input, Input::LinkUp(_))),
+        0,
+        "half a link is none"
+    );
     storm.gate.unreachable.borrow_mut().clear();
     storm.run_ms(1_000);
     assert!(!beats(&storm.trace, 2, 1).is_empty());
-    assert_eq!(count(&storm.trace, 1, |input| matches!(input, Input::LinkUp(_))), 1);
+    assert_eq!(
+        count(&storm.trace, 1, |input| matches!(input, Input::LinkUp(_))),
+        1
+    );
 }
 
 /// A peer made by hand: greets as `n2` and sends beats.
-async fn peer(gate: &Rc<TestGate>, connection: u64) -> (Rc<Outbox<TestGate>>, tokio::task::JoinHandle<()>) {
+async fn peer(
+    gate: &Rc<TestGate>,
+    connection: u64,
+) -> (Rc<Outbox<TestGate>>, tokio::task::JoinHandle<()>) {
     let (from, to) = (Party::Node(NodeId(2)), Party::Node(NodeId(1)));
     let outbox = Outbox::new(Rc::clone(gate), from, to, connection);
     outbox.greet(Hello::Peer(NodeId(2)));
@@ -320,14 +433,27 @@ fn nothing_of_an_older_connection_arrives_after_a_newer_greeting() {
             send(&old, beat);
             send(&new, beat + 6);
         }
-        tokio::time::timeout(Duration::from_secs(1), old_ended).await.expect("the older connection was closed").unwrap();
+        tokio::time::timeout(Duration::from_secs(1), old_ended)
+            .await
+            .expect("the older connection was closed")
+            .unwrap();
     });
     storm.run_ms(10);
-    let heard: Vec<u64> = beats(&storm.trace, 1, 2).iter().map(|(_, beat)| *beat).collect();
-    let newer_from = heard.iter().position(|beat| *beat == 10).expect("the newer connection is heard");
+    let heard: Vec<u64> = beats(&storm.trace, 1, 2)
+        .iter()
+        .map(|(_, beat)| *beat)
+        .collect();
+    let newer_from = heard
+        .iter()
+        .position(|beat| *beat == 10)
+        .expect("the newer connection is heard");
     assert_eq!(heard[..3], [1, 2, 3]);
     assert!(newer_from <= 4, "{heard:?}");
-    assert_eq!(heard[newer_from..], [10, 11, 12, 13, 14], "nothing of the older after");
+    assert_eq!(
+        heard[newer_from..],
+        [10, 11, 12, 13, 14],
+        "nothing of the older after"
+    );
 }
 
 #[test]
@@ -340,12 +466,22 @@ fn a_lost_segment_does_not_wedge_a_link_for_ever() {
     storm.sim.repair_oneway("n1", "n2");
     let heard = beats(&storm.trace, 2, 1).len();
     storm.run_ms(1_000);
-    assert!(beats(&storm.trace, 2, 1).len() <= heard + 1, "the stream is wedged");
+    assert!(
+        beats(&storm.trace, 2, 1).len() <= heard + 1,
+        "the stream is wedged"
+    );
     storm.run_ms(2_000);
-    assert!(beats(&storm.trace, 2, 1).len() > heard + 20, "the link was made anew");
+    assert!(
+        beats(&storm.trace, 2, 1).len() > heard + 20,
+        "the link was made anew"
+    );
     let beats_all = beats(&storm.trace, 2, 1);
     assert!(rising(&beats_all));
-    assert_eq!(count(&storm.trace, 1, |input| *input == Input::LinkDown(NodeId(2))), 1);
+    assert_eq!(
+        count(&storm.trace, 1, |input| *input
+            == Input::LinkDown(NodeId(2))),
+        1
+    );
 }
 
 #[test]
@@ -368,11 +504,24 @@ fn a_crashed_peer_is_noticed_and_found_again() {
     storm.run_ms(500);
     storm.sim.crash("n2");
     storm.run_ms(3_000);
-    assert_eq!(count(&storm.trace, 1, |input| *input == Input::LinkDown(NodeId(2))), 1);
+    assert_eq!(
+        count(&storm.trace, 1, |input| *input
+            == Input::LinkDown(NodeId(2))),
+        1
+    );
     storm.sim.bounce("n2");
     storm.run_ms(1_000);
-    assert_eq!(count(&storm.trace, 1, |input| *input == Input::LinkUp(NodeId(2))), 2);
-    assert!(beats(&storm.trace, 1, 2).iter().filter(|(at, _)| *at > 3_500 * MS).count() > 20);
+    assert_eq!(
+        count(&storm.trace, 1, |input| *input == Input::LinkUp(NodeId(2))),
+        2
+    );
+    assert!(
+        beats(&storm.trace, 1, 2)
+            .iter()
+            .filter(|(at, _)| *at > 3_500 * MS)
+            .count()
+            > 20
+    );
 }
 
 #[test]
@@ -385,14 +534,36 @@ fn a_node_that_is_held_wakes_to_its_timers_and_then_to_its_mail() {
     storm.gate.release(1);
     storm.run_ms(5);
     let trace = storm.trace.borrow();
-    let woke: Vec<&Given> = trace[held..].iter().filter(|given| given.node == NodeId(1)).collect();
-    assert!(trace[..held].iter().rev().take(50).all(|given| given.node != NodeId(1)), "it was held");
-    let inputs: Vec<_> = woke.iter().filter_map(|given| given.input.clone()).collect();
+    let woke: Vec<&Given> = trace[held..]
+        .iter()
+        .filter(|given| given.node == NodeId(1))
+        .collect();
+    assert!(
+        trace[..held]
+            .iter()
+            .rev()
+            .take(50)
+            .all(|given| given.node != NodeId(1)),
+        "it was held"
+    );
+    let inputs: Vec<_> = woke
+        .iter()
+        .filter_map(|given| given.input.clone())
+        .collect();
     assert_eq!(inputs[0], Input::TimerFired(Parcel::new(TallyTimer::Beat)));
     assert!(matches!(inputs[1], Input::Deliver { .. }));
-    let mail = woke[1..].iter().take_while(|given| given.at_ns == woke[0].at_ns).count();
-    assert!(mail > 25, "all that came meanwhile was kept, and is taken at once: {mail}");
-    assert!(*storm.gate.ready_max.borrow() > 25, "the gate was shown all of it");
+    let mail = woke[1..]
+        .iter()
+        .take_while(|given| given.at_ns == woke[0].at_ns)
+        .count();
+    assert!(
+        mail > 25,
+        "all that came meanwhile was kept, and is taken at once: {mail}"
+    );
+    assert!(
+        *storm.gate.ready_max.borrow() > 25,
+        "the gate was shown all of it"
+    );
 }
 
 #[test]
@@ -403,7 +574,8 @@ fn a_taken_frame_can_be_delivered_later_by_a_courier() {
     let kept = Rc::clone(&taken);
     storm.gate.on_frame(move |from, to, connection, bytes| {
         if connection < 100 && between(from, to, 2, 1) {
-            kept.borrow_mut().push(frame::payload(bytes).unwrap().to_vec());
+            kept.borrow_mut()
+                .push(frame::payload(bytes).unwrap().to_vec());
             return Fate::Take;
         }
         Fate::Pass
@@ -425,7 +597,10 @@ fn a_taken_frame_can_be_delivered_later_by_a_courier() {
         .iter()
         .map(|(_, beat)| Parcel::new(Beat(*beat)).encode())
         .collect();
-    assert_eq!(heard, [taken.borrow()[2].clone(), taken.borrow()[0].clone()]);
+    assert_eq!(
+        heard,
+        [taken.borrow()[2].clone(), taken.borrow()[0].clone()]
+    );
 }
 
 #[test]
@@ -434,16 +609,25 @@ fn a_newer_connection_of_a_client_gets_the_answers() {
     storm.gate.sync(1, Fsync::After { ns: 100 * MS });
     let gate = Rc::clone(&storm.gate);
     storm.client("c1", async move {
-        let mut old = Caller::connect(TurmoilNet, &gate, 1, "n1:7000").await.unwrap();
+        let mut old = Caller::connect(TurmoilNet, &gate, 1, "n1:7000")
+            .await
+            .unwrap();
         let asked = old.add(5);
         let mut asked = std::pin::pin!(asked);
         let waited = tokio::time::timeout(Duration::from_millis(20), &mut asked).await;
         assert!(waited.is_err(), "the disk is slow");
-        let mut new = Caller::connect(TurmoilNet, &gate, 1, "n1:7000").await.unwrap();
-        assert!(new.next().await.is_some(), "the newest connection gets the answer");
+        let mut new = Caller::connect(TurmoilNet, &gate, 1, "n1:7000")
+            .await
+            .unwrap();
+        assert!(
+            new.next().await.is_some(),
+            "the newest connection gets the answer"
+        );
         assert_eq!(asked.await, None, "and the older one is closed");
     });
-    let gone = count(&storm.trace, 1, |input| *input == Input::ClientGone(ClientId(1)));
+    let gone = count(&storm.trace, 1, |input| {
+        *input == Input::ClientGone(ClientId(1))
+    });
     assert_eq!(gone, 1, "when the newer greeted");
 }
 
@@ -452,12 +636,26 @@ fn senseless_callers_are_turned_away_and_harm_nobody() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut storm = storm(2);
     storm.run_ms(100);
-    let mut first = vec![b"GET / HTTP/1.1\r\n\r\n".to_vec(), vec![0xff; 64], vec![0; 64]];
-    for hello in [Hello::Peer(NodeId(0)), Hello::Peer(NodeId(1)), Hello::Peer(NodeId(9))] {
-        first.push(frame::encode(&postcard::to_allocvec(&hello).unwrap()).unwrap().to_vec());
+    let mut first = vec![
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0xff; 64],
+        vec![0; 64],
+    ];
+    for hello in [
+        Hello::Peer(NodeId(0)),
+        Hello::Peer(NodeId(1)),
+        Hello::Peer(NodeId(9)),
+    ] {
+        first.push(
+            frame::encode(&postcard::to_allocvec(&hello).unwrap())
+                .unwrap()
+                .to_vec(),
+        );
     }
     for hello in [Hello::Peer(NodeId(2)), Hello::Client(ClientId(4))] {
-        let mut bytes = frame::encode(&postcard::to_allocvec(&hello).unwrap()).unwrap().to_vec();
+        let mut bytes = frame::encode(&postcard::to_allocvec(&hello).unwrap())
+            .unwrap()
+            .to_vec();
         bytes.extend_from_slice(&frame::encode(&[0xff; 40]).unwrap());
         first.push(bytes);
     }
@@ -466,7 +664,9 @@ fn senseless_callers_are_turned_away_and_harm_nobody() {
             let mut stream = turmoil::net::TcpStream::connect("n1:7000").await.unwrap();
             stream.write_all(&bytes).await.unwrap();
             let mut back = Vec::new();
-            let closed = tokio::time::timeout(Duration::from_millis(100), stream.read_to_end(&mut back)).await;
+            let closed =
+                tokio::time::timeout(Duration::from_millis(100), stream.read_to_end(&mut back))
+                    .await;
             assert!(closed.is_ok(), "{bytes:?} was tolerated");
         }
         // Who says nothing is let go after a while.
@@ -486,7 +686,10 @@ fn stormy_trace() -> String {
         match frames.get() % 11 {
             3 => Fate::Drop,
             5 => Fate::Delay { ns: 7 * MS },
-            7 => Fate::Copy { times: 1, delay_ns: 9 * MS },
+            7 => Fate::Copy {
+                times: 1,
+                delay_ns: 9 * MS,
+            },
             9 if frames.get() % 7 == 0 => Fate::Corrupt { bit: frames.get() },
             _ => Fate::Pass,
         }
@@ -495,7 +698,10 @@ fn stormy_trace() -> String {
         let gate = Rc::clone(&storm.gate);
         storm.client_aside(&format!("c{client}"), async move {
             for number in 1.. {
-                let Ok(mut caller) = Caller::connect(TurmoilNet, &gate, client, "n1:7000").await else { continue };
+                let Ok(mut caller) = Caller::connect(TurmoilNet, &gate, client, "n1:7000").await
+                else {
+                    continue;
+                };
                 while caller.add(number).await.is_some() {
                     tokio::time::sleep(Duration::from_millis(13)).await;
                 }

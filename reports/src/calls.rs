@@ -85,7 +85,7 @@ impl Call<'_> {
     }
 
     /// When it was called, in nanoseconds.
-    pub(crate) fn from_ns(&self) -> u64 {
+    pub(crate) fn called_ns(&self) -> u64 {
         self.invoke.time
     }
 
@@ -152,7 +152,7 @@ impl Call<'_> {
             self.what(),
             self.result(),
             self.process,
-            moment(self.from_ns()),
+            moment(self.called_ns()),
         )
     }
 }

@@ -18,7 +18,7 @@
 //! | [`summary`] | `run.json` |
 //! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
 //! | `page` | `report.html`, from `templates/` |
-//! | `calls`, `bands`, `reigns` | what is drawn: operations, faults in force, who led when |
+//! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
@@ -46,6 +46,7 @@ mod plots;
 mod reigns;
 pub mod run_directory;
 mod script_data;
+mod stretches;
 pub mod summary;
 mod theme;
 mod timeline;

@@ -7,9 +7,9 @@ use crate::bands::{Band, bands};
 use crate::calls::{Call, Ending, calls};
 use crate::error::ReportError;
 use crate::escape::{short, xml};
+use crate::stretches::{Quantiles, Stretches};
 use crate::theme::{self, Colour, named};
 use crate::timeline::{LEFT, RIGHT, WIDTH};
-use crate::units::round_step;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -26,9 +26,6 @@ const AXIS_HEIGHT: u32 = 26;
 
 /// The most functions with a colour of their own; the rest share the last.
 const SERIES_MAX: usize = 6;
-
-/// About how many stretches of time the medians and the rates are taken over.
-const STRETCHES: f64 = 70.0;
 
 /// The shortest latency that is drawn, in milliseconds: a logarithmic axis has no zero.
 const LATENCY_MS_MIN: f64 = 0.01;
@@ -115,7 +112,7 @@ fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, Re
                 format!("{ms:.0} ms")
             }
         })?;
-        let quantiles = Quantiles::of(calls, ended_ns);
+        let quantiles = Quantiles::of(calls, Stretches::of(ended_ns));
         for (share, name) in [(0.5, "median of ok"), (0.99, "99th percentile of ok")] {
             let colour = if share < 0.9 {
                 named("ink")
@@ -140,7 +137,7 @@ fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, Re
         }
         for call in calls {
             let Some(ms) = ms(call) else { continue };
-            let at = axes.backend_coord(&(call.from_ns() as f64 / 1e9, ms));
+            let at = axes.backend_coord(&(call.called_ns() as f64 / 1e9, ms));
             points
                 .entry((series.of_call(call), call.ending()))
                 .or_default()
@@ -188,21 +185,8 @@ fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, Re
 
 fn throughput(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, ReportError> {
     let span = ended_ns as f64 / 1e9;
-    let width = round_step(span, STRETCHES);
-    let stretches = (span / width).ceil().max(1.0) as usize;
-    let mut rates: BTreeMap<Ending, Vec<f64>> = BTreeMap::new();
-    for call in calls {
-        let ends = call.completion.map_or(ended_ns, |event| event.time) as f64 / 1e9;
-        let stretch = ((ends / width) as usize).min(stretches - 1);
-        let rates = rates
-            .entry(call.ending())
-            .or_insert_with(|| vec![0.0; stretches]);
-        // The last stretch may be cut short by the end of the run.
-        rates[stretch] += 1.0
-            / (span - stretch as f64 * width)
-                .min(width)
-                .max(width / 100.0);
-    }
+    let stretches = Stretches::of(ended_ns);
+    let rates = stretches.rates(calls, ended_ns);
     let high = rates.values().flatten().copied().fold(1.0, f64::max) * 1.08;
     let mut chart = String::new();
     let mut legend = Vec::new();
@@ -233,9 +217,9 @@ fn throughput(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot,
             let Some(rates) = rates.get(&ending) else {
                 continue;
             };
-            let steps = rates.iter().enumerate().flat_map(|(stretch, rate)| {
-                let from = stretch as f64 * width;
-                [(from, *rate), ((from + width).min(span), *rate)]
+            let steps = rates.iter().enumerate().flat_map(|(position, rate)| {
+                let (from, until) = stretches.extent(position);
+                [(from, *rate), (until, *rate)]
             });
             let fill = if ending == Ending::Ok { 0.14 } else { 0.0 };
             let sentinel = colour.sentinel();
@@ -455,65 +439,9 @@ impl Points {
     }
 }
 
-/// Latencies of what ended ok, in milliseconds, by stretch of time.
-struct Quantiles {
-    width: f64,
-    stretches: Vec<Vec<f64>>,
-}
-
-impl Quantiles {
-    fn of(calls: &[Call<'_>], ended_ns: u64) -> Self {
-        let span = ended_ns as f64 / 1e9;
-        let width = round_step(span, STRETCHES);
-        let mut stretches = vec![Vec::new(); (span / width).ceil().max(1.0) as usize];
-        let last = stretches.len() - 1;
-        for call in calls.iter().filter(|call| call.ending() == Ending::Ok) {
-            let stretch = ((call.from_ns() as f64 / 1e9 / width) as usize).min(last);
-            stretches[stretch].extend(call.latency_ns().map(|ns| ns as f64 / 1e6));
-        }
-        for stretch in &mut stretches {
-            stretch.sort_by(f64::total_cmp);
-        }
-        Self { width, stretches }
-    }
-
-    /// The quantile over time. Where nothing ended ok the line is broken.
-    fn lines(&self, share: f64) -> Vec<Vec<(f64, f64)>> {
-        let mut lines = vec![Vec::new()];
-        for (position, sorted) in self.stretches.iter().enumerate() {
-            match quantile(sorted, share) {
-                Some(ms) => {
-                    let middle = (position as f64 + 0.5) * self.width;
-                    lines
-                        .last_mut()
-                        .expect("there is always a line")
-                        .push((middle, ms));
-                }
-                None => lines.push(Vec::new()),
-            }
-        }
-        lines.retain(|line| line.len() > 1);
-        lines
-    }
-}
-
-/// The nearest-rank quantile of sorted numbers.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.max(1) - 1).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quantile_is_a_number_that_was_seen() {
-        assert_eq!(quantile(&[], 0.5), None);
-        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.5), Some(2.0));
-        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.99), Some(4.0));
-        assert_eq!(quantile(&[7.0], 0.0), Some(7.0));
-    }
 
     #[test]
     fn neighbouring_points_become_one_stroke() {

@@ -154,7 +154,7 @@ fn kept<'a, 'b>(calls: &'a [Call<'b>], window: Window) -> &'a [Call<'b>] {
         return calls;
     }
     let middle_ns = window.from_ns / 2 + window.until_ns / 2;
-    let middle = calls.partition_point(|call| call.from_ns() < middle_ns);
+    let middle = calls.partition_point(|call| call.called_ns() < middle_ns);
     let from = middle
         .saturating_sub(CALLS_MAX / 2)
         .min(calls.len() - CALLS_MAX);
@@ -162,7 +162,7 @@ fn kept<'a, 'b>(calls: &'a [Call<'b>], window: Window) -> &'a [Call<'b>] {
 }
 
 fn row(scene: &Scene<'_>, call: &Call<'_>, texts: &mut Texts, before_us: &mut i64) -> [i64; 10] {
-    let from_us = us(call.from_ns()) as i64;
+    let from_us = us(call.called_ns()) as i64;
     let since_us = from_us - *before_us;
     *before_us = from_us;
     let ending = match call.ending() {

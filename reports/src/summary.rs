@@ -55,6 +55,8 @@ pub struct RunSummary {
     pub traffic: Traffic,
     /// How long the run was, in simulated nanoseconds.
     pub simulated_ns: u64,
+    /// Whether somebody interrupted the trial.
+    pub interrupted: bool,
     /// How many inputs the nodes took.
     pub inputs: u64,
     /// The digest of every input with its time. The same trial gives the same digest.
@@ -135,6 +137,7 @@ impl RunSummary {
             coverage: coverage(record),
             traffic: record.traffic,
             simulated_ns: record.ended_ns,
+            interrupted: record.interrupted,
             inputs: record.inputs,
             digest: record.digest.clone(),
             work: judged.judgement.work,

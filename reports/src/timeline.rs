@@ -174,7 +174,7 @@ pub(crate) fn detail(scene: &Scene<'_>, window: Window) -> String {
     let within = scene
         .calls
         .iter()
-        .filter(|call| window.meets(call.from_ns(), call.until_ns(scene.ended_ns)));
+        .filter(|call| window.meets(call.called_ns(), call.until_ns(scene.ended_ns)));
     for call in within.take(BARS_MAX) {
         bar(&mut svg, scene, call, window, &layout);
     }
@@ -393,7 +393,7 @@ pub(crate) fn lane_of(node: u8) -> usize {
 fn strokes(scene: &Scene<'_>, ending: Ending, window: Window, layout: &Layout) -> String {
     let mut lanes: Vec<Vec<(f64, f64)>> = vec![Vec::new(); scene.clients as usize];
     for call in scene.calls.iter().filter(|call| call.ending() == ending) {
-        let (x, width) = extent(window, call.from_ns(), call.until_ns(scene.ended_ns));
+        let (x, width) = extent(window, call.called_ns(), call.until_ns(scene.ended_ns));
         let (from, until) = ((x * 4.0).round() / 4.0, ((x + width) * 4.0).round() / 4.0);
         let Some(lane) = lanes.get_mut(call.client as usize) else {
             continue;
@@ -414,7 +414,7 @@ fn strokes(scene: &Scene<'_>, ending: Ending, window: Window, layout: &Layout) -
 }
 
 fn bar(svg: &mut String, scene: &Scene<'_>, call: &Call<'_>, window: Window, layout: &Layout) {
-    let (x, width) = extent(window, call.from_ns(), call.until_ns(scene.ended_ns));
+    let (x, width) = extent(window, call.called_ns(), call.until_ns(scene.ended_ns));
     let height = layout.client_height * 0.62;
     let y = layout.clients_top
         + call.client as f64 * layout.client_height

@@ -86,23 +86,19 @@ fn a_page_of_a_valid_run_shows_its_faults_and_leaders() {
         "nobody leads",
         "stopped by a fault",
         "leads term 1",
-        "n1 down from",
+        "n1 down from 5.000 s for 500 ms",
+        "write k3 3 \u{2192} ok (process 0; called at 1.600 s, took 10 ms)",
         "0123456789abcdef0123456789abcdef",
-        "cas k0 [77,78] \u{2192} fail: mismatch (process 1; called at 9.000 s, took 5.0 ms)",
     ] {
-        // The detail shows a window; what is outside it is in the script's data and in the tables.
-        let shown =
-            page.contains(text) || text.starts_with("cas") && page.contains("fail: mismatch");
-        assert!(
-            shown || text.starts_with("n1 down") && page.contains("n2 down"),
-            "{text} is not on the page"
-        );
+        assert!(page.contains(text), "{text} is not on the page");
     }
     assert!(!page.contains("What went wrong"));
     for address in ["http:", "https:", "src=", "@import", "url("] {
-        let outside = page.matches(address).count()
-            - page.matches("http://www.w3.org/2000/svg").count() * usize::from(address == "http:");
-        assert_eq!(outside, 0, "the page asks for {address}");
+        // The one address on the page is the name of a vocabulary, which nobody fetches.
+        let found = page
+            .replace("http://www.w3.org/2000/svg", "")
+            .contains(address);
+        assert!(!found, "the page asks for {address}");
     }
 }
 

@@ -42,7 +42,7 @@ fn a_prefix_of_several_runs_lists_them() {
     scenario.write(out.path());
     scenario.trial.seed = 8;
     scenario.write(out.path());
-    for name in ["raft-cache", ""] {
+    for name in ["raft-cache", "raft-cache-register-"] {
         let error = RunDirectory::open(out.path(), name).unwrap_err();
         let ReportError::Ambiguous { candidates, .. } = &error else {
             panic!("{error}")

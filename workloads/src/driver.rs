@@ -338,22 +338,35 @@ mod tests {
 
     impl List {
         fn new(bodies: Vec<Vec<u8>>) -> Self {
-            Self { bodies, called_ns: Vec::new(), ended: Vec::new() }
+            Self {
+                bodies,
+                called_ns: Vec::new(),
+                ended: Vec::new(),
+            }
         }
     }
 
     impl Desk for List {
         fn next(&mut self, now: Now) -> Task {
-            assert_eq!(self.called_ns.len(), self.ended.len(), "a client has one operation open");
+            assert_eq!(
+                self.called_ns.len(),
+                self.ended.len(),
+                "a client has one operation open"
+            );
             if self.ended.len() == self.bodies.len() {
                 return Task::Done;
             }
-            Task::CallAt { at_ns: now.monotonic_ns + 1_000_000 }
+            Task::CallAt {
+                at_ns: now.monotonic_ns + 1_000_000,
+            }
         }
 
         fn call(&mut self, now: Now) -> (RequestId, Vec<u8>) {
             self.called_ns.push(now.monotonic_ns);
-            (RequestId(self.called_ns.len() as u64), self.bodies[self.ended.len()].clone())
+            (
+                RequestId(self.called_ns.len() as u64),
+                self.bodies[self.ended.len()].clone(),
+            )
         }
 
         fn ended(&mut self, _: Now, request_id: RequestId, outcome: Outcome) {
@@ -363,7 +376,11 @@ mod tests {
 
     fn driver(addresses: &[String], patience: Patience) -> Driver<TokioNet, TokioClock, PlainGate> {
         Driver {
-            config: ClientConfig { id: ClientId(0), servers: addresses.len() as u8, patience },
+            config: ClientConfig {
+                id: ClientId(0),
+                servers: addresses.len() as u8,
+                patience,
+            },
             addresses: addresses.to_vec(),
             net: TokioNet,
             clock: TokioClock::start(),
@@ -373,9 +390,14 @@ mod tests {
     }
 
     fn life(future: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes far less");
+            tokio::time::timeout(Duration::from_secs(20), future)
+                .await
+                .expect("it takes far less");
         });
     }
 
@@ -384,7 +406,9 @@ mod tests {
         for _ in 0..count {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
         }
-        let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string());
+        let addresses = listeners
+            .iter()
+            .map(|listener| listener.local_addr().unwrap().to_string());
         let addresses = addresses.collect();
         (listeners, addresses)
     }
@@ -397,7 +421,12 @@ mod tests {
             for id in NodeId::all(3) {
                 let host = Host {
                     system: catalog::system("raft-cache").unwrap(),
-                    setup: Setup { id, nodes: 3, knobs: Knobs::default(), mutant: None },
+                    setup: Setup {
+                        id,
+                        nodes: 3,
+                        knobs: Knobs::default(),
+                        mutant: None,
+                    },
                     addresses: addresses.clone(),
                     wal_path: "/wal".into(),
                     net: TokioNet,
@@ -415,14 +444,35 @@ mod tests {
             let binding = config.binding("raft-cache").unwrap();
             let mut workload = config.start(7);
             let operations: Vec<Operation> = (0..30).map(|n| workload.operation(0, n)).collect();
-            let mut desk = List::new(operations.iter().map(|operation| binding.request(operation)).collect());
-            driver(&addresses, Patience { deadline_ms: 10_000, ..Patience::default() }).drive(&mut desk).await.unwrap();
+            let mut desk = List::new(
+                operations
+                    .iter()
+                    .map(|operation| binding.request(operation))
+                    .collect(),
+            );
+            driver(
+                &addresses,
+                Patience {
+                    deadline_ms: 10_000,
+                    ..Patience::default()
+                },
+            )
+            .drive(&mut desk)
+            .await
+            .unwrap();
             assert_eq!(desk.ended.len(), 30);
             for (operation, (request_id, outcome)) in operations.iter().zip(&desk.ended) {
-                let Outcome::Done(reply) = outcome else { panic!("#{request_id} was not answered") };
+                let Outcome::Done(reply) = outcome else {
+                    panic!("#{request_id} was not answered")
+                };
                 binding.completion(operation, reply).unwrap();
             }
-            assert!(desk.called_ns.windows(2).all(|pair| pair[0] + 1_000_000 <= pair[1]), "called when planned");
+            assert!(
+                desk.called_ns
+                    .windows(2)
+                    .all(|pair| pair[0] + 1_000_000 <= pair[1]),
+                "called when planned"
+            );
         });
     }
 
@@ -443,7 +493,10 @@ mod tests {
             if calls.len() > answers_max {
                 return Err(End::Dropped);
             }
-            let answer = ClientFrame::Answer { request_id, answer: Answer::Done(body) };
+            let answer = ClientFrame::Answer {
+                request_id,
+                answer: Answer::Done(body),
+            };
             outbox.send(&postcard::to_allocvec(&answer).unwrap());
             Ok(())
         };
@@ -458,18 +511,28 @@ mod tests {
             let answering = listeners.pop().unwrap();
             let hanging_up = listeners.pop().unwrap();
             drop(listeners); // Nobody listens at the client's first server.
-            let answering = tokio::task::spawn_local(async move { serve_calls(&answering, 9).await });
-            let hanging_up = tokio::task::spawn_local(async move { serve_calls(&hanging_up, 0).await });
+            let answering =
+                tokio::task::spawn_local(async move { serve_calls(&answering, 9).await });
+            let hanging_up =
+                tokio::task::spawn_local(async move { serve_calls(&hanging_up, 0).await });
             // Far too patient to get anywhere by timeouts alone.
-            let patience = Patience { attempt_timeout_ms: 60_000, backoff_ms: 10, deadline_ms: 60_000 };
+            let patience = Patience {
+                attempt_timeout_ms: 60_000,
+                backoff_ms: 10,
+                deadline_ms: 60_000,
+            };
             let mut desk = List::new(vec![vec![4], vec![5]]);
-            let mut driver = driver(&addresses, patience);
-            // Which server is first follows from the id.
-            driver.config.id = ClientId(0);
-            driver.drive(&mut desk).await.unwrap();
-            assert_eq!(desk.ended, [(1, Outcome::Done(vec![4])), (2, Outcome::Done(vec![5]))]);
+            driver(&addresses, patience).drive(&mut desk).await.unwrap();
+            assert_eq!(
+                desk.ended,
+                [(1, Outcome::Done(vec![4])), (2, Outcome::Done(vec![5]))]
+            );
             assert_eq!(hanging_up.await.unwrap(), [1]);
-            assert_eq!(answering.await.unwrap(), [1, 2], "the second call went where the first was answered");
+            assert_eq!(
+                answering.await.unwrap(),
+                [1, 2],
+                "the second call went where the first was answered"
+            );
         });
     }
 
@@ -477,11 +540,18 @@ mod tests {
     fn silence_until_the_deadline_is_an_unknown_outcome_and_the_next_call_goes_on() {
         life(async {
             let (listeners, addresses) = listen(2).await;
-            let patience = Patience { attempt_timeout_ms: 30, backoff_ms: 10, deadline_ms: 100 };
+            let patience = Patience {
+                attempt_timeout_ms: 30,
+                backoff_ms: 10,
+                deadline_ms: 100,
+            };
             let mut desk = List::new(vec![vec![4], vec![5]]);
             driver(&addresses, patience).drive(&mut desk).await.unwrap();
             assert_eq!(desk.ended, [(1, Outcome::Unknown), (2, Outcome::Unknown)]);
-            assert!(desk.called_ns[1] - desk.called_ns[0] >= 100_000_000, "not before the deadline");
+            assert!(
+                desk.called_ns[1] - desk.called_ns[0] >= 100_000_000,
+                "not before the deadline"
+            );
             drop(listeners);
         });
     }
@@ -492,7 +562,13 @@ mod tests {
             let mut driver = driver(&["127.0.0.1:1".to_string()], Patience::default());
             driver.config.servers = 2;
             let refused = driver.drive(&mut List::new(vec![])).await;
-            assert_eq!(refused, Err(AddressError { servers: 2, addresses: 1 }));
+            assert_eq!(
+                refused,
+                Err(AddressError {
+                    servers: 2,
+                    addresses: 1
+                })
+            );
         });
     }
 }

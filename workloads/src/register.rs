@@ -40,8 +40,8 @@ impl Default for RegisterConfig {
             small_domain: 5,
             reads_percent: 40,
             writes_percent: 35,
-            think_time_ms_min: 50,
-            think_time_ms_max: 150,
+            think_time_ms_min: 40,
+            think_time_ms_max: 120,
         }
     }
 }

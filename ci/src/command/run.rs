@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
     /// Seeds everything: the storm, the operations, every delay
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds, from `--seed` on. Of several, only runs that are not valid keep their directories
+    /// How many seeds, from `--seed` on. Of several, the last run and those that are not valid keep their directories
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// Where: turmoil runs the real host, the simulator only the cores, many times faster
@@ -94,7 +94,7 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         }
         tally.add(&done);
         worst = worst.or_worse(done.exit);
-        if several && done.exit == Exit::Valid {
+        if seed < last && done.exit == Exit::Valid {
             let path = done.directory.path().to_path_buf();
             std::fs::remove_dir_all(path).or_exit(Exit::Internal)?;
         }

@@ -24,12 +24,17 @@ pub struct TokioClock {
 impl TokioClock {
     /// A clock whose monotonic reading starts at zero now.
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
 impl Clock for TokioClock {
-    #[expect(clippy::disallowed_types, reason = "this is where the machine's time comes in as `Now`")]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "this is where the machine's time comes in as `Now`"
+    )]
     fn now(&self) -> Now {
         let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Now {

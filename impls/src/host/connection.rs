@@ -109,7 +109,11 @@ impl Waiting {
             return self.frames.pop_front().map(|(_, bytes)| bytes);
         }
         let ((due, _), _) = self.copies.first_key_value()?;
-        if *due <= now { self.copies.pop_first().map(|(_, bytes)| bytes) } else { None }
+        if *due <= now {
+            self.copies.pop_first().map(|(_, bytes)| bytes)
+        } else {
+            None
+        }
     }
 }
 
@@ -131,7 +135,10 @@ impl<G: Gate> Outbox<G> {
     pub fn greet(&self, hello: Hello) {
         let payload = postcard::to_allocvec(&hello).expect("a greeting is a few plain bytes");
         let framed = frame::encode(&payload).expect("a greeting is a few plain bytes");
-        self.waiting.borrow_mut().frames.push_back((Instant::now(), framed));
+        self.waiting
+            .borrow_mut()
+            .frames
+            .push_back((Instant::now(), framed));
         self.changed.notify_one();
     }
 
@@ -142,12 +149,19 @@ impl<G: Gate> Outbox<G> {
             return;
         }
         // What is too long for a frame can never arrive. It is lost, as `Send` may be.
-        let Ok(framed) = frame::encode(payload) else { return };
+        let Ok(framed) = frame::encode(payload) else {
+            return;
+        };
         let now = Instant::now();
         let mut waiting = self.waiting.borrow_mut();
-        match self.gate.frame(self.from, self.to, self.connection, &framed) {
+        match self
+            .gate
+            .frame(self.from, self.to, self.connection, &framed)
+        {
             Fate::Pass => waiting.frames.push_back((now, framed)),
-            Fate::Delay { ns } => waiting.frames.push_back((now + Duration::from_nanos(ns), framed)),
+            Fate::Delay { ns } => waiting
+                .frames
+                .push_back((now + Duration::from_nanos(ns), framed)),
             Fate::Drop | Fate::Take => return,
             Fate::Copy { times, delay_ns } => {
                 let mut due = now;
@@ -217,14 +231,21 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// Speaks in frames over a stream.
     pub fn new(stream: S) -> Self {
         let (read, write) = tokio::io::split(stream);
-        Self { read, write, arrived: BytesMut::new(), received: 0, acknowledge_at: None }
+        Self {
+            read,
+            write,
+            arrived: BytesMut::new(),
+            received: 0,
+            acknowledge_at: None,
+        }
     }
 
     fn next_arrived(&mut self) -> Result<Option<Frame>, FrameError> {
         let frame = FrameCodec.decode(&mut self.arrived)?;
         if let Some(Frame::Data(_)) = &frame {
             self.received += 1;
-            self.acknowledge_at.get_or_insert_with(|| Instant::now() + ACKNOWLEDGE_AFTER);
+            self.acknowledge_at
+                .get_or_insert_with(|| Instant::now() + ACKNOWLEDGE_AFTER);
         }
         Ok(frame)
     }
@@ -280,12 +301,17 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
             let next_due = outbox.waiting.borrow().next_due();
             if self.acknowledge_at.is_some_and(|at| at <= now) {
                 self.acknowledge_at = None;
-                if let Err(error) = FrameCodec.encode(Frame::Acknowledge(self.received), &mut going) {
+                if let Err(error) = FrameCodec.encode(Frame::Acknowledge(self.received), &mut going)
+                {
                     return error.into();
                 }
             }
             let silent_at = unacknowledged.since.map(|since| since + SILENCE_MAX);
-            let wake = next_due.into_iter().chain(self.acknowledge_at).chain(silent_at).min();
+            let wake = next_due
+                .into_iter()
+                .chain(self.acknowledge_at)
+                .chain(silent_at)
+                .min();
             self.arrived.reserve(READ_BYTES);
             tokio::select! {
                 biased;
@@ -331,7 +357,11 @@ impl Unacknowledged {
         // A count that does not grow is no sign of life of what was sent since.
         if count > self.acknowledged {
             self.acknowledged = count;
-            self.since = if count >= self.sent { None } else { Some(Instant::now()) };
+            self.since = if count >= self.sent {
+                None
+            } else {
+                Some(Instant::now())
+            };
         }
     }
 }

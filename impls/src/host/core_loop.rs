@@ -42,7 +42,16 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
         let mut effects = Effects::default();
         let now = clock.now();
         let member = switchboard.system.boot(setup, disk, now, &mut effects);
-        let mut core = Self { node, member, clock, gate, draw, switchboard, batches, timers: Timers::default() };
+        let mut core = Self {
+            node,
+            member,
+            clock,
+            gate,
+            draw,
+            switchboard,
+            batches,
+            timers: Timers::default(),
+        };
         core.carry_out(now, &mut effects);
         core
     }
@@ -74,8 +83,12 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
         let mailbox = &self.switchboard.mailbox;
         let due_count = self.timers.due_count(now.monotonic_ns);
         let admitted = if due_count > 0 {
-            let mut ready: Vec<Input<Erased>> =
-                self.timers.due(now.monotonic_ns).cloned().map(Input::TimerFired).collect();
+            let mut ready: Vec<Input<Erased>> = self
+                .timers
+                .due(now.monotonic_ns)
+                .cloned()
+                .map(Input::TimerFired)
+                .collect();
             mailbox.look(|waiting| ready.extend_from_slice(waiting));
             self.gate.admit(self.node, &ready)
         } else if mailbox.is_empty() {
@@ -85,7 +98,9 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
         };
         match admitted {
             Admit::Hold => None,
-            Admit::Next(position) if position < due_count => Some(Input::TimerFired(self.timers.take(position))),
+            Admit::Next(position) if position < due_count => {
+                Some(Input::TimerFired(self.timers.take(position)))
+            }
             Admit::Next(position) => {
                 let mail = mailbox.take(position - due_count);
                 Some(mail.expect("a gate admits one of the inputs it was shown"))
@@ -112,17 +127,27 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
             match effect {
                 Effect::Send { to, message } => self.switchboard.send(to, &message.encode()),
                 Effect::ResetLink(peer) => self.switchboard.reset(peer),
-                Effect::Persist(writes) => self.batches.push(writes.iter().map(Parcel::encode).collect()),
+                Effect::Persist(writes) => self
+                    .batches
+                    .push(writes.iter().map(Parcel::encode).collect()),
                 Effect::SetTimer { timer, range } => {
                     let delay_ns = (self.draw)(&timer, range);
-                    self.timers.set(timer, now.monotonic_ns.saturating_add(delay_ns));
+                    self.timers
+                        .set(timer, now.monotonic_ns.saturating_add(delay_ns));
                 }
                 Effect::CancelTimer(timer) => self.timers.cancel(&timer),
-                Effect::Reply { client, request_id, answer } => {
+                Effect::Reply {
+                    client,
+                    request_id,
+                    answer,
+                } => {
                     let answer = answer.map(|reply| reply.encode());
-                    self.switchboard.tell(client, &ClientFrame::Answer { request_id, answer });
+                    self.switchboard
+                        .tell(client, &ClientFrame::Answer { request_id, answer });
                 }
-                Effect::Notify { client, event } => self.switchboard.tell(client, &ClientFrame::Event(event.encode())),
+                Effect::Notify { client, event } => self
+                    .switchboard
+                    .tell(client, &ClientFrame::Event(event.encode())),
                 // Who wants to know of facts watches the system's steps, and has seen it.
                 Effect::Note(_) => {}
             }

@@ -76,7 +76,11 @@ pub fn encode(payload: &[u8]) -> Result<Bytes, FrameError> {
 fn put(framed: &mut BytesMut, mark: u32, payload: &[u8]) -> Result<(), FrameError> {
     let length = match u32::try_from(payload.len()) {
         Ok(length) if payload.len() <= PAYLOAD_LENGTH_MAX => length,
-        _ => return Err(FrameError::TooLong { length: payload.len() }),
+        _ => {
+            return Err(FrameError::TooLong {
+                length: payload.len(),
+            });
+        }
     };
     let head = (length | mark).to_le_bytes();
     framed.reserve(HEADER_LENGTH + payload.len());
@@ -107,7 +111,9 @@ impl Decoder for FrameCodec {
     type Error = FrameError;
 
     fn decode(&mut self, arrived: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let Some(header) = arrived.get(..HEADER_LENGTH) else { return Ok(None) };
+        let Some(header) = arrived.get(..HEADER_LENGTH) else {
+            return Ok(None);
+        };
         let (mut head, mut checksums) = header.split_at(4);
         if crc32fast::hash(head) != checksums.get_u32_le() {
             return Err(FrameError::Header);
@@ -129,7 +135,9 @@ impl Decoder for FrameCodec {
         if head & ACKNOWLEDGEMENT == 0 {
             return Ok(Some(Frame::Data(payload)));
         }
-        let count = payload[..].try_into().map_err(|_| FrameError::Acknowledgement { length })?;
+        let count = payload[..]
+            .try_into()
+            .map_err(|_| FrameError::Acknowledgement { length })?;
         Ok(Some(Frame::Acknowledge(u64::from_le_bytes(count))))
     }
 }
@@ -170,7 +178,10 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_noticed_without_waiting_for_more_bytes() {
-        for frame in [Frame::Data(Bytes::from_static(b"hello")), Frame::Acknowledge(7)] {
+        for frame in [
+            Frame::Data(Bytes::from_static(b"hello")),
+            Frame::Acknowledge(7),
+        ] {
             let whole = framed(&[frame]);
             for bit in 0..whole.len() * 8 {
                 let mut flipped = whole.clone();
@@ -182,13 +193,19 @@ mod tests {
 
     #[test]
     fn a_payload_that_is_too_long_is_refused_on_both_sides_before_it_is_read() {
-        assert!(matches!(encode(&vec![0; PAYLOAD_LENGTH_MAX + 1]), Err(FrameError::TooLong { .. })));
+        assert!(matches!(
+            encode(&vec![0; PAYLOAD_LENGTH_MAX + 1]),
+            Err(FrameError::TooLong { .. })
+        ));
         let mut arrived = BytesMut::new();
         let head = (PAYLOAD_LENGTH_MAX as u32 + 1).to_le_bytes();
         arrived.put_slice(&head);
         arrived.put_u32_le(crc32fast::hash(&head));
         arrived.put_u32_le(0);
-        assert!(matches!(FrameCodec.decode(&mut arrived), Err(FrameError::TooLong { .. })));
+        assert!(matches!(
+            FrameCodec.decode(&mut arrived),
+            Err(FrameError::TooLong { .. })
+        ));
     }
 
     #[test]

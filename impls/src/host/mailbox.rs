@@ -18,7 +18,11 @@ pub struct Mailbox<T> {
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        Self { waiting: RefCell::default(), arrived: Notify::new(), taken: Notify::new() }
+        Self {
+            waiting: RefCell::default(),
+            arrived: Notify::new(),
+            taken: Notify::new(),
+        }
     }
 }
 

@@ -139,26 +139,53 @@ impl<N: Net, D: Disk, C: Clock, G: Gate> Host<N, D, C, G> {
     /// Dropping the future is a crash as far as the node can tell: connections close, and what was not synced may be lost.
     pub async fn run(self) -> Result<Infallible, HostError> {
         let node = self.setup.id;
-        let Self { system, setup, addresses, wal_path, net, disk, clock, gate, draw } = self;
+        let Self {
+            system,
+            setup,
+            addresses,
+            wal_path,
+            net,
+            disk,
+            clock,
+            gate,
+            draw,
+        } = self;
         if node.0 == 0 || node.0 > setup.nodes || addresses.len() != usize::from(setup.nodes) {
-            return Err(HostError::Setup { node, nodes: setup.nodes, addresses: addresses.len() });
+            return Err(HostError::Setup {
+                node,
+                nodes: setup.nodes,
+                addresses: addresses.len(),
+            });
         }
         let (wal, recovered) = Wal::open(disk, &wal_path, system.name()).await?;
         let mut image = system.blank_disk();
         for (position, write) in recovered.writes.iter().enumerate() {
             match system.decode(Word::Write, write) {
                 Ok(write) => image.apply(&write),
-                Err(source) => return Err(HostError::Write { path: wal_path, position, source }),
+                Err(source) => {
+                    return Err(HostError::Write {
+                        path: wal_path,
+                        position,
+                        source,
+                    });
+                }
             }
         }
         drop(recovered);
         let address = addresses[node.index()].clone();
         let listener = match net.bind(&address).await {
             Ok(listener) => listener,
-            Err(source) => return Err(HostError::Bind { node, address, source }),
+            Err(source) => {
+                return Err(HostError::Bind {
+                    node,
+                    address,
+                    source,
+                });
+            }
         };
 
-        let switchboard = Switchboard::new(net, Rc::clone(&gate), Rc::clone(&system), node, setup.nodes);
+        let switchboard =
+            Switchboard::new(net, Rc::clone(&gate), Rc::clone(&system), node, setup.nodes);
         let switchboard = Rc::new(switchboard);
         let batches = persist::Batches::default();
         let core = CoreLoop::boot(&setup, &*image, &clock, draw, &switchboard, &batches);

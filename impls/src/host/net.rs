@@ -14,7 +14,7 @@ pub trait Net: 'static {
     /// Listens at an address.
     fn bind(&self, address: &str) -> impl Future<Output = io::Result<Self::Listener>>;
 
-    /// Takes the next connection.
+    /// Takes the next connection. Dropping the future loses none.
     fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
 
     /// Connects. Dropping the future gives the attempt up.

@@ -60,8 +60,18 @@ impl<G> Link<G> {
 }
 
 impl<N: Net, G: Gate> Switchboard<N, G> {
-    pub(crate) fn new(net: N, gate: Rc<G>, system: Rc<dyn System>, node: NodeId, nodes: u8) -> Self {
-        let links = NodeId::all(nodes).map(|_| Link { made: None, taken: None, up: false });
+    pub(crate) fn new(
+        net: N,
+        gate: Rc<G>,
+        system: Rc<dyn System>,
+        node: NodeId,
+        nodes: u8,
+    ) -> Self {
+        let links = NodeId::all(nodes).map(|_| Link {
+            made: None,
+            taken: None,
+            up: false,
+        });
         Self {
             net,
             gate,
@@ -77,7 +87,12 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     fn outbox_to(&self, party: Party) -> Rc<Outbox<G>> {
         self.connections_count.set(self.connections_count.get() + 1);
         let from = Party::Node(self.node);
-        Outbox::new(Rc::clone(&self.gate), from, party, self.connections_count.get())
+        Outbox::new(
+            Rc::clone(&self.gate),
+            from,
+            party,
+            self.connections_count.get(),
+        )
     }
 
     /// Sends to a node, if there is a connection to it.
@@ -92,7 +107,9 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     pub(crate) fn tell(&self, client: ClientId, frame: &ClientFrame) {
         if let Some(outbox) = self.clients.borrow().get(&client) {
             let payload = postcard::to_allocvec(frame);
-            outbox.send(&payload.expect("postcard fails only on maps of unknown length, and data has none"));
+            outbox.send(
+                &payload.expect("postcard fails only on maps of unknown length, and data has none"),
+            );
         }
     }
 
@@ -124,7 +141,10 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     /// Takes a connection that ended out of its place, unless another is there by now.
     fn ended(&self, peer: NodeId, side: Side, outbox: &Rc<Outbox<G>>) {
         let mut links = self.links.borrow_mut();
-        let current = links[peer.index()].side(side).as_ref().is_some_and(|current| Rc::ptr_eq(current, outbox));
+        let current = links[peer.index()]
+            .side(side)
+            .as_ref()
+            .is_some_and(|current| Rc::ptr_eq(current, outbox));
         drop(links);
         if current {
             self.put(peer, side, None);
@@ -139,7 +159,10 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
                 outbox.greet(Hello::Peer(self.node));
                 self.put(peer, Side::Made, Some(Rc::clone(&outbox)));
                 // Who is dialled only listens: a payload from there makes no sense.
-                wire.serve(&outbox, async |_| Err(End::Senseless("a node answers nothing".into()))).await;
+                wire.serve(&outbox, async |_| {
+                    Err(End::Senseless("a node answers nothing".into()))
+                })
+                .await;
                 self.ended(peer, Side::Made, &outbox);
             }
             sleep(RECONNECT_AFTER).await;
@@ -166,9 +189,13 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     }
 
     async fn receive(&self, mut wire: Wire<N::Stream>) {
-        let Ok(first) = wire.first().await else { return };
+        let Ok(first) = wire.first().await else {
+            return;
+        };
         match postcard::from_bytes(&first) {
-            Ok(Hello::Peer(peer)) if peer != self.node && self.knows(peer) => self.receive_peer(peer, wire).await,
+            Ok(Hello::Peer(peer)) if peer != self.node && self.knows(peer) => {
+                self.receive_peer(peer, wire).await
+            }
             Ok(Hello::Client(client)) => self.receive_client(client, wire).await,
             Ok(Hello::Peer(_)) | Err(_) => {}
         }
@@ -181,7 +208,11 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     /// Waits for room in the mailbox. An error when the connection was closed meanwhile.
     async fn may_deliver(&self, outbox: &Outbox<G>) -> Result<(), End> {
         self.mailbox.room().await;
-        if outbox.is_closed() { Err(End::Dropped) } else { Ok(()) }
+        if outbox.is_closed() {
+            Err(End::Dropped)
+        } else {
+            Ok(())
+        }
     }
 
     fn read<T>(result: Result<T, impl std::fmt::Display>) -> Result<T, End> {
@@ -194,7 +225,10 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
         let deliver = async |payload: Bytes| {
             let message = Self::read(self.system.decode(Word::Message, &payload))?;
             self.may_deliver(&outbox).await?;
-            self.mailbox.push(Input::Deliver { from: peer, message });
+            self.mailbox.push(Input::Deliver {
+                from: peer,
+                message,
+            });
             Ok(())
         };
         wire.serve(&outbox, deliver).await;
@@ -208,17 +242,26 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
             self.mailbox.push(Input::ClientGone(client));
         }
         let deliver = async |payload: Bytes| {
-            let ClientFrame::Call { request_id, body } = Self::read(postcard::from_bytes(&payload))? else {
+            let ClientFrame::Call { request_id, body } =
+                Self::read(postcard::from_bytes(&payload))?
+            else {
                 return Err(End::Senseless("a client only calls".into()));
             };
             let body = Self::read(self.system.decode(Word::Request, &body))?;
             self.may_deliver(&outbox).await?;
-            self.mailbox.push(Input::Request { client, request_id, body });
+            self.mailbox.push(Input::Request {
+                client,
+                request_id,
+                body,
+            });
             Ok(())
         };
         wire.serve(&outbox, deliver).await;
         let mut clients = self.clients.borrow_mut();
-        if clients.get(&client).is_some_and(|current| Rc::ptr_eq(current, &outbox)) {
+        if clients
+            .get(&client)
+            .is_some_and(|current| Rc::ptr_eq(current, &outbox))
+        {
             clients.remove(&client);
             self.mailbox.push(Input::ClientGone(client));
         }

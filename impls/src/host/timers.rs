@@ -19,7 +19,10 @@ struct Entry<T> {
 
 impl<T> Default for Timers<T> {
     fn default() -> Self {
-        Self { set: Vec::new(), count: 0 }
+        Self {
+            set: Vec::new(),
+            count: 0,
+        }
     }
 }
 
@@ -29,8 +32,17 @@ impl<T: PartialEq> Timers<T> {
         self.cancel(&timer);
         self.count += 1;
         let order = self.count;
-        let place = self.set.partition_point(|entry| (entry.deadline_ns, entry.order) < (deadline_ns, order));
-        self.set.insert(place, Entry { timer, deadline_ns, order });
+        let place = self
+            .set
+            .partition_point(|entry| (entry.deadline_ns, entry.order) < (deadline_ns, order));
+        self.set.insert(
+            place,
+            Entry {
+                timer,
+                deadline_ns,
+                order,
+            },
+        );
     }
 
     /// Stops a timer, if it is set.
@@ -40,12 +52,15 @@ impl<T: PartialEq> Timers<T> {
 
     /// The timers due at a reading of the clock: by deadline, those of equal deadline by when they were set.
     pub fn due(&self, now_ns: u64) -> impl ExactSizeIterator<Item = &T> {
-        self.set[..self.due_count(now_ns)].iter().map(|entry| &entry.timer)
+        self.set[..self.due_count(now_ns)]
+            .iter()
+            .map(|entry| &entry.timer)
     }
 
     /// How many timers are due.
     pub fn due_count(&self, now_ns: u64) -> usize {
-        self.set.partition_point(|entry| entry.deadline_ns <= now_ns)
+        self.set
+            .partition_point(|entry| entry.deadline_ns <= now_ns)
     }
 
     /// Takes out the timer at this position of [`Timers::due`]. It is no longer set.
@@ -58,7 +73,9 @@ impl<T: PartialEq> Timers<T> {
 
     /// When the next timer that is not due yet will be, in nanoseconds of the monotonic clock.
     pub fn next_after(&self, now_ns: u64) -> Option<u64> {
-        self.set.get(self.due_count(now_ns)).map(|entry| entry.deadline_ns)
+        self.set
+            .get(self.due_count(now_ns))
+            .map(|entry| entry.deadline_ns)
     }
 }
 
@@ -74,10 +91,16 @@ mod tests {
         timers.set("second of two", 20);
         timers.set("early", 10);
         assert_eq!(timers.due(9).count(), 0);
-        assert_eq!(timers.due(20).copied().collect::<Vec<_>>(), ["early", "first of two", "second of two"]);
+        assert_eq!(
+            timers.due(20).copied().collect::<Vec<_>>(),
+            ["early", "first of two", "second of two"]
+        );
         assert_eq!(timers.next_after(20), Some(30));
         assert_eq!(timers.take(1), "first of two");
-        assert_eq!(timers.due(20).copied().collect::<Vec<_>>(), ["early", "second of two"]);
+        assert_eq!(
+            timers.due(20).copied().collect::<Vec<_>>(),
+            ["early", "second of two"]
+        );
     }
 
     #[test]
@@ -91,6 +114,9 @@ mod tests {
         assert_eq!(timers.due(10).copied().collect::<Vec<_>>(), ["b"]);
         timers.cancel(&"b");
         timers.cancel(&"never set");
-        assert_eq!((timers.due(10).count(), timers.next_after(10)), (0, Some(50)));
+        assert_eq!(
+            (timers.due(10).count(), timers.next_after(10)),
+            (0, Some(50))
+        );
     }
 }

@@ -21,9 +21,14 @@ impl Net for TurmoilNet {
     type Listener = turmoil::net::TcpListener;
 
     async fn bind(&self, address: &str) -> io::Result<Self::Listener> {
-        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let port = address
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse::<u16>().ok());
         let port = port.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{address} has no port"))
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{address} has no port"),
+            )
         })?;
         turmoil::net::TcpListener::bind(("0.0.0.0", port)).await
     }
@@ -45,7 +50,11 @@ impl Disk for TurmoilDisk {
     type File = simulated::File;
 
     async fn open(&self, path: &Path) -> io::Result<Self::File> {
-        simulated::OpenOptions::new().read(true).write(true).create(true).open(path)
+        simulated::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .open(path)
     }
 
     async fn read(&self, file: &Self::File) -> io::Result<Vec<u8>> {
@@ -79,9 +88,13 @@ pub struct TurmoilClock;
 
 impl Clock for TurmoilClock {
     fn now(&self) -> Now {
-        let elapsed = turmoil::sim_elapsed().expect("a simulated clock is read inside its simulation");
+        let elapsed =
+            turmoil::sim_elapsed().expect("a simulated clock is read inside its simulation");
         let wall = turmoil::since_epoch().expect("a simulated clock is read inside its simulation");
-        Now { monotonic_ns: nanoseconds(elapsed), wall_ns: nanoseconds(wall) }
+        Now {
+            monotonic_ns: nanoseconds(elapsed),
+            wall_ns: nanoseconds(wall),
+        }
     }
 
     async fn sleep_until(&self, monotonic_ns: u64) {

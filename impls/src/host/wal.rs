@@ -120,12 +120,17 @@ impl<D: Disk> Wal<D> {
         let Some(directory) = path.parent().filter(|_| path.is_absolute()) else {
             return Err(WalError::RelativePath { path: path.into() });
         };
-        let failed = |source| WalError::Io { path: path.into(), source };
+        let failed = |source| WalError::Io {
+            path: path.into(),
+            source,
+        };
         let file = disk.open(path).await.map_err(failed)?;
         let content = disk.read(&file).await.map_err(failed)?;
         let found = examine(&content, path, system)?;
         if found.end < content.len() {
-            disk.truncate(&file, found.end as u64).await.map_err(failed)?;
+            disk.truncate(&file, found.end as u64)
+                .await
+                .map_err(failed)?;
         }
         let mut end = found.end;
         if end == 0 {
@@ -136,9 +141,21 @@ impl<D: Disk> Wal<D> {
         disk.sync(&file).await.map_err(failed)?;
         disk.sync_directory(directory).await.map_err(failed)?;
         let torn_bytes = (content.len() - found.end) as u64;
-        let recovered = Recovered { writes: found.writes, torn_bytes };
+        let recovered = Recovered {
+            writes: found.writes,
+            torn_bytes,
+        };
         let (end, path) = (end as u64, path.into());
-        Ok((Self { disk, file, path, end, durable: end }, recovered))
+        Ok((
+            Self {
+                disk,
+                file,
+                path,
+                end,
+                durable: end,
+            },
+            recovered,
+        ))
     }
 
     /// Appends a batch of writes in their wire form. It is durable after the next [`Wal::sync`].
@@ -171,7 +188,10 @@ impl<D: Disk> Wal<D> {
     }
 
     fn failed(&self, source: io::Error) -> WalError {
-        WalError::Io { path: self.path.clone(), source }
+        WalError::Io {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -212,19 +232,34 @@ fn examine(content: &[u8], path: &Path, system: &str) -> Result<Found, WalError>
             crc32fast::hash(words).to_le_bytes() == checksum
         });
         if intact {
-            return Err(WalError::Foreign { path: path.into(), system: system.into() });
+            return Err(WalError::Foreign {
+                path: path.into(),
+                system: system.into(),
+            });
         }
         if content.len() > PREAMBLE_LENGTH {
             let durable = durable_after(content, 0).max(PREAMBLE_LENGTH as u64);
-            return Err(WalError::Damaged { path: path.into(), offset: 0, durable });
+            return Err(WalError::Damaged {
+                path: path.into(),
+                offset: 0,
+                durable,
+            });
         }
-        return Ok(Found { writes: Vec::new(), end: 0 });
+        return Ok(Found {
+            writes: Vec::new(),
+            end: 0,
+        });
     }
-    let mut found = Found { writes: Vec::new(), end: PREAMBLE_LENGTH };
+    let mut found = Found {
+        writes: Vec::new(),
+        end: PREAMBLE_LENGTH,
+    };
     let mut durable = PREAMBLE_LENGTH as u64;
     while let Some(header) = Header::read(content, found.end) {
         durable = durable.max(header.durable);
-        let Some(body) = header.body(content, found.end) else { break };
+        let Some(body) = header.body(content, found.end) else {
+            break;
+        };
         if header.kind == WRITE {
             found.writes.push(body.to_vec());
         }
@@ -233,7 +268,11 @@ fn examine(content: &[u8], path: &Path, system: &str) -> Result<Found, WalError>
     if found.end < content.len() {
         let durable = durable.max(durable_after(content, found.end));
         if (found.end as u64) < durable {
-            return Err(WalError::Damaged { path: path.into(), offset: found.end as u64, durable });
+            return Err(WalError::Damaged {
+                path: path.into(),
+                offset: found.end as u64,
+                durable,
+            });
         }
     }
     Ok(found)

@@ -97,7 +97,7 @@ impl<M: Machine> Raft<M> {
         self.serve_reads(turn);
     }
 
-    /// Lets itself be heard. What a peer did not accept may be lost, so it is sent again from there.
+    /// Lets itself be heard. A peer that missed something refuses the base, and the leader goes back for it.
     pub(super) fn heartbeat(&mut self, turn: &mut Turn<'_, M>) {
         if !self.is_leader() {
             return;

@@ -1,6 +1,10 @@
 //! What the tests of the host share: a small core, a system that writes down what its nodes are given, a gate that is told what to do,
 //! and a caller who asks as a client does.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -12,13 +16,15 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{
-    Answer, ClientId, DelayRange, Disk as Image, Effect, Effects, Input, Node, NodeId, Now, RequestId, Vocabulary,
+    Answer, ClientId, DelayRange, Disk as Image, Effect, Effects, Input, Node, NodeId, Now,
+    RequestId, Vocabulary,
 };
 use stormglass_impls::host::connection::{End, Outbox, dial};
 use stormglass_impls::host::{Admit, Disk, Fate, Fsync, Gate, Net};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
-    Broken, DecodeError, DiskImage, Erased, InvariantInfo, Member, Mutant, Reference, Setup, System, Watch, Word,
+    Broken, DecodeError, DiskImage, Erased, InvariantInfo, Member, Mutant, Reference, Setup,
+    System, Watch, Word,
 };
 use stormglass_impls::wire::{ClientFrame, Hello, Party};
 use tokio::sync::{Notify, mpsc};
@@ -65,12 +71,21 @@ impl Node for Tally {
 
     fn boot(setup: &Setup, disk: Sum, _: Now, effects: &mut Effects<Self>) -> Self {
         effects.set_timer(TallyTimer::Beat, DelayRange::from_ms(20, 30));
-        Self { setup: setup.clone(), sum: disk.0, unanswered: Vec::new(), beats: 0 }
+        Self {
+            setup: setup.clone(),
+            sum: disk.0,
+            unanswered: Vec::new(),
+            beats: 0,
+        }
     }
 
     fn step(&mut self, _: Now, input: Input<Self>, effects: &mut Effects<Self>) {
         match input {
-            Input::Request { client, request_id, body } => {
+            Input::Request {
+                client,
+                request_id,
+                body,
+            } => {
                 self.unanswered.push((client, request_id, body));
                 effects.persist(vec![body]);
             }
@@ -134,7 +149,13 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
         core: std::marker::PhantomData,
     };
     let trace = Trace::default();
-    (Rc::new(Traced { inner, trace: Rc::clone(&trace) }), trace)
+    (
+        Rc::new(Traced {
+            inner,
+            trace: Rc::clone(&trace),
+        }),
+        trace,
+    )
 }
 
 struct TracedMember {
@@ -145,7 +166,11 @@ struct TracedMember {
 
 impl Member for TracedMember {
     fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
-        let given = Given { at_ns: now.monotonic_ns, node: self.node, input: Some(input.clone()) };
+        let given = Given {
+            at_ns: now.monotonic_ns,
+            node: self.node,
+            input: Some(input.clone()),
+        };
         self.trace.borrow_mut().push(given);
         self.inner.step(now, input, effects);
     }
@@ -180,10 +205,24 @@ impl System for Traced {
         self.inner.blank_disk()
     }
 
-    fn boot(&self, setup: &Setup, disk: &dyn DiskImage, now: Now, effects: &mut Effects<Erased>) -> Box<dyn Member> {
-        self.trace.borrow_mut().push(Given { at_ns: now.monotonic_ns, node: setup.id, input: None });
+    fn boot(
+        &self,
+        setup: &Setup,
+        disk: &dyn DiskImage,
+        now: Now,
+        effects: &mut Effects<Erased>,
+    ) -> Box<dyn Member> {
+        self.trace.borrow_mut().push(Given {
+            at_ns: now.monotonic_ns,
+            node: setup.id,
+            input: None,
+        });
         let inner = self.inner.boot(setup, disk, now, effects);
-        Box::new(TracedMember { node: setup.id, inner, trace: Rc::clone(&self.trace) })
+        Box::new(TracedMember {
+            node: setup.id,
+            inner,
+            trace: Rc::clone(&self.trace),
+        })
     }
 
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
@@ -198,19 +237,26 @@ impl System for Traced {
 /// The beats a node was given from a peer, with their times, in order.
 pub fn beats(trace: &Trace, node: u8, from: u8) -> Vec<(u64, u64)> {
     let trace = trace.borrow();
-    let beats = trace.iter().filter(|given| given.node == NodeId(node)).filter_map(|given| match &given.input {
-        Some(Input::Deliver { from: sender, message }) if *sender == NodeId(from) => {
-            Some((given.at_ns, message.open::<Beat>().unwrap().0))
-        }
-        _ => None,
-    });
+    let beats = trace
+        .iter()
+        .filter(|given| given.node == NodeId(node))
+        .filter_map(|given| match &given.input {
+            Some(Input::Deliver {
+                from: sender,
+                message,
+            }) if *sender == NodeId(from) => Some((given.at_ns, message.open::<Beat>().unwrap().0)),
+            _ => None,
+        });
     beats.collect()
 }
 
 /// How often a node was given an input like that.
 pub fn count(trace: &Trace, node: u8, like: impl Fn(&Input<Erased>) -> bool) -> usize {
     let trace = trace.borrow();
-    let inputs = trace.iter().filter(|given| given.node == NodeId(node)).filter_map(|given| given.input.as_ref());
+    let inputs = trace
+        .iter()
+        .filter(|given| given.node == NodeId(node))
+        .filter_map(|given| given.input.as_ref());
     inputs.filter(|input| like(input)).count()
 }
 
@@ -265,11 +311,19 @@ impl Gate for TestGate {
     fn admit(&self, node: NodeId, ready: &[Input<Erased>]) -> Admit {
         let mut ready_max = self.ready_max.borrow_mut();
         *ready_max = ready.len().max(*ready_max);
-        if self.held.borrow().contains(&node) { Admit::Hold } else { Admit::Next(0) }
+        if self.held.borrow().contains(&node) {
+            Admit::Hold
+        } else {
+            Admit::Next(0)
+        }
     }
 
     fn sync(&self, node: NodeId) -> Fsync {
-        self.syncs.borrow().get(&node).copied().unwrap_or(Fsync::After { ns: 0 })
+        self.syncs
+            .borrow()
+            .get(&node)
+            .copied()
+            .unwrap_or(Fsync::After { ns: 0 })
     }
 
     fn changed(&self, _: NodeId) -> impl Future<Output = ()> {
@@ -285,7 +339,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub async fn connect<N: Net>(net: N, gate: &Rc<TestGate>, client: u32, address: &str) -> Result<Self, End> {
+    pub async fn connect<N: Net>(
+        net: N,
+        gate: &Rc<TestGate>,
+        client: u32,
+        address: &str,
+    ) -> Result<Self, End> {
         let (from, to) = (Party::Client(ClientId(client)), Party::Node(NodeId(1)));
         let outbox = Outbox::new(Rc::clone(gate), from, to, 1);
         outbox.greet(Hello::Client(ClientId(client)));
@@ -294,12 +353,17 @@ impl Caller {
         let served = Rc::clone(&outbox);
         tokio::task::spawn_local(async move {
             let deliver = async |payload: bytes::Bytes| {
-                let frame = postcard::from_bytes(&payload).map_err(|error| End::Senseless(error.to_string()))?;
+                let frame = postcard::from_bytes(&payload)
+                    .map_err(|error| End::Senseless(error.to_string()))?;
                 sender.send(frame).map_err(|_| End::Dropped)
             };
             wire.serve(&served, deliver).await;
         });
-        Ok(Self { outbox, answers, request_id: 0 })
+        Ok(Self {
+            outbox,
+            answers,
+            request_id: 0,
+        })
     }
 
     pub fn send(&mut self, frame: &ClientFrame) {
@@ -310,12 +374,18 @@ impl Caller {
     pub async fn add(&mut self, number: u64) -> Option<u64> {
         self.request_id += 1;
         let body = postcard::to_allocvec(&number).unwrap();
-        self.send(&ClientFrame::Call { request_id: RequestId(self.request_id), body });
+        self.send(&ClientFrame::Call {
+            request_id: RequestId(self.request_id),
+            body,
+        });
         loop {
             match self.next().await? {
                 // A gate may have copied an answer.
                 ClientFrame::Answer { request_id, .. } if request_id.0 < self.request_id => {}
-                ClientFrame::Answer { request_id, answer: Answer::Done(reply) } if request_id.0 == self.request_id => {
+                ClientFrame::Answer {
+                    request_id,
+                    answer: Answer::Done(reply),
+                } if request_id.0 == self.request_id => {
                     return Some(postcard::from_bytes(&reply).unwrap());
                 }
                 other => panic!("a tally answers what it was asked, and not {other:?}"),
@@ -324,7 +394,10 @@ impl Caller {
     }
 
     pub async fn next(&mut self) -> Option<ClientFrame> {
-        tokio::time::timeout(Duration::from_secs(1), self.answers.recv()).await.ok().flatten()
+        tokio::time::timeout(Duration::from_secs(1), self.answers.recv())
+            .await
+            .ok()
+            .flatten()
     }
 
     pub fn close(&self) {
@@ -350,7 +423,11 @@ impl MemoryDisk {
 
     fn call(&self, name: &'static str) -> io::Result<()> {
         self.calls.borrow_mut().push(name);
-        if *self.failing.borrow() == Some(name) { Err(io::Error::other("broken on purpose")) } else { Ok(()) }
+        if *self.failing.borrow() == Some(name) {
+            Err(io::Error::other("broken on purpose"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -369,7 +446,11 @@ impl Disk for MemoryDisk {
     async fn append(&self, (): &(), offset: u64, bytes: Vec<u8>) -> io::Result<()> {
         self.call("append")?;
         let mut content = self.content.borrow_mut();
-        assert_eq!(content.len() as u64, offset, "a log is appended to at its end");
+        assert_eq!(
+            content.len() as u64,
+            offset,
+            "a log is appended to at its end"
+        );
         content.extend(bytes);
         Ok(())
     }

@@ -15,23 +15,23 @@ use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::WorkloadConfig;
 
-pub const COMMAND: &str = "cargo run --release -- run raft-cache --seed 7";
+pub(crate) const COMMAND: &str = "cargo run --release -- run raft-cache --seed 7";
 
 /// A trial and what came back from it, under construction.
-pub struct Scenario {
-    pub trial: Trial,
-    /// Time, process, kind, function, key, value, error.
-    lines: Vec<(u64, u64, Kind, String, String, Value, Option<String>)>,
-    pub record: Record,
+pub(crate) struct Scenario {
+    pub(crate) trial: Trial,
+    events: Vec<Event>,
+    pub(crate) record: Record,
 }
 
 impl Scenario {
     /// Ten seconds of storm over three nodes and two clients, with a partition from 2 s to 4 s, a crash of the leader from 5 s to 5.5 s and
     /// a fault that was skipped. Forty operations, and the final reads; all of them legal.
-    pub fn storm() -> Self {
+    pub(crate) fn storm() -> Self {
         let mut scenario = Self::empty();
         scenario.fault(
             0,
+            2,
             Action::Isolate {
                 target: Target::Node(NodeId(2)),
             },
@@ -39,6 +39,7 @@ impl Scenario {
             4_000,
         );
         scenario.fault(
+            1,
             1,
             Action::Crash {
                 target: Target::Leader,
@@ -48,6 +49,7 @@ impl Scenario {
         );
         scenario.fault(
             2,
+            1,
             Action::Crash {
                 target: Target::Leader,
             },
@@ -101,7 +103,7 @@ impl Scenario {
     }
 
     /// The same storm, and a read that saw a value after it was overwritten.
-    pub fn stale_read() -> Self {
+    pub(crate) fn stale_read() -> Self {
         let mut scenario = Self::storm();
         scenario.ok(
             0,
@@ -125,7 +127,7 @@ impl Scenario {
         scenario
     }
 
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let workload = WorkloadConfig::named("register").expect("there is a register workload");
         let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, 7);
         (trial.nodes, trial.clients, trial.storm_ms) = (3, 2, 10_000);
@@ -148,12 +150,12 @@ impl Scenario {
         };
         Self {
             trial,
-            lines: vec![],
+            events: vec![],
             record,
         }
     }
 
-    pub fn fault(&mut self, id: u32, action: Action, from_ms: u64, until_ms: u64) {
+    pub(crate) fn fault(&mut self, id: u32, node: u8, action: Action, from_ms: u64, until_ms: u64) {
         let fault = Fault {
             id,
             action,
@@ -163,7 +165,7 @@ impl Scenario {
         self.record.faults.push(FaultRecord {
             id,
             kind: fault.kind(),
-            nodes: vec![NodeId(1 + (id % 3) as u8)],
+            nodes: vec![NodeId(node)],
             from_ns: Some(from_ms * 1_000_000),
             until_ns: Some(until_ms * 1_000_000),
             status: FaultStatus::Installed,
@@ -172,7 +174,7 @@ impl Scenario {
         self.trial.schedule.push(fault);
     }
 
-    pub fn fact(&mut self, at_ms: u64, node: u8, fact: Fact) {
+    pub(crate) fn fact(&mut self, at_ms: u64, node: u8, fact: Fact) {
         self.record.facts.push(FactRecord {
             time_ns: at_ms * 1_000_000,
             node: NodeId(node),
@@ -184,7 +186,7 @@ impl Scenario {
         clippy::too_many_arguments,
         reason = "these are the columns of a history"
     )]
-    pub fn ok(
+    pub(crate) fn ok(
         &mut self,
         process: u64,
         from_ms: u64,
@@ -198,7 +200,7 @@ impl Scenario {
         self.line(until_ms, process, Kind::Ok, f, key, result, None);
     }
 
-    pub fn mismatch(
+    pub(crate) fn mismatch(
         &mut self,
         process: u64,
         from_ms: u64,
@@ -226,7 +228,7 @@ impl Scenario {
         );
     }
 
-    pub fn unknown(
+    pub(crate) fn unknown(
         &mut self,
         process: u64,
         from_ms: u64,
@@ -259,7 +261,7 @@ impl Scenario {
         clippy::too_many_arguments,
         reason = "these are the columns of a history"
     )]
-    pub fn line(
+    pub(crate) fn line(
         &mut self,
         at_ms: u64,
         process: u64,
@@ -269,46 +271,38 @@ impl Scenario {
         value: Value,
         error: Option<&str>,
     ) {
-        let error = error.map(str::to_string);
-        self.lines.push((
-            at_ms * 1_000_000,
-            process,
+        self.events.push(Event {
+            index: 0,
+            time: at_ms * 1_000_000,
+            process: Process::Client(process),
             kind,
-            f.to_string(),
-            key.to_string(),
+            f: f.to_string(),
+            key: Some(key.to_string()),
             value,
-            error,
-        ));
+            version: None,
+            error: error.map(str::to_string),
+        });
     }
 
     /// The run, its events in order of time.
-    pub fn run(&self) -> Run {
-        let mut lines = self.lines.clone();
-        lines.sort_by_key(|line| line.0);
-        let event = |(index, (time, process, kind, f, key, value, error))| Event {
-            index: index as u64,
-            time,
-            process: Process::Client(process),
-            kind,
-            f,
-            key: Some(key),
-            value,
-            version: None,
-            error,
-        };
-        let events = lines.into_iter().enumerate().map(event).collect();
+    pub(crate) fn run(&self) -> Run {
+        let mut events = self.events.clone();
+        events.sort_by_key(|event| event.time);
+        for (index, event) in (0..).zip(&mut events) {
+            event.index = index;
+        }
         Run {
             history: History { events },
             record: self.record.clone(),
         }
     }
 
-    pub fn judged(&self) -> Judged {
+    pub(crate) fn judged(&self) -> Judged {
         judge(&self.trial, &self.run()).expect("the scenario is a history")
     }
 
     /// Writes the run into a directory of its own in `out`.
-    pub fn write(&self, out: &Path) -> (RunDirectory, RunSummary) {
+    pub(crate) fn write(&self, out: &Path) -> (RunDirectory, RunSummary) {
         let directory = RunDirectory::create(out, &self.trial).expect("the directory is writable");
         let timings = Timings {
             simulate_cpu_ms: Some(120.0),
@@ -323,7 +317,7 @@ impl Scenario {
 }
 
 /// The text of a file of a run.
-pub fn file(directory: &RunDirectory, name: &str) -> String {
+pub(crate) fn file(directory: &RunDirectory, name: &str) -> String {
     std::fs::read_to_string(directory.path().join(name))
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }

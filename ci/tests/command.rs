@@ -1,0 +1,287 @@
+//! The command as users run it: its output, its files, its exit codes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A folder of its own, and the command run in it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a temporary folder can be made"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, line: &str) -> Output {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        self.command(&arguments).output().expect("the command starts")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stormglass"));
+        command.args(arguments).current_dir(self.path());
+        command
+    }
+
+    /// The directory of the newest run.
+    fn latest(&self) -> PathBuf {
+        let runs = self.path().join(".stormglass/runs");
+        runs.join(text(&runs.join("latest")).trim())
+    }
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn expect(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "stdout:\n{}\nstderr:\n{}", out(output), err(output));
+}
+
+/// The tutorial: a storm, its report, and the same storm again.
+#[test]
+fn a_run_leaves_a_report_and_replays_to_the_same_digest() {
+    let place = Place::new();
+    let run = place.run("run raft-cache --time 5s");
+    expect(&run, 0);
+    assert!(out(&run).starts_with("VALID"), "{}", out(&run));
+    for file in ["trial.json", "history.jsonl", "record.json", "run.json", "report.html", "summary.md", "junit.xml"] {
+        assert!(place.latest().join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
+    }
+    assert!(fs::read_dir(place.latest().join("plots")).is_ok_and(|mut plots| plots.next().is_some()));
+    let replay = place.run("replay latest");
+    expect(&replay, 0);
+    let digest = serde_json::from_str::<serde_json::Value>(&text(&place.latest().join("run.json"))).unwrap()["digest"].clone();
+    assert!(out(&replay).contains(digest.as_str().unwrap()), "{}", out(&replay));
+}
+
+#[test]
+fn one_seed_gives_one_history_byte_for_byte_in_each_arena() {
+    for arena in ["turmoil", "simulator"] {
+        let (one, other) = (Place::new(), Place::new());
+        for place in [&one, &other] {
+            expect(&place.run(&format!("run raft-cache --seed 7 --time 5s --arena {arena}")), 0);
+        }
+        for file in ["history.jsonl", "record.json", "trial.json"] {
+            let (one, other) = (text(&one.latest().join(file)), text(&other.latest().join(file)));
+            assert!(!one.is_empty() && one == other, "{arena}: {file} differs");
+        }
+    }
+}
+
+/// Each mutant's checked-in trial breaks a promise through the whole turmoil path; without the mutant it does not.
+#[test]
+fn each_mutant_is_caught_by_its_trial_and_only_because_of_the_mutant() {
+    let trials = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nemesis/trials");
+    for mutant in ["raft/vote-not-persisted", "raft/read-without-quorum", "raft/commit-old-term"] {
+        let place = Place::new();
+        let file = trials.join(format!("{}.json", mutant.replace('/', "-")));
+        let planted = place.command(&["replay", &file.to_string_lossy()]).output().expect("the command starts");
+        expect(&planted, 1);
+        assert!(out(&planted).starts_with("VIOLATION"), "{}", out(&planted));
+        let line = format!("\"mutant\": \"{mutant}\"");
+        let trial = text(&file);
+        assert!(trial.contains(&line), "{} plants {mutant}", file.display());
+        fs::write(place.path().join("clean.json"), trial.replace(&line, "\"mutant\": null")).unwrap();
+        let clean = place.run("replay clean.json");
+        expect(&clean, 0);
+    }
+}
+
+#[test]
+fn several_seeds_keep_the_last_run_and_those_that_failed() {
+    let place = Place::new();
+    let run = place.run("run raft-cache --seeds 3 --time 4s --arena simulator");
+    expect(&run, 0);
+    assert!(out(&run).contains("3 valid, 0 violations, 0 unknown, 0 vacuous"), "{}", out(&run));
+    let kept = fs::read_dir(place.path().join(".stormglass/runs")).unwrap().count();
+    assert_eq!(kept, 2, "the last run, and the file that names it");
+    expect(&place.run("replay latest"), 0);
+    expect(&place.run("run raft-cache --seeds 0"), 4);
+}
+
+#[test]
+fn json_goes_to_standard_output_one_value_a_line() {
+    let place = Place::new();
+    let run = place.run("run raft-cache --seeds 2 --time 4s --arena simulator --format json");
+    expect(&run, 0);
+    let lines: Vec<serde_json::Value> = out(&run).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line["verdict"] == "valid" && line["digest"].is_string()), "{lines:?}");
+}
+
+#[test]
+fn what_there_is_can_be_listed() {
+    let place = Place::new();
+    for (what, name) in [
+        ("clusters", "raft-cache"),
+        ("workloads", "register"),
+        ("faults", "partition-one-way"),
+        ("models", "register"),
+        ("mutants", "raft/commit-old-term"),
+        ("invariants", "leader-completeness"),
+    ] {
+        let list = place.run(&format!("list {what}"));
+        expect(&list, 0);
+        assert!(out(&list).contains(name), "{what}: {}", out(&list));
+        let list = place.run(&format!("list {what} --format json"));
+        assert!(out(&list).lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    }
+}
+
+#[test]
+fn unknown_names_are_answered_with_near_ones() {
+    let place = Place::new();
+    for (line, near) in [
+        ("run raft-cash", "raft-cache"),
+        ("run raft-cache --workload registr", "register"),
+        ("run raft-cache --faults partitions", "partition"),
+        ("run raft-cache --mutant raft/vote-persisted", "raft/vote-not-persisted"),
+        ("check x.jsonl --model registers", "register"),
+    ] {
+        let run = place.run(line);
+        expect(&run, 64);
+        assert!(err(&run).contains(&format!("did you mean {near}")), "{line}: {}", err(&run));
+    }
+    for line in ["run", "run raft-cache --nodes 0", "run raft-cache --time soon", "fly", "list stars", "run raft-cache --time 0s"] {
+        expect(&place.run(line), 64);
+    }
+    assert!(!place.path().join(".stormglass").exists(), "nothing is written for a command that makes no sense");
+}
+
+#[test]
+fn a_history_that_cannot_be_read_is_named_with_its_line() {
+    let place = Place::new();
+    let call = r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"read","key":"x","value":null}"#;
+    let cases = [
+        ("cut.jsonl", format!("{call}\n{}", &call[..40]), "cut.jsonl:2"),
+        ("alone.jsonl", call.replace("invoke", "ok"), "alone.jsonl:1"),
+        ("twice.jsonl", format!("{call}\n{call}\n"), "twice.jsonl:2"),
+        ("words.jsonl", "what is this\n".to_string(), "words.jsonl"),
+    ];
+    for (name, content, place_named) in cases {
+        fs::write(place.path().join(name), content).unwrap();
+        let check = place.run(&format!("check {name} --model register"));
+        expect(&check, 65);
+        assert!(err(&check).contains(place_named), "{name}: {}", err(&check));
+    }
+    let missing = place.run("check nothing.jsonl --model register");
+    expect(&missing, 65);
+    assert!(err(&missing).contains("nothing.jsonl"), "{}", err(&missing));
+}
+
+#[test]
+fn check_has_an_exit_code_for_each_verdict() {
+    let place = Place::new();
+    let line = |process: u32, kind: &str, f: &str, value: &str| {
+        format!(r#"{{"process":{process},"type":"{kind}","f":"{f}","key":"x","value":{value}}}"#)
+    };
+    let write = [line(0, "invoke", "write", "1"), line(0, "ok", "write", "1")].join("\n");
+    let read = |value: &str| [line(1, "invoke", "read", "null"), line(1, "ok", "read", value)].join("\n");
+    for (name, content, options, code, word) in [
+        ("valid", format!("{write}\n{}\n", read("1")), "--certificate order.json", 0, "VALID"),
+        ("stale", format!("{write}\n{}\n", read("null")), "", 1, "VIOLATION"),
+        ("limit", format!("{write}\n{}\n", read("1")), "--memory 1B", 2, "UNKNOWN"),
+        ("empty", String::new(), "--input jsonl", 3, "VACUOUS"),
+    ] {
+        fs::write(place.path().join(name), content).unwrap();
+        let check = place.run(&format!("check {name} --model register {options}"));
+        expect(&check, code);
+        assert!(out(&check).starts_with(word), "{name}: {}", out(&check));
+    }
+    assert!(text(&place.path().join("order.json")).contains("[0,1]"), "write before read");
+}
+
+#[test]
+fn the_history_a_run_recorded_can_be_checked_alone() {
+    let place = Place::new();
+    expect(&place.run("run raft-cache --time 4s"), 0);
+    let history = place.latest().join("history.jsonl");
+    let check = place.command(&["check", &history.to_string_lossy(), "--model", "register"]).output().unwrap();
+    expect(&check, 0);
+}
+
+#[test]
+fn a_run_directory_that_is_gone_or_half_written_is_named() {
+    let place = Place::new();
+    expect(&place.run("replay latest"), 65);
+    expect(&place.run("report no-such-run"), 65);
+    expect(&place.run("run raft-cache --time 4s --arena simulator"), 0);
+    let run = place.latest();
+    fs::remove_file(run.join("record.json")).unwrap();
+    for line in ["replay latest", "report latest"] {
+        let refused = place.run(line);
+        expect(&refused, 65);
+        assert!(err(&refused).contains("record.json"), "{}", err(&refused));
+    }
+    let trial = text(&run.join("trial.json"));
+    fs::write(run.join("trial.json"), trial.replace("\"nodes\": 5", "\"nodes\": \"five\"")).unwrap();
+    let refused = place.run("replay latest");
+    expect(&refused, 65);
+    assert!(err(&refused).contains("trial.json:"), "{}", err(&refused));
+    fs::write(run.join("trial.json"), trial.replace("\"schema_version\": 1", "\"schema_version\": 99")).unwrap();
+    let refused = place.run("replay latest");
+    expect(&refused, 65);
+    assert!(err(&refused).contains("schema_version"), "{}", err(&refused));
+}
+
+#[test]
+fn a_replay_that_differs_says_where_and_exits_5() {
+    let place = Place::new();
+    expect(&place.run("run raft-cache --time 4s --arena simulator"), 0);
+    let path = place.latest().join("trial.json");
+    fs::write(&path, text(&path).replace("\"seed\": 1,", "\"seed\": 2,")).unwrap();
+    let replay = place.run("replay latest");
+    expect(&replay, 5);
+    assert!(out(&replay).contains("first input that differs is between number 1 and 4096"), "{}", out(&replay));
+}
+
+#[test]
+fn a_run_that_tests_nothing_is_no_pass() {
+    let place = Place::new();
+    let run = place.run("run raft-cache --time 4s --ops 1 --arena simulator");
+    expect(&run, 3);
+    assert!(out(&run).starts_with("VACUOUS"), "{}", out(&run));
+}
+
+#[test]
+fn a_report_can_be_made_again() {
+    let place = Place::new();
+    expect(&place.run("run raft-cache --time 4s"), 0);
+    let page = place.latest().join("report.html");
+    fs::remove_file(&page).unwrap();
+    expect(&place.run("report latest"), 0);
+    assert!(text(&page).contains("raft-cache"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_a_partial_report() {
+    let place = Place::new();
+    let mut command = place.command(&["run", "raft-cache", "--time", "6d", "--arena", "simulator"]);
+    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    // The listener is up before the trial is written.
+    while !place.path().join(".stormglass/runs/latest").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().is_ok_and(|status| status.success()));
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(text(&place.latest().join("run.json")).contains("interrupted"));
+    assert!(place.latest().join("report.html").exists());
+}
