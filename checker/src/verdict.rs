@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{Reason, Work};
 use crate::operation::Operation;
 
-/// What [`check`](crate::check) returns.
+/// What [`check`](fn@crate::check) returns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// The verdict with its proof.

@@ -189,6 +189,7 @@ impl Chaos<Start, Make> {
     /// # Panics
     /// At the first trial that is not valid, with the verdict, its explanation, where the run is kept and the command that repeats it.
     /// Unknown and vacuous are not valid.
+    #[track_caller]
     pub fn check(&self) -> Survived {
         match self.run() {
             Ok(survived) => {
@@ -337,7 +338,9 @@ fn keep(
     timings: &Timings,
 ) -> Result<PathBuf, String> {
     let kept = RunDirectory::create(out, trial).and_then(|directory| {
-        let file = directory.path().join(stormglass_reports::run_directory::TRIAL);
+        let file = directory
+            .path()
+            .join(stormglass_reports::run_directory::TRIAL);
         let command = failure::replay_command(&file);
         directory.write(trial, run, judged, timings, &command)?;
         Ok(directory.path().to_path_buf())

@@ -19,7 +19,9 @@ impl Place {
 
     fn run(&self, line: &str) -> Output {
         let arguments: Vec<&str> = line.split_whitespace().collect();
-        self.command(&arguments).output().expect("the command starts")
+        self.command(&arguments)
+            .output()
+            .expect("the command starts")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -48,7 +50,13 @@ fn err(output: &Output) -> String {
 }
 
 fn expect(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "stdout:\n{}\nstderr:\n{}", out(output), err(output));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "stdout:\n{}\nstderr:\n{}",
+        out(output),
+        err(output)
+    );
 }
 
 /// The tutorial: a storm, its report, and the same storm again.
@@ -58,14 +66,37 @@ fn a_run_leaves_a_report_and_replays_to_the_same_digest() {
     let run = place.run("run raft-cache --time 5s");
     expect(&run, 0);
     assert!(out(&run).starts_with("VALID"), "{}", out(&run));
-    for file in ["trial.json", "history.jsonl", "record.json", "run.json", "report.html", "summary.md", "junit.xml"] {
-        assert!(place.latest().join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
+    for file in [
+        "trial.json",
+        "history.jsonl",
+        "record.json",
+        "run.json",
+        "report.html",
+        "summary.md",
+        "junit.xml",
+    ] {
+        assert!(
+            place
+                .latest()
+                .join(file)
+                .metadata()
+                .is_ok_and(|file| file.len() > 0),
+            "{file}"
+        );
     }
-    assert!(fs::read_dir(place.latest().join("plots")).is_ok_and(|mut plots| plots.next().is_some()));
+    assert!(
+        fs::read_dir(place.latest().join("plots")).is_ok_and(|mut plots| plots.next().is_some())
+    );
     let replay = place.run("replay latest");
     expect(&replay, 0);
-    let digest = serde_json::from_str::<serde_json::Value>(&text(&place.latest().join("run.json"))).unwrap()["digest"].clone();
-    assert!(out(&replay).contains(digest.as_str().unwrap()), "{}", out(&replay));
+    let digest = serde_json::from_str::<serde_json::Value>(&text(&place.latest().join("run.json")))
+        .unwrap()["digest"]
+        .clone();
+    assert!(
+        out(&replay).contains(digest.as_str().unwrap()),
+        "{}",
+        out(&replay)
+    );
 }
 
 #[test]
@@ -73,10 +104,18 @@ fn one_seed_gives_one_history_byte_for_byte_in_each_arena() {
     for arena in ["turmoil", "simulator"] {
         let (one, other) = (Place::new(), Place::new());
         for place in [&one, &other] {
-            expect(&place.run(&format!("run raft-cache --seed 7 --time 5s --arena {arena}")), 0);
+            expect(
+                &place.run(&format!(
+                    "run raft-cache --seed 7 --time 5s --arena {arena}"
+                )),
+                0,
+            );
         }
         for file in ["history.jsonl", "record.json", "trial.json"] {
-            let (one, other) = (text(&one.latest().join(file)), text(&other.latest().join(file)));
+            let (one, other) = (
+                text(&one.latest().join(file)),
+                text(&other.latest().join(file)),
+            );
             assert!(!one.is_empty() && one == other, "{arena}: {file} differs");
         }
     }
@@ -86,16 +125,27 @@ fn one_seed_gives_one_history_byte_for_byte_in_each_arena() {
 #[test]
 fn each_mutant_is_caught_by_its_trial_and_only_because_of_the_mutant() {
     let trials = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nemesis/trials");
-    for mutant in ["raft/vote-not-persisted", "raft/read-without-quorum", "raft/commit-old-term"] {
+    for mutant in [
+        "raft/vote-not-persisted",
+        "raft/read-without-quorum",
+        "raft/commit-old-term",
+    ] {
         let place = Place::new();
         let file = trials.join(format!("{}.json", mutant.replace('/', "-")));
-        let planted = place.command(&["replay", &file.to_string_lossy()]).output().expect("the command starts");
+        let planted = place
+            .command(&["replay", &file.to_string_lossy()])
+            .output()
+            .expect("the command starts");
         expect(&planted, 1);
         assert!(out(&planted).starts_with("VIOLATION"), "{}", out(&planted));
         let line = format!("\"mutant\": \"{mutant}\"");
         let trial = text(&file);
         assert!(trial.contains(&line), "{} plants {mutant}", file.display());
-        fs::write(place.path().join("clean.json"), trial.replace(&line, "\"mutant\": null")).unwrap();
+        fs::write(
+            place.path().join("clean.json"),
+            trial.replace(&line, "\"mutant\": null"),
+        )
+        .unwrap();
         let clean = place.run("replay clean.json");
         expect(&clean, 0);
     }
@@ -106,8 +156,14 @@ fn several_seeds_keep_the_last_run_and_those_that_failed() {
     let place = Place::new();
     let run = place.run("run raft-cache --seeds 3 --time 4s --arena simulator");
     expect(&run, 0);
-    assert!(out(&run).contains("3 valid, 0 violations, 0 unknown, 0 vacuous"), "{}", out(&run));
-    let kept = fs::read_dir(place.path().join(".stormglass/runs")).unwrap().count();
+    assert!(
+        out(&run).contains("3 valid, 0 violations, 0 unknown, 0 vacuous"),
+        "{}",
+        out(&run)
+    );
+    let kept = fs::read_dir(place.path().join(".stormglass/runs"))
+        .unwrap()
+        .count();
     assert_eq!(kept, 2, "the last run, and the file that names it");
     expect(&place.run("replay latest"), 0);
     expect(&place.run("run raft-cache --seeds 0"), 4);
@@ -118,9 +174,17 @@ fn json_goes_to_standard_output_one_value_a_line() {
     let place = Place::new();
     let run = place.run("run raft-cache --seeds 2 --time 4s --arena simulator --format json");
     expect(&run, 0);
-    let lines: Vec<serde_json::Value> = out(&run).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = out(&run)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 2);
-    assert!(lines.iter().all(|line| line["verdict"] == "valid" && line["digest"].is_string()), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["verdict"] == "valid" && line["digest"].is_string()),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -138,7 +202,11 @@ fn what_there_is_can_be_listed() {
         expect(&list, 0);
         assert!(out(&list).contains(name), "{what}: {}", out(&list));
         let list = place.run(&format!("list {what} --format json"));
-        assert!(out(&list).lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        assert!(
+            out(&list)
+                .lines()
+                .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+        );
     }
 }
 
@@ -149,25 +217,47 @@ fn unknown_names_are_answered_with_near_ones() {
         ("run raft-cash", "raft-cache"),
         ("run raft-cache --workload registr", "register"),
         ("run raft-cache --faults partitions", "partition"),
-        ("run raft-cache --mutant raft/vote-persisted", "raft/vote-not-persisted"),
+        (
+            "run raft-cache --mutant raft/vote-persisted",
+            "raft/vote-not-persisted",
+        ),
         ("check x.jsonl --model registers", "register"),
     ] {
         let run = place.run(line);
         expect(&run, 64);
-        assert!(err(&run).contains(&format!("did you mean {near}")), "{line}: {}", err(&run));
+        assert!(
+            err(&run).contains(&format!("did you mean {near}")),
+            "{line}: {}",
+            err(&run)
+        );
     }
-    for line in ["run", "run raft-cache --nodes 0", "run raft-cache --time soon", "fly", "list stars", "run raft-cache --time 0s"] {
+    for line in [
+        "run",
+        "run raft-cache --nodes 0",
+        "run raft-cache --time soon",
+        "fly",
+        "list stars",
+        "run raft-cache --time 0s",
+    ] {
         expect(&place.run(line), 64);
     }
-    assert!(!place.path().join(".stormglass").exists(), "nothing is written for a command that makes no sense");
+    assert!(
+        !place.path().join(".stormglass").exists(),
+        "nothing is written for a command that makes no sense"
+    );
 }
 
 #[test]
 fn a_history_that_cannot_be_read_is_named_with_its_line() {
     let place = Place::new();
-    let call = r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"read","key":"x","value":null}"#;
+    let call =
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"read","key":"x","value":null}"#;
     let cases = [
-        ("cut.jsonl", format!("{call}\n{}", &call[..40]), "cut.jsonl:2"),
+        (
+            "cut.jsonl",
+            format!("{call}\n{}", &call[..40]),
+            "cut.jsonl:2",
+        ),
         ("alone.jsonl", call.replace("invoke", "ok"), "alone.jsonl:1"),
         ("twice.jsonl", format!("{call}\n{call}\n"), "twice.jsonl:2"),
         ("words.jsonl", "what is this\n".to_string(), "words.jsonl"),
@@ -190,11 +280,35 @@ fn check_has_an_exit_code_for_each_verdict() {
         format!(r#"{{"process":{process},"type":"{kind}","f":"{f}","key":"x","value":{value}}}"#)
     };
     let write = [line(0, "invoke", "write", "1"), line(0, "ok", "write", "1")].join("\n");
-    let read = |value: &str| [line(1, "invoke", "read", "null"), line(1, "ok", "read", value)].join("\n");
+    let read = |value: &str| {
+        [
+            line(1, "invoke", "read", "null"),
+            line(1, "ok", "read", value),
+        ]
+        .join("\n")
+    };
     for (name, content, options, code, word) in [
-        ("valid", format!("{write}\n{}\n", read("1")), "--certificate order.json", 0, "VALID"),
-        ("stale", format!("{write}\n{}\n", read("null")), "", 1, "VIOLATION"),
-        ("limit", format!("{write}\n{}\n", read("1")), "--memory 1B", 2, "UNKNOWN"),
+        (
+            "valid",
+            format!("{write}\n{}\n", read("1")),
+            "--certificate order.json",
+            0,
+            "VALID",
+        ),
+        (
+            "stale",
+            format!("{write}\n{}\n", read("null")),
+            "",
+            1,
+            "VIOLATION",
+        ),
+        (
+            "limit",
+            format!("{write}\n{}\n", read("1")),
+            "--memory 1B",
+            2,
+            "UNKNOWN",
+        ),
         ("empty", String::new(), "--input jsonl", 3, "VACUOUS"),
     ] {
         fs::write(place.path().join(name), content).unwrap();
@@ -202,7 +316,10 @@ fn check_has_an_exit_code_for_each_verdict() {
         expect(&check, code);
         assert!(out(&check).starts_with(word), "{name}: {}", out(&check));
     }
-    assert!(text(&place.path().join("order.json")).contains("[0,1]"), "write before read");
+    assert!(
+        text(&place.path().join("order.json")).contains("[0,1]"),
+        "write before read"
+    );
 }
 
 #[test]
@@ -210,7 +327,10 @@ fn the_history_a_run_recorded_can_be_checked_alone() {
     let place = Place::new();
     expect(&place.run("run raft-cache --time 4s"), 0);
     let history = place.latest().join("history.jsonl");
-    let check = place.command(&["check", &history.to_string_lossy(), "--model", "register"]).output().unwrap();
+    let check = place
+        .command(&["check", &history.to_string_lossy(), "--model", "register"])
+        .output()
+        .unwrap();
     expect(&check, 0);
 }
 
@@ -228,14 +348,26 @@ fn a_run_directory_that_is_gone_or_half_written_is_named() {
         assert!(err(&refused).contains("record.json"), "{}", err(&refused));
     }
     let trial = text(&run.join("trial.json"));
-    fs::write(run.join("trial.json"), trial.replace("\"nodes\": 5", "\"nodes\": \"five\"")).unwrap();
+    fs::write(
+        run.join("trial.json"),
+        trial.replace("\"nodes\": 5", "\"nodes\": \"five\""),
+    )
+    .unwrap();
     let refused = place.run("replay latest");
     expect(&refused, 65);
     assert!(err(&refused).contains("trial.json:"), "{}", err(&refused));
-    fs::write(run.join("trial.json"), trial.replace("\"schema_version\": 1", "\"schema_version\": 99")).unwrap();
+    fs::write(
+        run.join("trial.json"),
+        trial.replace("\"schema_version\": 1", "\"schema_version\": 99"),
+    )
+    .unwrap();
     let refused = place.run("replay latest");
     expect(&refused, 65);
-    assert!(err(&refused).contains("schema_version"), "{}", err(&refused));
+    assert!(
+        err(&refused).contains("schema_version"),
+        "{}",
+        err(&refused)
+    );
 }
 
 #[test]
@@ -246,7 +378,11 @@ fn a_replay_that_differs_says_where_and_exits_5() {
     fs::write(&path, text(&path).replace("\"seed\": 1,", "\"seed\": 2,")).unwrap();
     let replay = place.run("replay latest");
     expect(&replay, 5);
-    assert!(out(&replay).contains("first input that differs is between number 1 and 4096"), "{}", out(&replay));
+    assert!(
+        out(&replay).contains("first input that differs is between number 1 and 4096"),
+        "{}",
+        out(&replay)
+    );
 }
 
 #[test]
@@ -272,14 +408,23 @@ fn a_report_can_be_made_again() {
 fn an_interrupted_run_leaves_a_partial_report() {
     let place = Place::new();
     let mut command = place.command(&["run", "raft-cache", "--time", "6d", "--arena", "simulator"]);
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     // The listener is up before the trial is written.
     while !place.path().join(".stormglass/runs/latest").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::thread::sleep(std::time::Duration::from_millis(300));
     let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().is_ok_and(|status| status.success()));
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .is_ok_and(|status| status.success())
+    );
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     assert!(text(&place.latest().join("run.json")).contains("interrupted"));

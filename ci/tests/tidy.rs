@@ -5,9 +5,21 @@ use std::path::{Path, PathBuf};
 
 /// The crates from the top of the hill to its foot. Imports run downhill.
 const DOWNHILL: [(&str, &str, &[&str]); 6] = [
-    ("ci", "stormglass", &["reports", "nemesis", "workloads", "impls", "checker"]),
-    ("reports", "stormglass-reports", &["nemesis", "workloads", "impls", "checker"]),
-    ("nemesis", "stormglass-nemesis", &["workloads", "impls", "checker"]),
+    (
+        "ci",
+        "stormglass",
+        &["reports", "nemesis", "workloads", "impls", "checker"],
+    ),
+    (
+        "reports",
+        "stormglass-reports",
+        &["nemesis", "workloads", "impls", "checker"],
+    ),
+    (
+        "nemesis",
+        "stormglass-nemesis",
+        &["workloads", "impls", "checker"],
+    ),
     ("workloads", "stormglass-workloads", &["impls", "checker"]),
     ("impls", "stormglass-impls", &[]),
     ("checker", "stormglass-checker", &[]),
@@ -17,7 +29,10 @@ const DOWNHILL: [(&str, &str, &[&str]); 6] = [
 const LINES_MAX: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is there")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the workspace is there")
 }
 
 fn text(path: &Path) -> String {
@@ -29,10 +44,15 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let entries =
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for entry in entries {
             let path = entry.expect("a folder can be read").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 folders.push(path);
             } else if name.ends_with(ending) {
@@ -41,28 +61,45 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
         }
     }
     found.sort();
-    assert!(!found.is_empty(), "no file ends with {ending} in {folder}: this test looks in the wrong place");
+    assert!(
+        !found.is_empty(),
+        "no file ends with {ending} in {folder}: this test looks in the wrong place"
+    );
     found
 }
 
 fn sources() -> Vec<PathBuf> {
-    DOWNHILL.iter().flat_map(|(folder, ..)| files(folder, ".rs")).collect()
+    DOWNHILL
+        .iter()
+        .flat_map(|(folder, ..)| files(folder, ".rs"))
+        .collect()
 }
 
 /// The lines of a file that are code, with their numbers from 1.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+    text.lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
 #[test]
 fn imports_run_downhill() {
     for (folder, package, allowed) in DOWNHILL {
         let manifest = text(&root().join(folder).join("Cargo.toml"));
-        assert!(manifest.contains(&format!("name = \"{package}\"")), "{folder} is {package}");
+        assert!(
+            manifest.contains(&format!("name = \"{package}\"")),
+            "{folder} is {package}"
+        );
         for (other, name, _) in DOWNHILL {
-            let imports = manifest.lines().any(|line| line.starts_with(name) && line[name.len()..].starts_with(['.', ' ']));
+            let imports = manifest
+                .lines()
+                .any(|line| line.starts_with(name) && line[name.len()..].starts_with(['.', ' ']));
             if imports && other != folder {
-                assert!(allowed.contains(&other), "{folder} imports {other}, which is not below it");
+                assert!(
+                    allowed.contains(&other),
+                    "{folder} imports {other}, which is not below it"
+                );
             }
         }
     }
@@ -72,18 +109,37 @@ fn imports_run_downhill() {
 fn every_library_opens_with_the_same_five_headings() {
     for (folder, ..) in DOWNHILL {
         let library = text(&root().join(folder).join("src/lib.rs"));
-        let headings: Vec<&str> = library.lines().filter_map(|line| line.strip_prefix("//! # ")).collect();
+        // Outside of fences: an example may hide lines behind the same sign.
+        let prose = library.split("//! ```").step_by(2);
+        let headings: Vec<&str> = prose
+            .flat_map(str::lines)
+            .filter_map(|line| line.strip_prefix("//! # "))
+            .collect();
         let wanted = ["What", "Entry points", "Code map", "Invariants", "Not here"];
-        assert_eq!(headings, wanted, "{folder}/src/lib.rs: who knows one library finds their way in the next");
+        assert_eq!(
+            headings, wanted,
+            "{folder}/src/lib.rs: who knows one library finds their way in the next"
+        );
     }
 }
 
 #[test]
 fn every_protocol_has_the_same_rooms() {
     for protocol in ["raft"] {
-        for room in ["mod.rs", "message.rs", "rules.rs", "mutants.rs", "invariants.rs", "scripts"] {
+        for room in [
+            "mod.rs",
+            "message.rs",
+            "rules.rs",
+            "mutants.rs",
+            "invariants.rs",
+            "scripts",
+        ] {
             let path = root().join("impls/src").join(protocol).join(room);
-            assert!(path.exists(), "{} is missing: who has read one protocol finds anything in the next", path.display());
+            assert!(
+                path.exists(),
+                "{} is missing: who has read one protocol finds anything in the next",
+                path.display()
+            );
         }
     }
 }
@@ -92,17 +148,33 @@ fn every_protocol_has_the_same_rooms() {
 fn no_file_is_too_long() {
     for path in sources() {
         let lines = text(&path).lines().count();
-        assert!(lines <= LINES_MAX, "{} has {lines} lines: past {LINES_MAX} it is two nouns", path.display());
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines: past {LINES_MAX} it is two nouns",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn nothing_is_left_for_later() {
-    let left_overs = [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["db", "g!("].concat(), ["FIX", "ME"].concat()];
+    let left_overs = [
+        ["to", "do!("].concat(),
+        ["unimple", "mented!("].concat(),
+        ["db", "g!("].concat(),
+        ["FIX", "ME"].concat(),
+    ];
     for path in sources() {
         for (number, line) in text(&path).lines().enumerate() {
-            let found = left_overs.iter().find(|left_over| line.contains(left_over.as_str()));
-            assert!(found.is_none(), "{}:{}: {found:?} is a promise nobody keeps", path.display(), number + 1);
+            let found = left_overs
+                .iter()
+                .find(|left_over| line.contains(left_over.as_str()));
+            assert!(
+                found.is_none(),
+                "{}:{}: {found:?} is a promise nobody keeps",
+                path.display(),
+                number + 1
+            );
         }
     }
 }
@@ -117,7 +189,13 @@ fn every_select_is_biased() {
         for (at, line) in lines.iter().enumerate() {
             if line.contains(&opening) && !line.trim_start().starts_with("//") {
                 let next = lines.get(at + 1).map(|line| line.trim());
-                assert_eq!(next, Some("biased;"), "{}:{}: the first line of a select", path.display(), at + 1);
+                assert_eq!(
+                    next,
+                    Some("biased;"),
+                    "{}:{}: the first line of a select",
+                    path.display(),
+                    at + 1
+                );
             }
         }
     }
@@ -127,15 +205,31 @@ fn every_select_is_biased() {
 #[test]
 fn cores_know_no_clock_no_chance_and_no_io() {
     let banned = [
-        "std::time", "std::thread", "std::net", "std::fs", "std::io", "tokio", "HashMap", "HashSet", "rand::", "async ", "println!",
+        "std::time",
+        "std::thread",
+        "std::net",
+        "std::fs",
+        "std::io",
+        "tokio",
+        "HashMap",
+        "HashSet",
+        "rand::",
+        "async ",
+        "println!",
     ];
-    let cores = files("impls/src", ".rs").into_iter().filter(|path| !path.to_string_lossy().contains("/host"));
+    let cores = files("impls/src", ".rs")
+        .into_iter()
+        .filter(|path| !path.to_string_lossy().contains("/host"));
     for path in cores.chain([root().join("workloads/src/client.rs")]) {
         let text = text(&path);
         let own = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in code(own) {
             let found = banned.iter().find(|word| line.contains(*word));
-            assert!(found.is_none(), "{}:{number}: {found:?} has no place in a core", path.display());
+            assert!(
+                found.is_none(),
+                "{}:{number}: {found:?} has no place in a core",
+                path.display()
+            );
         }
     }
 }
@@ -144,20 +238,49 @@ fn cores_know_no_clock_no_chance_and_no_io() {
 #[test]
 fn the_architecture_lists_every_fault_mutant_and_invariant() {
     let page = text(&root().join("ARCHITECTURE.md"));
-    let faults = stormglass_nemesis::schedule::FAULTS.iter().map(|info| format!("| {} | {} |", info.name, info.summary));
+    let faults = stormglass_nemesis::schedule::FAULTS
+        .iter()
+        .map(|info| format!("| {} | {} |", info.name, info.summary));
     let systems = stormglass_impls::catalog::systems();
     let mutants = systems.iter().flat_map(|system| system.mutants());
-    let mutants = mutants.map(|mutant| format!("| {} | {} | {} | {} |", mutant.id, mutant.mechanism, mutant.seen_by, mutant.source));
+    let mutants = mutants.map(|mutant| {
+        format!(
+            "| {} | {} | {} | {} |",
+            mutant.id, mutant.mechanism, mutant.seen_by, mutant.source
+        )
+    });
     let invariants = systems.iter().flat_map(|system| system.invariants());
-    let invariants = invariants.map(|invariant| format!("| {} | {} | {} |", invariant.name, invariant.law, invariant.source));
-    let missing: Vec<String> = faults.chain(mutants).chain(invariants).filter(|row| !page.contains(row)).collect();
-    assert!(missing.is_empty(), "ARCHITECTURE.md lacks these rows:\n{}", missing.join("\n"));
+    let invariants = invariants.map(|invariant| {
+        format!(
+            "| {} | {} | {} |",
+            invariant.name, invariant.law, invariant.source
+        )
+    });
+    let missing: Vec<String> = faults
+        .chain(mutants)
+        .chain(invariants)
+        .filter(|row| !page.contains(row))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "ARCHITECTURE.md lacks these rows:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]
 fn the_readmes_commands_are_the_ones_that_are_tested() {
-    let (readme, pipeline) = (text(&root().join("README.md")), text(&root().join(".ci/run")));
-    for command in ["cargo run --release -- run raft-cache", "cargo test --workspace"] {
-        assert!(readme.contains(command) && pipeline.contains(command), "both README.md and .ci/run run `{command}`");
+    let (readme, pipeline) = (
+        text(&root().join("README.md")),
+        text(&root().join(".ci/run")),
+    );
+    for command in [
+        "cargo run --release -- run raft-cache",
+        "cargo test --workspace",
+    ] {
+        assert!(
+            readme.contains(command) && pipeline.contains(command),
+            "both README.md and .ci/run run `{command}`"
+        );
     }
 }

@@ -17,10 +17,16 @@ fn main() {
         for seed in 1..=seeds {
             let trial = storm(arena, seed);
             let started = cpu_ns();
-            let run = arena::run(&trial, &mut |_| ControlFlow::Continue(())).expect("the trial is sound");
+            let run =
+                arena::run(&trial, &mut |_| ControlFlow::Continue(())).expect("the trial is sound");
             let ran = cpu_ns();
             let judged = judge(&trial, &run).expect("the history is well formed");
-            assert_eq!(judged.ruling, Ruling::Valid, "seed {seed}: {}", judged.sentence);
+            assert_eq!(
+                judged.ruling,
+                Ruling::Valid,
+                "seed {seed}: {}",
+                judged.sentence
+            );
             operations += judged.counts.operations;
             simulated_ns += run.record.ended_ns;
             run_ns += ran - started;
@@ -53,6 +59,10 @@ fn storm(arena: Arena, seed: u64) -> Trial {
 
 /// Processor time of this thread in nanoseconds, as Linux tells it.
 fn cpu_ns() -> u64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("this bench runs on Linux");
-    told.split_whitespace().next().and_then(|ns| ns.parse().ok()).expect("the first number is nanoseconds on a processor")
+    let told =
+        std::fs::read_to_string("/proc/thread-self/schedstat").expect("this bench runs on Linux");
+    told.split_whitespace()
+        .next()
+        .and_then(|ns| ns.parse().ok())
+        .expect("the first number is nanoseconds on a processor")
 }

@@ -69,8 +69,11 @@ pub fn run(trial: &Trial, progress: &mut Progress<'_>) -> Result<Run, ArenaError
     }
 }
 
+/// A system, and what puts a workload into its words.
+type Bound = (Rc<dyn System>, Box<dyn Binding>);
+
 /// Finds what a trial names, and checks that it fits together.
-fn prepare(trial: &Trial) -> Result<(Rc<dyn System>, Box<dyn Binding>), ArenaError> {
+fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
     trial.validate().map_err(ArenaError::Unsound)?;
     let system = catalog::system(&trial.cluster).ok_or_else(|| ArenaError::UnknownCluster {
         name: trial.cluster.clone(),

@@ -126,7 +126,9 @@ pub fn kinds(list: &str) -> Result<Vec<FaultKind>, String> {
             _ if word == "none" => {}
             Some(info) if blind(&info.kind) => chosen.push(info.kind),
             Some(_) => {
-                return Err(format!("{word} needs to know who leads, which only the reference clusters tell; choose another kind of fault"));
+                return Err(format!(
+                    "{word} needs to know who leads, which only the reference clusters tell; choose another kind of fault"
+                ));
             }
             _ if FAULTS.iter().any(|info| fits(info.family)) => {}
             _ => {
@@ -382,18 +384,10 @@ mod tests {
         assert!(!all.contains(&FaultKind::KillFreshLeader));
         assert_eq!(
             kinds("crash, slow-links").unwrap(),
-            [
-                FaultKind::Crash,
-                FaultKind::PowerBlip,
-                FaultKind::SlowLinks
-            ]
+            [FaultKind::Crash, FaultKind::PowerBlip, FaultKind::SlowLinks]
         );
         assert_eq!(kinds("none").unwrap(), []);
-        assert!(
-            kinds("partition-leader")
-                .unwrap_err()
-                .contains("who leads")
-        );
+        assert!(kinds("partition-leader").unwrap_err().contains("who leads"));
         assert!(kinds("plague").unwrap_err().contains("there is no fault"));
     }
 

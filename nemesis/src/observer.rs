@@ -219,12 +219,7 @@ impl Watch for Blind {
         Ok(())
     }
 
-    fn stepped(
-        &mut self,
-        _: NodeId,
-        _: &dyn Member,
-        _: &[Effect<Erased>],
-    ) -> Result<(), Broken> {
+    fn stepped(&mut self, _: NodeId, _: &dyn Member, _: &[Effect<Erased>]) -> Result<(), Broken> {
         Ok(())
     }
 

@@ -68,7 +68,9 @@ impl Storm {
                 faults.push(self.fault(id, kind, at_ms));
             }
             // A row of kills begins with the leader of the day, whoever a crash was drawn for.
-            if let (FaultKind::KillFreshLeader, Action::Crash { target }) = (kind, &mut faults[id as usize].action) {
+            if let (FaultKind::KillFreshLeader, Action::Crash { target }) =
+                (kind, &mut faults[id as usize].action)
+            {
                 *target = Target::Leader;
             }
         }
@@ -80,7 +82,14 @@ impl Storm {
         let mut row =
             vec![FaultKind::KillFreshLeader; self.draw(fault, Purpose::Size, 1, 4) as usize];
         let cut = self.kinds.contains(&FaultKind::PartitionLeader);
-        row.insert(0, if cut { FaultKind::PartitionLeader } else { FaultKind::Crash });
+        row.insert(
+            0,
+            if cut {
+                FaultKind::PartitionLeader
+            } else {
+                FaultKind::Crash
+            },
+        );
         row
     }
 

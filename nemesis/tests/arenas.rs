@@ -22,7 +22,10 @@ const ARENAS: [Arena; 2] = [Arena::Simulator, Arena::Turmoil];
 
 fn calm(arena: Arena, seed: u64, storm_ms: u64) -> Trial {
     let workload = WorkloadConfig::named("register").expect("there is a register workload");
-    Trial { storm_ms, ..Trial::calm("raft-cache", workload, arena, seed) }
+    Trial {
+        storm_ms,
+        ..Trial::calm("raft-cache", workload, arena, seed)
+    }
 }
 
 fn stormy(arena: Arena, seed: u64, storm_ms: u64, kinds: &[FaultKind]) -> Trial {
@@ -55,9 +58,22 @@ fn a_storm_over_raft_is_survived_and_puts_it_to_the_test() {
         for seed in 1..=3 {
             let trial = stormy(arena, seed, 8_000, &all_kinds());
             let (run, judged) = run(&trial);
-            assert_eq!(judged.ruling, Ruling::Valid, "{arena:?} seed {seed}: {}", judged.sentence);
-            assert!(judged.counts.ok > 100, "{arena:?} seed {seed}: {:?}", judged.counts);
-            assert!(judged.counts.faults_installed > 0, "{arena:?} seed {seed}: {:?}", run.record.faults);
+            assert_eq!(
+                judged.ruling,
+                Ruling::Valid,
+                "{arena:?} seed {seed}: {}",
+                judged.sentence
+            );
+            assert!(
+                judged.counts.ok > 100,
+                "{arena:?} seed {seed}: {:?}",
+                judged.counts
+            );
+            assert!(
+                judged.counts.faults_installed > 0,
+                "{arena:?} seed {seed}: {:?}",
+                run.record.faults
+            );
         }
     }
 }
@@ -84,13 +100,25 @@ fn every_kind_of_fault_really_happens() {
             let of_kind = || run.record.faults.iter().filter(|fault| fault.kind == kind);
             let installed = of_kind().filter(|fault| fault.status == FaultStatus::Installed);
             let effects: u64 = installed.map(|fault| fault.effects).sum();
-            assert!(effects > 0, "{arena:?}: no {kind:?} did anything: {:?}", of_kind().collect::<Vec<_>>());
+            assert!(
+                effects > 0,
+                "{arena:?}: no {kind:?} did anything: {:?}",
+                of_kind().collect::<Vec<_>>()
+            );
             match kind {
                 FaultKind::SlowLinks => assert!(run.record.traffic.slowed > 0, "{arena:?}"),
                 FaultKind::Crash | FaultKind::PowerBlip | FaultKind::KillFreshLeader => {}
-                _ => assert!(run.record.traffic.cut > 0, "{arena:?}: {kind:?} cut nothing"),
+                _ => assert!(
+                    run.record.traffic.cut > 0,
+                    "{arena:?}: {kind:?} cut nothing"
+                ),
             }
-            assert_eq!(judged.ruling, Ruling::Valid, "{arena:?} {kind:?}: {}", judged.sentence);
+            assert_eq!(
+                judged.ruling,
+                Ruling::Valid,
+                "{arena:?} {kind:?}: {}",
+                judged.sentence
+            );
         }
     }
 }
@@ -99,38 +127,97 @@ fn every_kind_of_fault_really_happens() {
 fn a_crash_takes_the_leader_away_and_another_is_elected() {
     for arena in ARENAS {
         let mut trial = calm(arena, 3, 4_000);
-        let action = Action::Crash { target: Target::Leader };
-        trial.schedule = vec![Fault { id: 0, action, when: When::AtMs(2_000), lasts_ms: 1_500 }];
-        let (run, judged) = run(&trial);
-        assert_eq!(judged.ruling, Ruling::Valid, "{arena:?}: {}", judged.sentence);
-        let [crashed] = run.record.faults[0].nodes[..] else { panic!("{arena:?}: one node crashes") };
-        let leaders = |from: u64, to: u64| {
-            let facts = run.record.facts.iter().filter(move |fact| (from..to).contains(&(fact.time_ns / 1_000_000)));
-            let leads = |fact: &&stormglass_nemesis::record::FactRecord| {
-                matches!(fact.fact, stormglass_impls::contract::Fact::BecameLeader { .. })
-            };
-            facts.filter(leads).map(|fact| fact.node).collect::<Vec<_>>()
+        let action = Action::Crash {
+            target: Target::Leader,
         };
-        assert_eq!(leaders(0, 2_000).last(), Some(&crashed), "{arena:?}: the leader is the one that crashes");
+        trial.schedule = vec![Fault {
+            id: 0,
+            action,
+            when: When::AtMs(2_000),
+            lasts_ms: 1_500,
+        }];
+        let (run, judged) = run(&trial);
+        assert_eq!(
+            judged.ruling,
+            Ruling::Valid,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        let [crashed] = run.record.faults[0].nodes[..] else {
+            panic!("{arena:?}: one node crashes")
+        };
+        let leaders = |from: u64, to: u64| {
+            let facts = run
+                .record
+                .facts
+                .iter()
+                .filter(move |fact| (from..to).contains(&(fact.time_ns / 1_000_000)));
+            let leads = |fact: &&stormglass_nemesis::record::FactRecord| {
+                matches!(
+                    fact.fact,
+                    stormglass_impls::contract::Fact::BecameLeader { .. }
+                )
+            };
+            facts
+                .filter(leads)
+                .map(|fact| fact.node)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            leaders(0, 2_000).last(),
+            Some(&crashed),
+            "{arena:?}: the leader is the one that crashes"
+        );
         let next = leaders(2_000, 3_500);
-        assert!(!next.is_empty() && !next.contains(&crashed), "{arena:?}: {next:?} lead while {crashed} is down");
+        assert!(
+            !next.is_empty() && !next.contains(&crashed),
+            "{arena:?}: {next:?} lead while {crashed} is down"
+        );
     }
 }
 
 #[test]
 fn a_trial_that_tests_nothing_says_so() {
     for arena in ARENAS {
-        let quiet = Trial { operations_per_client_max: Some(1), ..calm(arena, 1, 2_000) };
+        let quiet = Trial {
+            operations_per_client_max: Some(1),
+            ..calm(arena, 1, 2_000)
+        };
         let (_, judged) = run(&quiet);
-        assert_eq!(judged.ruling, Ruling::Vacuous, "{arena:?}: {}", judged.sentence);
-        assert!(judged.sentence.contains("20 are wanted"), "{}", judged.sentence);
+        assert_eq!(
+            judged.ruling,
+            Ruling::Vacuous,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        assert!(
+            judged.sentence.contains("20 are wanted"),
+            "{}",
+            judged.sentence
+        );
 
         let mut late = calm(arena, 1, 3_000);
-        let action = Action::Crash { target: Target::Leader };
-        late.schedule = vec![Fault { id: 0, action, when: When::AtMs(50_000), lasts_ms: 10 }];
+        let action = Action::Crash {
+            target: Target::Leader,
+        };
+        late.schedule = vec![Fault {
+            id: 0,
+            action,
+            when: When::AtMs(50_000),
+            lasts_ms: 10,
+        }];
         let (_, judged) = run(&late);
-        assert_eq!(judged.ruling, Ruling::Vacuous, "{arena:?}: {}", judged.sentence);
-        assert!(judged.sentence.contains("no requested fault"), "{}", judged.sentence);
+        assert_eq!(
+            judged.ruling,
+            Ruling::Vacuous,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        assert!(
+            judged.sentence.contains("no requested fault"),
+            "{}",
+            judged.sentence
+        );
     }
 }
 
@@ -143,26 +230,57 @@ fn an_interrupted_trial_is_no_pass() {
             _ => ControlFlow::Continue(()),
         });
         let run = run.expect("an interrupted run is a run");
-        assert!(run.record.interrupted && run.record.ended_ns < 11_000_000_000, "{arena:?}");
+        assert!(
+            run.record.interrupted && run.record.ended_ns < 11_000_000_000,
+            "{arena:?}"
+        );
         let judged = judge(&trial, &run).expect("the history is well formed");
         assert_eq!(judged.ruling, Ruling::Vacuous, "{arena:?}");
-        assert!(judged.sentence.contains("interrupted"), "{}", judged.sentence);
+        assert!(
+            judged.sentence.contains("interrupted"),
+            "{}",
+            judged.sentence
+        );
     }
 }
 
 #[test]
 fn what_a_trial_names_must_exist_and_fit() {
-    let refused = |trial: Trial| arena::run(&trial, &mut |_| ControlFlow::Continue(())).expect_err("an unsound trial");
+    let refused = |trial: Trial| {
+        arena::run(&trial, &mut |_| ControlFlow::Continue(())).expect_err("an unsound trial")
+    };
     let trial = || calm(Arena::Simulator, 1, 1_000);
-    let unknown = refused(Trial { cluster: "raft".into(), ..trial() });
-    assert!(matches!(unknown, ArenaError::UnknownCluster { .. }), "{unknown}");
-    let unknown = refused(Trial { mutant: Some("raft/none".into()), ..trial() });
-    assert!(unknown.to_string().contains("raft/commit-old-term"), "{unknown}");
+    let unknown = refused(Trial {
+        cluster: "raft".into(),
+        ..trial()
+    });
+    assert!(
+        matches!(unknown, ArenaError::UnknownCluster { .. }),
+        "{unknown}"
+    );
+    let unknown = refused(Trial {
+        mutant: Some("raft/none".into()),
+        ..trial()
+    });
+    assert!(
+        unknown.to_string().contains("raft/commit-old-term"),
+        "{unknown}"
+    );
     let mut misfit = trial();
-    let action = Action::Crash { target: Target::Node(stormglass_impls::contract::NodeId(9)) };
-    misfit.schedule = vec![Fault { id: 7, action, when: When::AtMs(1), lasts_ms: 1 }];
+    let action = Action::Crash {
+        target: Target::Node(stormglass_impls::contract::NodeId(9)),
+    };
+    misfit.schedule = vec![Fault {
+        id: 7,
+        action,
+        when: When::AtMs(1),
+        lasts_ms: 1,
+    }];
     let misfit = refused(misfit);
-    assert_eq!(misfit.to_string(), "schedule: fault 7: target: there is no n9 in a cluster of 5");
+    assert_eq!(
+        misfit.to_string(),
+        "schedule: fault 7: target: there is no n9 in a cluster of 5"
+    );
 }
 
 /// A system with something wrong in it.
@@ -185,14 +303,25 @@ struct FlawedMember(Box<dyn Member>, Flaw, u32);
 impl Member for FlawedMember {
     fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
         self.2 += 1;
-        assert!(self.1 != Flaw::Panics || self.2 < 100, "the hundredth input is one too many");
+        assert!(
+            self.1 != Flaw::Panics || self.2 < 100,
+            "the hundredth input is one too many"
+        );
         let mut inner = Effects::default();
         self.0.step(now, input, &mut inner);
         for effect in inner.drain() {
             match effect {
                 Effect::Reply { .. } if self.1 == Flaw::Mute => {}
-                Effect::Reply { client, request_id, answer } if self.1 == Flaw::Babbles => {
-                    effects.reply(client, request_id, answer.map(|_| Parcel::new(vec![255_u8; 3])));
+                Effect::Reply {
+                    client,
+                    request_id,
+                    answer,
+                } if self.1 == Flaw::Babbles => {
+                    effects.reply(
+                        client,
+                        request_id,
+                        answer.map(|_| Parcel::new(vec![255_u8; 3])),
+                    );
                 }
                 effect => effects.push(effect),
             }
@@ -229,12 +358,26 @@ impl System for Flawed {
         self.0.blank_disk()
     }
 
-    fn boot(&self, setup: &Setup, disk: &dyn DiskImage, now: Now, effects: &mut Effects<Erased>) -> Box<dyn Member> {
-        Box::new(FlawedMember(self.0.boot(setup, disk, now, effects), self.1, 0))
+    fn boot(
+        &self,
+        setup: &Setup,
+        disk: &dyn DiskImage,
+        now: Now,
+        effects: &mut Effects<Erased>,
+    ) -> Box<dyn Member> {
+        Box::new(FlawedMember(
+            self.0.boot(setup, disk, now, effects),
+            self.1,
+            0,
+        ))
     }
 
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
-        let bytes = if word == Word::Write && self.1 == Flaw::ForgetsItsWords { &[] } else { bytes };
+        let bytes = if word == Word::Write && self.1 == Flaw::ForgetsItsWords {
+            &[]
+        } else {
+            bytes
+        };
         self.0.decode(word, bytes)
     }
 
@@ -244,12 +387,20 @@ impl System for Flawed {
 }
 
 fn run_flawed(trial: &Trial, flaw: Flaw) -> (Run, Judged) {
-    let system = Rc::new(Flawed(catalog::system("raft-cache").expect("there is raft-cache"), flaw));
-    let binding = trial.workload.binding("raft-cache").expect("raft-cache has registers");
+    let system = Rc::new(Flawed(
+        catalog::system("raft-cache").expect("there is raft-cache"),
+        flaw,
+    ));
+    let binding = trial
+        .workload
+        .binding("raft-cache")
+        .expect("raft-cache has registers");
     let progress = &mut |_| ControlFlow::Continue(());
     let run = match trial.arena {
         Arena::Simulator => simulator::run(trial, system, binding, progress),
-        Arena::Turmoil => turmoil::run(trial, system, binding.into(), progress).expect("the simulation works"),
+        Arena::Turmoil => {
+            turmoil::run(trial, system, binding.into(), progress).expect("the simulation works")
+        }
     };
     let judged = judge(trial, &run).expect("the history is well formed");
     (run, judged)
@@ -262,17 +413,32 @@ fn a_panic_in_a_node_is_a_violation_with_its_message() {
         assert_eq!(judged.ruling, Ruling::Violation, "{arena:?}");
         let violation = &run.record.violations[0];
         assert_eq!(violation.kind, ViolationKind::Panic, "{arena:?}");
-        assert!(violation.node.is_some() && violation.message.contains("one too many"), "{violation:?}");
+        assert!(
+            violation.node.is_some() && violation.message.contains("one too many"),
+            "{violation:?}"
+        );
     }
 }
 
 #[test]
 fn a_whole_cluster_that_answers_nobody_makes_no_progress() {
     for arena in ARENAS {
-        let trial = Trial { recovery_ms: 3_000, ..calm(arena, 1, 3_000) };
+        let trial = Trial {
+            recovery_ms: 3_000,
+            ..calm(arena, 1, 3_000)
+        };
         let (run, judged) = run_flawed(&trial, Flaw::Mute);
-        assert_eq!(judged.ruling, Ruling::Violation, "{arena:?}: {}", judged.sentence);
-        assert_eq!(run.record.violations[0].kind, ViolationKind::Progress, "{arena:?}");
+        assert_eq!(
+            judged.ruling,
+            Ruling::Violation,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        assert_eq!(
+            run.record.violations[0].kind,
+            ViolationKind::Progress,
+            "{arena:?}"
+        );
     }
 }
 
@@ -280,19 +446,38 @@ fn a_whole_cluster_that_answers_nobody_makes_no_progress() {
 fn an_answer_that_is_none_is_a_violation() {
     for arena in ARENAS {
         let (run, judged) = run_flawed(&calm(arena, 1, 3_000), Flaw::Babbles);
-        assert_eq!(judged.ruling, Ruling::Violation, "{arena:?}: {}", judged.sentence);
-        assert_eq!(run.record.violations[0].kind, ViolationKind::Protocol, "{arena:?}");
+        assert_eq!(
+            judged.ruling,
+            Ruling::Violation,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        assert_eq!(
+            run.record.violations[0].kind,
+            ViolationKind::Protocol,
+            "{arena:?}"
+        );
     }
 }
 
 #[test]
 fn a_host_that_cannot_start_again_is_a_violation() {
     let mut trial = calm(Arena::Turmoil, 1, 4_000);
-    let action = Action::Crash { target: Target::Leader };
-    trial.schedule = vec![Fault { id: 0, action, when: When::AtMs(2_000), lasts_ms: 500 }];
+    let action = Action::Crash {
+        target: Target::Leader,
+    };
+    trial.schedule = vec![Fault {
+        id: 0,
+        action,
+        when: When::AtMs(2_000),
+        lasts_ms: 500,
+    }];
     let (run, judged) = run_flawed(&trial, Flaw::ForgetsItsWords);
     assert_eq!(judged.ruling, Ruling::Violation, "{}", judged.sentence);
     let violation = &run.record.violations[0];
-    assert_eq!((violation.kind, violation.node), (ViolationKind::Host, Some(run.record.faults[0].nodes[0])));
+    assert_eq!(
+        (violation.kind, violation.node),
+        (ViolationKind::Host, Some(run.record.faults[0].nodes[0]))
+    );
     assert!(violation.message.contains("/wal"), "{violation:?}");
 }

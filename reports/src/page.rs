@@ -290,6 +290,11 @@ fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {
     } else {
         String::new()
     };
+    let healed = if record.healed_ns < record.ended_ns {
+        format!("healed at {:.1} s", record.healed_ns as f64 / 1e9)
+    } else {
+        "ended in the storm".to_string()
+    };
     let tile = |name, figure, note, class| Tile {
         name,
         figure,
@@ -318,12 +323,7 @@ fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {
             format!("{} nodes", told.trial.nodes),
             "",
         ),
-        tile(
-            "simulated",
-            duration(record.ended_ns),
-            format!("healed at {:.1} s", record.healed_ns as f64 / 1e9),
-            "",
-        ),
+        tile("simulated", duration(record.ended_ns), healed, ""),
         tile(
             "inputs",
             count(record.inputs),

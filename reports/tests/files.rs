@@ -156,6 +156,7 @@ fn a_broken_law_inside_the_cluster_is_shown() {
         node: Some(stormglass_impls::contract::NodeId(3)),
         message: "n1 and n3 both lead term 2".to_string(),
     });
+    scenario.record.ended_ns = 5_400_000_000;
     let (directory, summary) = scenario.write(out.path());
     assert_eq!(summary.verdict, Ruling::Violation);
     assert_eq!(summary.violations.inside.len(), 1);
@@ -165,7 +166,12 @@ fn a_broken_law_inside_the_cluster_is_shown() {
             "{name}"
         );
     }
-    assert!(file(&directory, "report.html").contains("What broke inside the cluster"));
+    let page = file(&directory, "report.html");
+    assert!(page.contains("What broke inside the cluster"));
+    assert!(
+        page.contains("ended in the storm"),
+        "the trial was stopped before it healed"
+    );
 }
 
 #[test]

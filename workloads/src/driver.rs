@@ -537,6 +537,29 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_hung_up_is_dialled_again() {
+        life(async {
+            let (mut listeners, addresses) = listen(1).await;
+            let listener = listeners.pop().unwrap();
+            let server = tokio::task::spawn_local(async move {
+                (
+                    serve_calls(&listener, 0).await,
+                    serve_calls(&listener, 9).await,
+                )
+            });
+            let patience = Patience {
+                attempt_timeout_ms: 60_000,
+                backoff_ms: 10,
+                deadline_ms: 60_000,
+            };
+            let mut desk = List::new(vec![vec![4]]);
+            driver(&addresses, patience).drive(&mut desk).await.unwrap();
+            assert_eq!(desk.ended, [(1, Outcome::Done(vec![4]))]);
+            assert_eq!(server.await.unwrap(), (vec![1], vec![1]));
+        });
+    }
+
+    #[test]
     fn silence_until_the_deadline_is_an_unknown_outcome_and_the_next_call_goes_on() {
         life(async {
             let (listeners, addresses) = listen(2).await;

@@ -154,9 +154,15 @@ impl fmt::Display for Failure {
         }
         writeln!(f, "{}", self.sentence)?;
         for violation in &self.violations {
-            let place = violation.node.map_or("-".to_string(), |node| node.to_string());
+            let place = violation
+                .node
+                .map_or("-".to_string(), |node| node.to_string());
             let seconds = violation.time_ns as f64 / 1e9;
-            writeln!(f, "  {seconds:.3} s  {place}  {}: {}", violation.name, violation.message)?;
+            writeln!(
+                f,
+                "  {seconds:.3} s  {place}  {}: {}",
+                violation.name, violation.message
+            )?;
         }
         if let Some(explanation) = &self.explanation {
             writeln!(f, "\n{}", explanation.trim_end())?;
@@ -164,8 +170,16 @@ impl fmt::Display for Failure {
         writeln!(f)?;
         match &self.kept {
             Ok(directory) => {
-                writeln!(f, "report  {}", directory.join(run_directory::PAGE).display())?;
-                writeln!(f, "trial   {}", directory.join(run_directory::TRIAL).display())?;
+                writeln!(
+                    f,
+                    "report  {}",
+                    directory.join(run_directory::PAGE).display()
+                )?;
+                writeln!(
+                    f,
+                    "trial   {}",
+                    directory.join(run_directory::TRIAL).display()
+                )?;
             }
             Err(cause) => writeln!(f, "the run could not be kept: {cause}")?,
         }
@@ -198,7 +212,10 @@ pub(super) fn replay_command(trial: &Path) -> String {
     let by_cargo = program.starts_with("cargo test");
     let separator = if by_cargo { " --" } else { "" };
     match test {
-        Some(test) => format!("{TRIAL}={trial} {program} {}{separator} --exact --nocapture", quoted(test)),
+        Some(test) => format!(
+            "{TRIAL}={trial} {program} {}{separator} --exact --nocapture",
+            quoted(test)
+        ),
         None => format!("{TRIAL}={trial} {program}{separator} --nocapture"),
     }
 }

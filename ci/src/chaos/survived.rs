@@ -62,7 +62,8 @@ impl Survived {
     /// How many faults of a kind or a family, by its name, really happened.
     pub fn installed(&self, name: &str) -> u64 {
         let faults = self.faults.iter();
-        let named = faults.filter(|(kind, _)| [kind.info().name, kind.info().family].contains(&name));
+        let named =
+            faults.filter(|(kind, _)| [kind.info().name, kind.info().family].contains(&name));
         named.map(|(_, count)| count).sum()
     }
 }

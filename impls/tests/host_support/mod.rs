@@ -6,6 +6,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod storm;
+
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::cell::RefCell;

@@ -17,7 +17,9 @@ pub struct Client {
 impl Client {
     /// A client of the node at `host:port`.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into() }
+        Self {
+            address: address.into(),
+        }
     }
 
     /// The value of a register; null where nothing was ever written.

@@ -41,6 +41,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 use wire::{Reply, Request, TcpListener, TcpStream};
 
+/// The port nodes listen at unless told otherwise.
+pub const PORT: u16 = 7_000;
+
 /// How a node is run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -54,6 +57,19 @@ pub struct Config {
     pub path: String,
     /// How it reads.
     pub reads: Reads,
+}
+
+impl Config {
+    /// A node at the usual port, which reads as it should. `peers` are the hosts of the other nodes.
+    pub fn new(id: u8, peers: &[String]) -> Self {
+        Self {
+            id,
+            listen: format!("0.0.0.0:{PORT}"),
+            peers: peers.iter().map(|host| format!("{host}:{PORT}")).collect(),
+            path: "/registers".to_string(),
+            reads: Reads::Majority,
+        }
+    }
 }
 
 /// How a node reads.

@@ -1,6 +1,6 @@
 //! A node on real sockets: `lighthouse ID FILE ADDRESS..`, the addresses of all nodes by number from 1.
 
-use lighthouse::{Config, Reads, serve};
+use lighthouse::{Config, serve};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
@@ -15,6 +15,12 @@ async fn main() -> std::io::Result<()> {
         return Err(usage());
     }
     let listen = peers.remove(usize::from(id) - 1);
-    let (path, reads) = (path.clone(), Reads::Majority);
-    serve(Config { id, listen, peers, path, reads }).await
+    let path = path.clone();
+    let config = Config {
+        listen,
+        peers,
+        path,
+        ..Config::new(id, &[])
+    };
+    serve(config).await
 }

@@ -76,7 +76,9 @@ pub async fn ask(address: &str, request: &Request, patience: Duration) -> io::Re
         send(&mut stream, request).await?;
         receive(&mut stream).await
     };
-    timeout(patience, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    timeout(patience, asked)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Sends a line.
@@ -89,6 +91,8 @@ pub(crate) async fn send(stream: &mut TcpStream, message: &impl Serialize) -> io
 /// Receives a line.
 pub(crate) async fn receive<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<T> {
     let mut line = Vec::new();
-    BufReader::new(stream.take(LINE_BYTES_MAX)).read_until(b'\n', &mut line).await?;
+    BufReader::new(stream.take(LINE_BYTES_MAX))
+        .read_until(b'\n', &mut line)
+        .await?;
     Ok(serde_json::from_slice(&line)?)
 }

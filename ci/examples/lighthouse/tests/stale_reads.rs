@@ -1,39 +1,42 @@
 //! A bug planted in Lighthouse is caught, and its trial repeats it: here, from its file, and in another process.
 
-use lighthouse::{Client, Config, Reads};
+use lighthouse::{Client, Config, PORT, Reads};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use stormglass::chaos::Failure;
 use stormglass::nemesis::foreign::{Make, Start};
 use stormglass::nemesis::judge::Ruling;
-use stormglass::{Caller, Chaos, ChaosError, Ending, Node, Operation};
+use stormglass::{Caller, Chaos, ChaosError, Ending, Operation};
 
 struct Visitor(Client);
 
 impl stormglass::Client for Visitor {
     async fn call(&mut self, operation: &Operation) -> Ending {
         let key = operation.key.as_deref().unwrap_or_default();
+        let value = operation.value.clone();
         let ended = match operation.f {
-            "read" => self.0.read(key).await,
-            _ => self.0.write(key, operation.value.clone()).await.map(|()| operation.value.clone()),
+            "read" => self.0.read(key).await.map(Ending::value),
+            _ => self
+                .0
+                .write(key, value)
+                .await
+                .map(|()| Ending::done(operation)),
         };
-        ended.map_or_else(Ending::unknown, Ending::value)
+        ended.unwrap_or_else(Ending::unknown)
     }
 }
 
-fn config(node: Node, reads: Reads) -> Config {
-    let peers = node.peers().iter().map(|peer| format!("{peer}:7000")).collect();
-    Config { id: node.id, listen: "0.0.0.0:7000".into(), peers, path: "/registers".into(), reads }
-}
-
 fn visitor(caller: Caller) -> Visitor {
-    Visitor(Client::new(format!("{}:7000", caller.nodes[0])))
+    Visitor(Client::new(format!("{}:{PORT}", caller.nodes[0])))
 }
 
 fn chaos(reads: Reads, out: &Path) -> Chaos<Start, Make> {
     Chaos::new("lighthouse")
-        .node(move |node| lighthouse::serve(config(node, reads)))
+        .node(move |node| {
+            let config = Config::new(node.id, &node.peers());
+            lighthouse::serve(Config { reads, ..config })
+        })
         .client(visitor)
         .time(Duration::from_secs(10))
         .seeds(0..10)
@@ -41,7 +44,10 @@ fn chaos(reads: Reads, out: &Path) -> Chaos<Start, Make> {
 }
 
 fn failure(error: ChaosError) -> Failure {
-    error.failure().unwrap_or_else(|| panic!("not a failure of a trial: {error}")).clone()
+    error
+        .failure()
+        .unwrap_or_else(|| panic!("not a failure of a trial: {error}"))
+        .clone()
 }
 
 #[test]
@@ -52,11 +58,16 @@ fn a_stale_read_is_caught_and_its_trial_repeats_it() {
         chaos(Reads::Local, out.path()).check();
         return;
     }
-    let error = chaos(Reads::Local, out.path()).run().expect_err("a stale read is seen");
+    let error = chaos(Reads::Local, out.path())
+        .run()
+        .expect_err("a stale read is seen");
     let text = error.to_string();
     let caught = failure(error);
     assert_eq!(caught.ruling, Ruling::Violation, "{text}");
-    assert!(caught.explanation.is_some() && caught.violations.is_empty(), "{text}");
+    assert!(
+        caught.explanation.is_some() && caught.violations.is_empty(),
+        "{text}"
+    );
     assert!(caught.repeats, "{text}");
     let trial = caught.trial().expect("the run was kept");
     assert!(trial.with_file_name("report.html").is_file(), "{text}");
@@ -66,24 +77,46 @@ fn a_stale_read_is_caught_and_its_trial_repeats_it() {
     );
     assert!(text.contains(&command), "{text}");
 
-    let error = chaos(Reads::Local, out.path()).replay(&trial).expect_err("the file repeats it");
+    let error = chaos(Reads::Local, out.path())
+        .replay(&trial)
+        .expect_err("the file repeats it");
     assert!(error.to_string().contains("and nothing else"), "{error}");
     let repeated = failure(error);
-    assert_eq!((&repeated.digest, &repeated.explanation), (&caught.digest, &caught.explanation));
+    assert_eq!(
+        (&repeated.digest, &repeated.explanation),
+        (&caught.digest, &caught.explanation)
+    );
 
     let other = Command::new(std::env::current_exe().unwrap())
         .env("STORMGLASS_TRIAL", &trial)
         .env("STORMGLASS_OUT", out.path())
-        .args(["a_stale_read_is_caught_and_its_trial_repeats_it", "--exact", "--nocapture"])
+        .args([
+            "a_stale_read_is_caught_and_its_trial_repeats_it",
+            "--exact",
+            "--nocapture",
+        ])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&other.stdout) + String::from_utf8_lossy(&other.stderr);
     assert_eq!(other.status.code(), Some(101), "{said}");
-    assert!(said.contains(&format!("digest  {} (the same when run again)", caught.digest)), "{said}");
-    assert!(said.contains(caught.explanation.as_deref().unwrap().trim()), "{said}");
+    assert!(
+        said.contains(&format!(
+            "digest  {} (the same when run again)",
+            caught.digest
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains(caught.explanation.as_deref().unwrap().trim()),
+        "{said}"
+    );
 
     let survived = chaos(Reads::Majority, out.path()).replay(&trial).unwrap();
-    assert_eq!(survived.digests.len(), 1, "the same trial without the bug passes");
+    assert_eq!(
+        survived.digests.len(),
+        1,
+        "the same trial without the bug passes"
+    );
 }
 
 #[test]
@@ -92,7 +125,10 @@ fn a_trial_runs_the_same_twice() {
     let chaos = chaos(Reads::Majority, out.path()).seeds([3]);
     let (one, other) = (chaos.run().unwrap(), chaos.run().unwrap());
     assert_eq!(one.digests, other.digests);
-    assert_ne!(one.digests[0].1, chaos.seeds([4]).run().unwrap().digests[0].1);
+    assert_ne!(
+        one.digests[0].1,
+        chaos.seeds([4]).run().unwrap().digests[0].1
+    );
 }
 
 #[test]
@@ -116,20 +152,38 @@ fn a_file_for_something_else_is_named_with_its_field() {
         ("mutant", serde_json::json!("raft/commit-old-term")),
     ] {
         let error = refused(&|trial| trial[field] = value.clone());
-        assert!(error.contains(field) || error.contains("three"), "{field}: {error}");
+        assert!(
+            error.contains(field) || error.contains("three"),
+            "{field}: {error}"
+        );
     }
-    assert!(chaos.replay(Path::new("/no/such/trial.json")).unwrap_err().to_string().contains("/no/such/trial.json"));
+    assert!(
+        chaos
+            .replay(Path::new("/no/such/trial.json"))
+            .unwrap_err()
+            .to_string()
+            .contains("/no/such/trial.json")
+    );
 }
 
 #[test]
 fn a_calm_and_empty_test_is_no_pass() {
     let out = tempfile::tempdir().unwrap();
     let chaos = |faults: &str| chaos(Reads::Majority, out.path()).faults(faults).seeds([1]);
-    let idle = chaos("none").time(Duration::from_millis(200)).run().unwrap_err();
+    let idle = chaos("none")
+        .time(Duration::from_millis(200))
+        .run()
+        .unwrap_err();
     let idle = failure(idle);
     assert_eq!(idle.ruling, Ruling::Vacuous);
     assert!(idle.sentence.contains("20 are wanted"), "{}", idle.sentence);
     assert!(matches!(chaos("plague").run(), Err(ChaosError::Setup(_))));
-    assert!(matches!(chaos("partition-leader").run(), Err(ChaosError::Setup(_))));
-    assert!(matches!(chaos("all").seeds([]).run(), Err(ChaosError::Setup(_))));
+    assert!(matches!(
+        chaos("partition-leader").run(),
+        Err(ChaosError::Setup(_))
+    ));
+    assert!(matches!(
+        chaos("all").seeds([]).run(),
+        Err(ChaosError::Setup(_))
+    ));
 }

@@ -3,6 +3,8 @@
 //! It runs the same trials as turmoil with the same weather, conductor, desk and observer, and gives the same kind of record. What it
 //! leaves out is the host: sockets, codec, write-ahead log, scheduling. That is what makes it fast.
 
+mod agenda;
+
 use crate::arena::Progress;
 use crate::conductor::{Conductor, Order};
 use crate::desk::{Desk, Ending, Plan};
@@ -10,9 +12,9 @@ use crate::observer::{Board, Observed};
 use crate::record::{Run, ViolationKind};
 use crate::trial::Trial;
 use crate::weather::{self, Passage, Weather};
+use agenda::{Agenda, Event, Timers};
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use stormglass_impls::contract::{
     Answer, ClientId, DelayRange, Effect, Effects, Input, Node, NodeId, Now, RequestId,
@@ -46,8 +48,7 @@ struct Simulation<'t> {
     system: Rc<dyn System>,
     binding: Box<dyn Binding>,
     now_ns: Rc<Cell<u64>>,
-    heap: BinaryHeap<Reverse<Scheduled>>,
-    sequence: u64,
+    agenda: Agenda,
     nodes: Vec<Host>,
     clients: Vec<Seat>,
     weather: Weather,
@@ -84,101 +85,6 @@ struct Seat {
     timers: Timers<ClientTimer>,
     calling: Option<Operation>,
     next_request: u64,
-}
-
-/// The timers of one party: which are set, and for which event on the heap each waits.
-struct Timers<T> {
-    set: Vec<(T, u64)>,
-    draws: u64,
-}
-
-impl<T: PartialEq> Timers<T> {
-    fn new() -> Self {
-        Self {
-            set: Vec::new(),
-            draws: 0,
-        }
-    }
-
-    fn cancel(&mut self, timer: &T) {
-        self.set.retain(|(known, _)| known != timer);
-    }
-
-    /// Takes the timer that waits for this event, if it is still set.
-    fn take(&mut self, sequence: u64) -> Option<T> {
-        let at = self.set.iter().position(|(_, waits)| *waits == sequence)?;
-        Some(self.set.swap_remove(at).0)
-    }
-}
-
-/// An event on the heap. At equal times timers come first, then the order of scheduling decides.
-struct Scheduled {
-    at_ns: u64,
-    rank: u8,
-    sequence: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at_ns, self.rank, self.sequence).cmp(&(other.at_ns, other.rank, other.sequence))
-    }
-}
-
-enum Event {
-    NodeTimer {
-        node: NodeId,
-        life: u64,
-    },
-    ClientTimer {
-        client: u32,
-    },
-    /// A frame between nodes. It arrives only over the connection on which it was sent.
-    Message {
-        from: NodeId,
-        to: NodeId,
-        epoch: (u64, u64, u64),
-        message: Parcel,
-    },
-    Call {
-        client: u32,
-        to: NodeId,
-        life: u64,
-        request_id: RequestId,
-        body: Parcel,
-    },
-    /// A frame from a node to a client.
-    Told {
-        from: NodeId,
-        client: u32,
-        frame: ClientFrame,
-    },
-    /// A client notices that the connection to a node broke.
-    Broken {
-        node: NodeId,
-        client: u32,
-    },
-    Synced {
-        node: NodeId,
-        life: u64,
-    },
-    Work {
-        client: u32,
-    },
 }
 
 /// The name of the link between two nodes, either way.
@@ -222,8 +128,7 @@ impl<'t> Simulation<'t> {
         let mut simulation = Self {
             trial,
             binding,
-            heap: BinaryHeap::new(),
-            sequence: 0,
+            agenda: Agenda::default(),
             nodes: NodeId::all(trial.nodes).map(host).collect(),
             clients: (0..trial.clients).map(seat).collect(),
             weather: Weather::new(trial.network, trial.seed),
@@ -251,10 +156,7 @@ impl<'t> Simulation<'t> {
         let storm_ns = self.trial.storm_ms * 1_000_000;
         let end_ns = storm_ns + self.trial.recovery_ms * 1_000_000;
         loop {
-            let event_ns = self
-                .heap
-                .peek()
-                .map_or(u64::MAX, |Reverse(scheduled)| scheduled.at_ns);
+            let event_ns = self.agenda.next_ns().unwrap_or(u64::MAX);
             let cue_ns = match self.healed {
                 true => end_ns,
                 false => self.conductor.next_ns().unwrap_or(u64::MAX).min(storm_ns),
@@ -267,18 +169,18 @@ impl<'t> Simulation<'t> {
                 self.cue(cue_ns, storm_ns);
                 continue;
             }
-            let Some(Reverse(scheduled)) = self.heap.pop() else {
+            let Some((at_ns, sequence, event)) = self.agenda.pop() else {
                 break;
             };
-            self.now_ns.set(scheduled.at_ns);
-            if scheduled.at_ns >= told_ns + PROGRESS_NS {
-                told_ns = scheduled.at_ns;
+            self.now_ns.set(at_ns);
+            if at_ns >= told_ns + PROGRESS_NS {
+                told_ns = at_ns;
                 if progress(told_ns).is_break() {
                     self.interrupted = true;
                     break;
                 }
             }
-            self.happen(scheduled.sequence, scheduled.event);
+            self.happen(sequence, event);
             if !self.board.borrow().violations.is_empty() || (self.healed && self.desk.all_done()) {
                 break;
             }
@@ -309,18 +211,6 @@ impl<'t> Simulation<'t> {
             history: self.desk.finish(),
             record,
         }
-    }
-
-    fn schedule(&mut self, at_ns: u64, event: Event) -> u64 {
-        self.sequence += 1;
-        let rank = !matches!(event, Event::NodeTimer { .. } | Event::ClientTimer { .. }) as u8;
-        self.heap.push(Reverse(Scheduled {
-            at_ns,
-            rank,
-            sequence: self.sequence,
-            event,
-        }));
-        self.sequence
     }
 
     fn now(&self) -> Now {
@@ -442,7 +332,7 @@ impl<'t> Simulation<'t> {
             .take(kept as usize)
             .for_each(|write| host.disk.apply(write));
         host.life += 1;
-        host.timers.set.clear();
+        host.timers.clear();
         for peer in NodeId::all(self.trial.nodes) {
             if self.nodes[peer.index()].member.is_some() {
                 self.step(peer, Input::LinkDown(node));
@@ -450,7 +340,7 @@ impl<'t> Simulation<'t> {
         }
         for client in 0..self.trial.clients {
             if let Some(at_ns) = self.arrival(Party::Node(node), Party::Client(ClientId(client))) {
-                self.schedule(at_ns, Event::Broken { node, client });
+                self.agenda.add(at_ns, Event::Broken { node, client });
             }
         }
     }
@@ -482,7 +372,7 @@ impl<'t> Simulation<'t> {
                 Effect::Send { to, message } => {
                     if let Some(at_ns) = self.arrival(Party::Node(node), Party::Node(to)) {
                         let epoch = self.epoch(node, to);
-                        self.schedule(
+                        self.agenda.add(
                             at_ns,
                             Event::Message {
                                 from: node,
@@ -529,7 +419,7 @@ impl<'t> Simulation<'t> {
 
     fn tell(&mut self, node: NodeId, client: ClientId, frame: ClientFrame) {
         if let Some(at_ns) = self.arrival(Party::Node(node), Party::Client(client)) {
-            self.schedule(
+            self.agenda.add(
                 at_ns,
                 Event::Told {
                     from: node,
@@ -571,7 +461,7 @@ impl<'t> Simulation<'t> {
             .max(self.now_ns.get())
             + takes_ns;
         self.arrivals.insert(disk, at_ns);
-        self.schedule(at_ns, Event::Synced { node, life });
+        self.agenda.add(at_ns, Event::Synced { node, life });
     }
 
     fn set_timer(&mut self, node: NodeId, timer: Parcel, range: DelayRange) {
@@ -581,10 +471,11 @@ impl<'t> Simulation<'t> {
             &[node.0.into(), host.timers.draws],
             range.min_ns..=range.max_ns,
         );
-        host.timers.cancel(&timer);
         let life = host.life;
-        let sequence = self.schedule(self.now_ns.get() + wait_ns, Event::NodeTimer { node, life });
-        self.nodes[node.index()].timers.set.push((timer, sequence));
+        let sequence = self
+            .agenda
+            .add(self.now_ns.get() + wait_ns, Event::NodeTimer { node, life });
+        host.timers.set(timer, sequence);
     }
 
     /// When a frame that is sent now arrives; `None` when it is lost.
@@ -601,7 +492,7 @@ impl<'t> Simulation<'t> {
 
     fn plan(&mut self, client: u32) {
         if let Plan::CallAt(at_ns) = self.desk.plan(client, self.now_ns.get()) {
-            self.schedule(at_ns, Event::Work { client });
+            self.agenda.add(at_ns, Event::Work { client });
         }
     }
 
@@ -638,14 +529,14 @@ impl<'t> Simulation<'t> {
                     if self.nodes[to.index()].member.is_none() {
                         // Nobody listens there: the connection is refused at once.
                         let at_ns = self.now_ns.get() + self.trial.network.delay_us_max * 1_000;
-                        self.schedule(at_ns, Event::Broken { node: to, client });
+                        self.agenda.add(at_ns, Event::Broken { node: to, client });
                     } else if let Some(at_ns) = self.arrival(party, Party::Node(to)) {
                         let body = self
                             .system
                             .decode(Word::Request, &body)
                             .expect("a binding makes requests of its system");
                         let life = self.nodes[to.index()].life;
-                        self.schedule(
+                        self.agenda.add(
                             at_ns,
                             Event::Call {
                                 client,
@@ -662,13 +553,10 @@ impl<'t> Simulation<'t> {
                     timers.draws += 1;
                     let keys = [weather::key(party), timers.draws];
                     let wait_ns = self.timers.within(&keys, range.min_ns..=range.max_ns);
-                    timers.cancel(&timer);
-                    let sequence =
-                        self.schedule(self.now_ns.get() + wait_ns, Event::ClientTimer { client });
-                    self.clients[client as usize]
-                        .timers
-                        .set
-                        .push((timer, sequence));
+                    let sequence = self
+                        .agenda
+                        .add(self.now_ns.get() + wait_ns, Event::ClientTimer { client });
+                    timers.set(timer, sequence);
                 }
                 Effect::CancelTimer(timer) => self.clients[client as usize].timers.cancel(&timer),
                 Effect::Reply {

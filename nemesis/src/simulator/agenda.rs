@@ -1,0 +1,152 @@
+//! What is going to happen, by time; and the timers that wait for it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use stormglass_impls::contract::{NodeId, RequestId};
+use stormglass_impls::parcel::Parcel;
+use stormglass_impls::wire::ClientFrame;
+
+/// A heap of events. At equal times timers come first, then the order of scheduling decides.
+#[derive(Default)]
+pub(super) struct Agenda {
+    heap: BinaryHeap<Reverse<Scheduled>>,
+    sequence: u64,
+}
+
+impl Agenda {
+    /// Adds an event. Gives its number, which is its name.
+    pub(super) fn add(&mut self, at_ns: u64, event: Event) -> u64 {
+        self.sequence += 1;
+        let rank = !matches!(event, Event::NodeTimer { .. } | Event::ClientTimer { .. }) as u8;
+        self.heap.push(Reverse(Scheduled {
+            at_ns,
+            rank,
+            sequence: self.sequence,
+            event,
+        }));
+        self.sequence
+    }
+
+    /// When the next event happens, in simulated nanoseconds.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse(scheduled)| scheduled.at_ns)
+    }
+
+    /// Takes the next event: when it happens, its number, and what it is.
+    pub(super) fn pop(&mut self) -> Option<(u64, u64, Event)> {
+        let Reverse(Scheduled {
+            at_ns,
+            sequence,
+            event,
+            ..
+        }) = self.heap.pop()?;
+        Some((at_ns, sequence, event))
+    }
+}
+
+struct Scheduled {
+    at_ns: u64,
+    rank: u8,
+    sequence: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at_ns, self.rank, self.sequence).cmp(&(other.at_ns, other.rank, other.sequence))
+    }
+}
+
+/// What happens.
+pub(super) enum Event {
+    NodeTimer {
+        node: NodeId,
+        life: u64,
+    },
+    ClientTimer {
+        client: u32,
+    },
+    /// A frame between nodes. It arrives only over the connection on which it was sent.
+    Message {
+        from: NodeId,
+        to: NodeId,
+        epoch: (u64, u64, u64),
+        message: Parcel,
+    },
+    Call {
+        client: u32,
+        to: NodeId,
+        life: u64,
+        request_id: RequestId,
+        body: Parcel,
+    },
+    /// A frame from a node to a client.
+    Told {
+        from: NodeId,
+        client: u32,
+        frame: ClientFrame,
+    },
+    /// A client notices that the connection to a node broke.
+    Broken {
+        node: NodeId,
+        client: u32,
+    },
+    Synced {
+        node: NodeId,
+        life: u64,
+    },
+    Work {
+        client: u32,
+    },
+}
+
+/// The timers of one party: which are set, and for which event on the heap each waits.
+pub(super) struct Timers<T> {
+    set: Vec<(T, u64)>,
+    /// How many lengths were drawn. Goes on across crashes, so that no draw is used twice.
+    pub(super) draws: u64,
+}
+
+impl<T: PartialEq> Timers<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            set: Vec::new(),
+            draws: 0,
+        }
+    }
+
+    pub(super) fn cancel(&mut self, timer: &T) {
+        self.set.retain(|(known, _)| known != timer);
+    }
+
+    /// Takes the timer that waits for this event, if it is still set.
+    pub(super) fn take(&mut self, sequence: u64) -> Option<T> {
+        let at = self.set.iter().position(|(_, waits)| *waits == sequence)?;
+        Some(self.set.swap_remove(at).0)
+    }
+
+    /// Sets a timer that waits for this event; it waits for no other any more.
+    pub(super) fn set(&mut self, timer: T, sequence: u64) {
+        self.cancel(&timer);
+        self.set.push((timer, sequence));
+    }
+
+    /// Stops all of them.
+    pub(super) fn clear(&mut self) {
+        self.set.clear();
+    }
+}
