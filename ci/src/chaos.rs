@@ -55,19 +55,22 @@ struct Plan {
 }
 
 impl Chaos {
-    /// A test of the server of that name: three nodes, three clients, reads and writes of registers, all faults, 20 simulated seconds,
+    /// A test of the server of that name: three nodes, five clients, reads and writes of six registers, all faults, 20 simulated seconds,
     /// seeds 0 to 9.
     pub fn new(name: &str) -> Self {
         let registers = RegisterConfig {
-            keys: 3,
+            keys: 6,
             reads_percent: 50,
             writes_percent: 50,
+            // Dense enough that operations are under way whenever a fault begins: some bugs show in no other moment.
+            think_time_ms_min: 5,
+            think_time_ms_max: 30,
             ..RegisterConfig::default()
         };
         let workload = WorkloadConfig::Register(registers);
         let pattern = Trial {
             nodes: 3,
-            clients: 3,
+            clients: 5,
             storm_ms: 20_000,
             ..Trial::calm(name, workload, Arena::Turmoil, 0)
         };

@@ -7,7 +7,10 @@ use std::rc::Rc;
 
 /// All of them, in the order in which lists show them.
 pub fn systems() -> Vec<Rc<dyn System>> {
-    vec![Rc::new(raft::system::<Cache>("raft-cache", "a cache replicated by Raft"))]
+    vec![Rc::new(raft::system::<Cache>(
+        "raft-cache",
+        "a cache replicated by Raft",
+    ))]
 }
 
 /// The cluster of that name.

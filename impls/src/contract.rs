@@ -26,9 +26,15 @@ use std::fmt::{self, Debug};
 use std::hash::Hash;
 
 /// What can be stored, sent, compared and hashed: everything a core is made of.
-pub trait Data: Clone + Eq + Ord + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {}
+pub trait Data:
+    Clone + Eq + Ord + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
 
-impl<T: Clone + Eq + Ord + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static> Data for T {}
+impl<T: Clone + Eq + Ord + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static> Data
+    for T
+{
+}
 
 /// A node of a cluster. Ids are dense and start at 1, as people count: a cluster of three is `n1`, `n2`, `n3`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,7 +82,9 @@ display_as!(ClientId, "c");
 display_as!(RequestId, "#");
 
 /// A reading of one node's own clocks, which a nemesis may bend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Now {
     /// Nanoseconds since some moment before the node booted; never goes back while the node runs.
     pub monotonic_ns: u64,
@@ -97,7 +105,10 @@ impl DelayRange {
     /// A range given in milliseconds.
     pub const fn from_ms(min_ms: u64, max_ms: u64) -> Self {
         assert!(min_ms <= max_ms, "a delay range runs from short to long");
-        Self { min_ns: min_ms * 1_000_000, max_ns: max_ms * 1_000_000 }
+        Self {
+            min_ns: min_ms * 1_000_000,
+            max_ns: max_ms * 1_000_000,
+        }
     }
 }
 
@@ -126,7 +137,9 @@ pub trait Disk<W>: Data + Default {
 
 /// A protocol core: a pure state machine that is one node of a cluster.
 pub trait Node:
-    Vocabulary<Message: Data, Request: Data, Reply: Data, Event: Data, Timer: Data, Write: Data> + Send + Sync
+    Vocabulary<Message: Data, Request: Data, Reply: Data, Event: Data, Timer: Data, Write: Data>
+    + Send
+    + Sync
 {
     /// What a node is told once: its id, its peers, its knobs.
     type Config: Data;
@@ -134,7 +147,8 @@ pub trait Node:
     type Disk: Disk<Self::Write>;
 
     /// Makes a node from what its disk kept. A first boot gets the default disk.
-    fn boot(config: &Self::Config, disk: Self::Disk, now: Now, effects: &mut Effects<Self>) -> Self;
+    fn boot(config: &Self::Config, disk: Self::Disk, now: Now, effects: &mut Effects<Self>)
+    -> Self;
 
     /// Moves the node by one input.
     fn step(&mut self, now: Now, input: Input<Self>, effects: &mut Effects<Self>);
@@ -299,7 +313,10 @@ impl<V: Vocabulary> Effects<V> {
 
     /// Asks for writes to be made durable.
     pub fn persist(&mut self, writes: Vec<V::Write>) {
-        assert!(!writes.is_empty(), "a persist writes something, or its completion would be awaited for nothing");
+        assert!(
+            !writes.is_empty(),
+            "a persist writes something, or its completion would be awaited for nothing"
+        );
         self.push(Effect::Persist(writes));
     }
 
@@ -315,7 +332,11 @@ impl<V: Vocabulary> Effects<V> {
 
     /// Answers a client.
     pub fn reply(&mut self, client: ClientId, request_id: RequestId, answer: Answer<V::Reply>) {
-        self.push(Effect::Reply { client, request_id, answer });
+        self.push(Effect::Reply {
+            client,
+            request_id,
+            answer,
+        });
     }
 
     /// Notes a fact.

@@ -26,7 +26,8 @@ trait Content: Any {
 
 impl<T: Data> Content for T {
     fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).expect("postcard fails only on maps of unknown length, and data has none")
+        postcard::to_allocvec(self)
+            .expect("postcard fails only on maps of unknown length, and data has none")
     }
 
     fn feed(&self, mut hasher: &mut dyn Hasher) {
@@ -62,7 +63,10 @@ impl Parcel {
         let any: Arc<dyn Any + Send + Sync> = self.0;
         match any.downcast::<T>() {
             Ok(value) => Arc::unwrap_or_clone(value),
-            Err(_) => panic!("a parcel for {} holds something else", std::any::type_name::<T>()),
+            Err(_) => panic!(
+                "a parcel for {} holds something else",
+                std::any::type_name::<T>()
+            ),
         }
     }
 

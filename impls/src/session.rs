@@ -38,7 +38,10 @@ pub struct Sessions<M: Machine> {
 
 impl<M: Machine> Default for Sessions<M> {
     fn default() -> Self {
-        Self { machine: M::default(), newest: BTreeMap::new() }
+        Self {
+            machine: M::default(),
+            newest: BTreeMap::new(),
+        }
     }
 }
 
@@ -55,13 +58,17 @@ impl<M: Machine> Sessions<M> {
             }
         }
         let output = self.machine.apply(&submission.command);
-        self.newest.insert(submission.client, (submission.request_id, output.clone()));
+        self.newest
+            .insert(submission.client, (submission.request_id, output.clone()));
         Some(output)
     }
 
     /// The answer to a command that was applied here already and is its client's newest.
     pub fn answered(&self, client: ClientId, request_id: RequestId) -> Option<&M::Output> {
-        self.newest.get(&client).filter(|(newest, _)| *newest == request_id).map(|(_, output)| output)
+        self.newest
+            .get(&client)
+            .filter(|(newest, _)| *newest == request_id)
+            .map(|(_, output)| output)
     }
 
     /// Answers a query.

@@ -101,7 +101,11 @@ pub struct Knobs {
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { election_timeout: DelayRange::from_ms(150, 300), heartbeat_interval_ms: 50, entries_per_append_max: 64 }
+        Self {
+            election_timeout: DelayRange::from_ms(150, 300),
+            heartbeat_interval_ms: 50,
+            entries_per_append_max: 64,
+        }
     }
 }
 
@@ -145,7 +149,12 @@ pub trait Watch {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Result<(), Broken>;
 
     /// A node made a step with these effects.
-    fn stepped(&mut self, node: NodeId, member: &dyn Member, effects: &[Effect<Erased>]) -> Result<(), Broken>;
+    fn stepped(
+        &mut self,
+        node: NodeId,
+        member: &dyn Member,
+        effects: &[Effect<Erased>],
+    ) -> Result<(), Broken>;
 
     /// The plain, whole-state form of the same laws over the nodes that are up: slow, and the oracle of the incremental form.
     fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Result<(), Broken>;
@@ -172,7 +181,13 @@ pub trait System {
     ///
     /// # Panics
     /// When the disk is of another system.
-    fn boot(&self, setup: &Setup, disk: &dyn DiskImage, now: Now, effects: &mut Effects<Erased>) -> Box<dyn Member>;
+    fn boot(
+        &self,
+        setup: &Setup,
+        disk: &dyn DiskImage,
+        now: Now,
+        effects: &mut Effects<Erased>,
+    ) -> Box<dyn Member>;
 
     /// Reads one of its words from its wire form.
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError>;
@@ -219,7 +234,11 @@ struct TypedDisk<N: Node>(N::Disk);
 
 impl<N: Node> DiskImage for TypedDisk<N> {
     fn apply(&mut self, write: &Parcel) {
-        self.0.apply(write.open::<N::Write>().expect("a disk is given the writes of its own system"));
+        self.0.apply(
+            write
+                .open::<N::Write>()
+                .expect("a disk is given the writes of its own system"),
+        );
     }
 
     fn duplicate(&self) -> Box<dyn DiskImage> {
@@ -252,8 +271,17 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
         Box::new(TypedDisk::<N>(N::Disk::default()))
     }
 
-    fn boot(&self, setup: &Setup, disk: &dyn DiskImage, now: Now, effects: &mut Effects<Erased>) -> Box<dyn Member> {
-        let disk: &N::Disk = disk.as_any().downcast_ref().expect("a node is booted from a disk of its own system");
+    fn boot(
+        &self,
+        setup: &Setup,
+        disk: &dyn DiskImage,
+        now: Now,
+        effects: &mut Effects<Erased>,
+    ) -> Box<dyn Member> {
+        let disk: &N::Disk = disk
+            .as_any()
+            .downcast_ref()
+            .expect("a node is booted from a disk of its own system");
         let mut typed = Effects::default();
         let node = N::boot(setup, disk.clone(), now, &mut typed);
         erase(typed, effects);
@@ -275,7 +303,12 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
             Word::Event => read::<N::Event>,
             Word::Write => read::<N::Write>,
         };
-        read(bytes).map_err(|cause| DecodeError { word, system: self.name.to_string(), length: bytes.len(), cause })
+        read(bytes).map_err(|cause| DecodeError {
+            word,
+            system: self.name.to_string(),
+            length: bytes.len(),
+            cause,
+        })
     }
 
     fn watch(&self) -> Box<dyn Watch> {
@@ -285,11 +318,22 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
 
 fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
     match input {
-        Input::Deliver { from, message } => Input::Deliver { from, message: message.take() },
+        Input::Deliver { from, message } => Input::Deliver {
+            from,
+            message: message.take(),
+        },
         Input::LinkUp(peer) => Input::LinkUp(peer),
         Input::LinkDown(peer) => Input::LinkDown(peer),
         Input::TimerFired(timer) => Input::TimerFired(timer.take()),
-        Input::Request { client, request_id, body } => Input::Request { client, request_id, body: body.take() },
+        Input::Request {
+            client,
+            request_id,
+            body,
+        } => Input::Request {
+            client,
+            request_id,
+            body: body.take(),
+        },
         Input::ClientGone(client) => Input::ClientGone(client),
         Input::Persisted => Input::Persisted,
     }
@@ -298,15 +342,32 @@ fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
 fn erase<N: Node>(mut typed: Effects<N>, effects: &mut Effects<Erased>) {
     for effect in typed.drain() {
         effects.push(match effect {
-            Effect::Send { to, message } => Effect::Send { to, message: Parcel::new(message) },
+            Effect::Send { to, message } => Effect::Send {
+                to,
+                message: Parcel::new(message),
+            },
             Effect::ResetLink(peer) => Effect::ResetLink(peer),
-            Effect::Persist(writes) => Effect::Persist(writes.into_iter().map(Parcel::new).collect()),
-            Effect::SetTimer { timer, range } => Effect::SetTimer { timer: Parcel::new(timer), range },
-            Effect::CancelTimer(timer) => Effect::CancelTimer(Parcel::new(timer)),
-            Effect::Reply { client, request_id, answer } => {
-                Effect::Reply { client, request_id, answer: answer.map(Parcel::new) }
+            Effect::Persist(writes) => {
+                Effect::Persist(writes.into_iter().map(Parcel::new).collect())
             }
-            Effect::Notify { client, event } => Effect::Notify { client, event: Parcel::new(event) },
+            Effect::SetTimer { timer, range } => Effect::SetTimer {
+                timer: Parcel::new(timer),
+                range,
+            },
+            Effect::CancelTimer(timer) => Effect::CancelTimer(Parcel::new(timer)),
+            Effect::Reply {
+                client,
+                request_id,
+                answer,
+            } => Effect::Reply {
+                client,
+                request_id,
+                answer: answer.map(Parcel::new),
+            },
+            Effect::Notify { client, event } => Effect::Notify {
+                client,
+                event: Parcel::new(event),
+            },
             Effect::Note(fact) => Effect::Note(fact),
         });
     }

@@ -75,18 +75,37 @@ fn run(seed: u64, mutant: Option<&str>) -> Found {
             5..12 => {
                 requests += 1;
                 let key = "k".to_string();
-                let command = Command::Append { key: key.clone(), suffix: "x".into() };
-                let ask = if dice.below(4) == 0 { Ask::Query(Query::Get { key }) } else { Ask::Command(command) };
+                let command = Command::Append {
+                    key: key.clone(),
+                    suffix: "x".into(),
+                };
+                let ask = if dice.below(4) == 0 {
+                    Ask::Query(Query::Get { key })
+                } else {
+                    Ask::Command(command)
+                };
                 let (client, request_id) = (ClientId(1), RequestId(requests));
-                cluster.step(node, Input::Request { client, request_id, body: Parcel::new(ask) });
+                cluster.step(
+                    node,
+                    Input::Request {
+                        client,
+                        request_id,
+                        body: Parcel::new(ask),
+                    },
+                );
             }
             12..40 => cluster.sync(node),
             _ => cluster.deliver(&mut dice),
         }
         let up = cluster.machines.iter().zip(NodeId::all(NODES));
-        let up: Vec<(NodeId, &dyn Member)> =
-            up.filter_map(|(machine, node)| Some((node, machine.member.as_deref()?))).collect();
-        let plain = cluster.watch.audit(&up).err().map(|broken| broken.invariant);
+        let up: Vec<(NodeId, &dyn Member)> = up
+            .filter_map(|(machine, node)| Some((node, machine.member.as_deref()?)))
+            .collect();
+        let plain = cluster
+            .watch
+            .audit(&up)
+            .err()
+            .map(|broken| broken.invariant);
         if let Some(plain) = plain {
             assert!(
                 cluster.incremental.is_some(),
@@ -94,19 +113,35 @@ fn run(seed: u64, mutant: Option<&str>) -> Found {
             );
         }
         if cluster.incremental.is_some() {
-            return Found { incremental: cluster.incremental, plain };
+            return Found {
+                incremental: cluster.incremental,
+                plain,
+            };
         }
     }
-    Found { incremental: None, plain: None }
+    Found {
+        incremental: None,
+        plain: None,
+    }
 }
 
 impl Cluster {
     fn boot(&mut self, node: NodeId) {
-        let knobs = Knobs { entries_per_append_max: 1, ..Knobs::default() };
-        let setup = Setup { id: node, nodes: NODES, knobs, mutant: self.mutant.clone() };
+        let knobs = Knobs {
+            entries_per_append_max: 1,
+            ..Knobs::default()
+        };
+        let setup = Setup {
+            id: node,
+            nodes: NODES,
+            knobs,
+            mutant: self.mutant.clone(),
+        };
         let mut effects = Effects::default();
         let machine = &mut self.machines[node.index()];
-        let member = self.system.boot(&setup, machine.disk.as_ref(), Now::default(), &mut effects);
+        let member = self
+            .system
+            .boot(&setup, machine.disk.as_ref(), Now::default(), &mut effects);
         let verdict = self.watch.booted(node, member.as_ref());
         machine.member = Some(member);
         self.note(verdict);
@@ -117,7 +152,10 @@ impl Cluster {
         let machine = &mut self.machines[node.index()];
         let writes: Vec<Parcel> = machine.unsynced.drain(..).flatten().collect();
         let kept = dice.below(writes.len() + 1);
-        writes.iter().take(kept).for_each(|write| machine.disk.apply(write));
+        writes
+            .iter()
+            .take(kept)
+            .for_each(|write| machine.disk.apply(write));
         machine.member = None;
         machine.timers.clear();
     }
@@ -144,7 +182,11 @@ impl Cluster {
         if count == 0 {
             return;
         }
-        let at = if dice.below(8) == 0 { dice.below(count) } else { count - 1 - dice.below(count.min(8)) };
+        let at = if dice.below(8) == 0 {
+            dice.below(count)
+        } else {
+            count - 1 - dice.below(count.min(8))
+        };
         let (from, to, message) = match dice.below(20) {
             0 => self.messages[at].clone(),
             _ => self.messages.remove(at),
@@ -156,15 +198,21 @@ impl Cluster {
 
     fn step(&mut self, node: NodeId, input: Input<Erased>) {
         let mut effects = Effects::default();
-        let Some(member) = &mut self.machines[node.index()].member else { return };
+        let Some(member) = &mut self.machines[node.index()].member else {
+            return;
+        };
         member.step(Now::default(), input, &mut effects);
-        let verdict = self.watch.stepped(node, member.as_ref(), effects.as_slice());
+        let verdict = self
+            .watch
+            .stepped(node, member.as_ref(), effects.as_slice());
         self.note(verdict);
         self.carry_out(node, effects);
     }
 
     fn note(&mut self, verdict: Result<(), stormglass_impls::system::Broken>) {
-        self.incremental = self.incremental.or(verdict.err().map(|broken| broken.invariant));
+        self.incremental = self
+            .incremental
+            .or(verdict.err().map(|broken| broken.invariant));
     }
 
     fn carry_out(&mut self, node: NodeId, mut effects: Effects<Erased>) {
@@ -173,7 +221,9 @@ impl Cluster {
             match effect {
                 Effect::Send { to, message } => self.messages.push((node, to, message)),
                 Effect::Persist(writes) => machine.unsynced.push_back(writes),
-                Effect::SetTimer { timer, .. } if !machine.timers.contains(&timer) => machine.timers.push(timer),
+                Effect::SetTimer { timer, .. } if !machine.timers.contains(&timer) => {
+                    machine.timers.push(timer)
+                }
                 Effect::CancelTimer(timer) => machine.timers.retain(|known| *known != timer),
                 _ => {}
             }
@@ -185,7 +235,11 @@ impl Cluster {
 fn a_correct_cluster_breaks_nothing_in_either_form() {
     for seed in 1..=100 {
         let found = run(seed, None);
-        assert_eq!((found.incremental, found.plain), (None, None), "seed {seed}");
+        assert_eq!(
+            (found.incremental, found.plain),
+            (None, None),
+            "seed {seed}"
+        );
     }
 }
 
@@ -193,11 +247,23 @@ fn a_correct_cluster_breaks_nothing_in_either_form() {
 fn what_the_plain_form_finds_the_incremental_form_has_found() {
     for mutant in ["raft/vote-not-persisted", "raft/commit-old-term"] {
         let found: Vec<Found> = (1..=400).map(|seed| run(seed, Some(mutant))).collect();
-        let incremental = found.iter().filter(|found| found.incremental.is_some()).count();
+        let incremental = found
+            .iter()
+            .filter(|found| found.incremental.is_some())
+            .count();
         let plain = found.iter().filter(|found| found.plain.is_some()).count();
-        let laws: std::collections::BTreeSet<_> = found.iter().filter_map(|found| found.incremental).collect();
-        println!("{mutant}: incremental {incremental}, plain at the same step {plain} of 400: {laws:?}");
-        assert!(incremental > 0, "{mutant} is never found, so this test compares nothing");
-        assert!(plain > 0, "the plain form never finds {mutant}, so this test compares nothing");
+        let laws: std::collections::BTreeSet<_> =
+            found.iter().filter_map(|found| found.incremental).collect();
+        println!(
+            "{mutant}: incremental {incremental}, plain at the same step {plain} of 400: {laws:?}"
+        );
+        assert!(
+            incremental > 0,
+            "{mutant} is never found, so this test compares nothing"
+        );
+        assert!(
+            plain > 0,
+            "the plain form never finds {mutant}, so this test compares nothing"
+        );
     }
 }

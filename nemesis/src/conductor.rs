@@ -143,15 +143,16 @@ impl Conductor {
         orders
     }
 
-    /// Ends everything: the storm is over.
+    /// Ends everything: the storm is over, and no fact starts a fault any more.
     pub fn heal(&mut self, now_ns: u64, weather: &mut Weather) -> Vec<Order> {
         self.agenda.clear();
         let mut orders = Vec::new();
         for at in 0..self.faults.len() {
+            let waited = std::mem::replace(&mut self.faults[at].waits, false);
             let record = &mut self.faults[at].record;
             if record.from_ns.is_some() && record.until_ns.is_none() {
                 self.end(at, now_ns, weather, &mut orders);
-            } else if self.faults[at].waits {
+            } else if waited {
                 let reason = "the fact that should start it did not come".to_string();
                 self.faults[at].record.status = FaultStatus::Skipped { reason };
             }
@@ -336,5 +337,121 @@ fn disturb(
         for receiver in to.iter().filter(|receiver| *receiver != sender) {
             weather.disturb(fault, *sender, *receiver, disturbance);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{FaultKind, Trigger};
+    use crate::trial::Arena;
+    use stormglass_workloads::workload::WorkloadConfig;
+
+    fn conductor(schedule: Vec<Fault>) -> (Conductor, Weather) {
+        let workload = WorkloadConfig::named("register").unwrap();
+        let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, 1);
+        trial.schedule = schedule;
+        (Conductor::new(&trial), Weather::new(trial.network, 1))
+    }
+
+    fn kill(id: u32, after_ms: u64) -> Fault {
+        let when = When::OnFact {
+            fact: Trigger::BecameLeader,
+            from_ms: 10,
+            after_ms,
+        };
+        Fault {
+            id,
+            action: Action::Crash {
+                target: Target::Subject,
+            },
+            when,
+            lasts_ms: 100,
+        }
+    }
+
+    fn leads(node: u8, at_ms: u64, epoch: u64) -> FactRecord {
+        FactRecord {
+            time_ns: at_ms * NS_PER_MS,
+            node: NodeId(node),
+            fact: Fact::BecameLeader { epoch },
+        }
+    }
+
+    #[test]
+    fn a_fact_starts_one_fault_and_the_next_fact_the_next() {
+        let (mut conductor, mut weather) = conductor(vec![kill(0, 5), kill(1, 0)]);
+        conductor.noticed(&leads(1, 5, 1));
+        assert_eq!(conductor.next_ns(), None, "too early");
+        conductor.noticed(&leads(1, 20, 2));
+        assert_eq!(conductor.due(24 * NS_PER_MS, &mut weather), []);
+        assert_eq!(
+            conductor.due(25 * NS_PER_MS, &mut weather),
+            [Order::Stop(NodeId(1))]
+        );
+        conductor.noticed(&leads(2, 30, 3));
+        assert_eq!(
+            conductor.due(30 * NS_PER_MS, &mut weather),
+            [Order::Stop(NodeId(2))]
+        );
+        let started = conductor.due(130 * NS_PER_MS, &mut weather);
+        assert_eq!(started, [Order::Start(NodeId(1)), Order::Start(NodeId(2))]);
+        let records = conductor.finish(&weather);
+        assert!(
+            records
+                .iter()
+                .all(|record| record.status == FaultStatus::Installed
+                    && record.kind == FaultKind::KillFreshLeader)
+        );
+    }
+
+    #[test]
+    fn after_the_healing_nothing_begins() {
+        let (mut conductor, mut weather) = conductor(vec![kill(0, 5), kill(1, 0)]);
+        conductor.noticed(&leads(1, 20, 2));
+        assert_eq!(conductor.heal(22 * NS_PER_MS, &mut weather), []);
+        conductor.noticed(&leads(2, 30, 3));
+        assert_eq!(conductor.due(100 * NS_PER_MS, &mut weather), []);
+        let records = conductor.finish(&weather);
+        assert!(
+            records
+                .iter()
+                .all(|record| matches!(record.status, FaultStatus::Skipped { .. })),
+            "{records:?}"
+        );
+    }
+
+    #[test]
+    fn a_fault_that_met_no_frame_is_indeterminate_and_a_node_is_stopped_once() {
+        let cut = Action::Isolate {
+            target: Target::Node(NodeId(3)),
+        };
+        let crash = |id, at_ms| Fault {
+            id,
+            action: Action::Crash {
+                target: Target::Node(NodeId(2)),
+            },
+            when: When::AtMs(at_ms),
+            lasts_ms: 50,
+        };
+        let quiet = Fault {
+            id: 0,
+            action: cut,
+            when: When::AtMs(1),
+            lasts_ms: 5,
+        };
+        let (mut conductor, mut weather) = conductor(vec![quiet, crash(1, 10), crash(2, 20)]);
+        conductor.due(30 * NS_PER_MS, &mut weather);
+        assert_eq!(
+            conductor.heal(40 * NS_PER_MS, &mut weather),
+            [Order::Start(NodeId(2))]
+        );
+        let records = conductor.finish(&weather);
+        assert!(matches!(
+            records[0].status,
+            FaultStatus::Indeterminate { .. }
+        ));
+        assert_eq!(records[1].status, FaultStatus::Installed);
+        assert!(matches!(records[2].status, FaultStatus::Skipped { .. }));
     }
 }

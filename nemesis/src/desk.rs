@@ -65,6 +65,11 @@ pub struct Desk {
     recorder: Recorder,
     clients: Vec<Progress>,
     storm_ns: u64,
+    /// When final reads may be called: certainly after the healing.
+    finals_ns: u64,
+    /// When the last final read was answered.
+    answered_ns: u64,
+    recovery_ns: u64,
     operations_max: u64,
 }
 
@@ -73,6 +78,8 @@ struct Progress {
     called: u64,
     /// The final reads it has still to make. The one under way is among them.
     finals: VecDeque<Operation>,
+    /// Whether what it planned is a final read. A host may wake a little later than planned, so the time of the call does not tell.
+    planned_last: bool,
     /// The operation under way, and whether it is a final read.
     current: Option<(Operation, bool)>,
 }
@@ -106,18 +113,23 @@ impl Desk {
                 .map(|client| Progress {
                     called: 0,
                     finals: share(client),
+                    planned_last: false,
                     current: None,
                 })
                 .collect(),
             storm_ns: trial.storm_ms * 1_000_000,
+            finals_ns: (trial.storm_ms + trial.tick_ms) * 1_000_000,
+            answered_ns: trial.storm_ms * 1_000_000,
+            recovery_ns: trial.recovery_ms * 1_000_000,
             operations_max: trial.operations_per_client_max.unwrap_or(u64::MAX),
             workload,
         }
     }
 
     /// What a client that has nothing open does next.
-    pub fn plan(&self, client: u32, now_ns: u64) -> Plan {
-        let progress = &self.clients[client as usize];
+    pub fn plan(&mut self, client: u32, now_ns: u64) -> Plan {
+        let progress = &mut self.clients[client as usize];
+        progress.planned_last = false;
         if now_ns < self.storm_ns && progress.called < self.operations_max {
             let at_ns = now_ns + self.workload.think_time_ns(client, progress.called);
             if at_ns < self.storm_ns {
@@ -125,16 +137,16 @@ impl Desk {
             }
         }
         if progress.finals.is_empty() {
-            Plan::Done
-        } else {
-            Plan::CallAt(now_ns.max(self.storm_ns))
+            return Plan::Done;
         }
+        progress.planned_last = true;
+        Plan::CallAt(now_ns.max(self.finals_ns))
     }
 
-    /// A client calls now: gives the operation, and records that it was called.
+    /// A client calls what it planned: gives the operation, and records that it was called.
     pub fn call(&mut self, client: u32, now_ns: u64) -> Operation {
         let progress = &mut self.clients[client as usize];
-        let last = now_ns >= self.storm_ns || progress.called >= self.operations_max;
+        let last = progress.planned_last;
         let operation = if !last {
             progress.called += 1;
             self.workload.operation(client, progress.called - 1)
@@ -161,6 +173,7 @@ impl Desk {
             Ending::Answered(completion) => {
                 if last {
                     progress.finals.pop_front();
+                    self.answered_ns = now_ns;
                 }
                 self.recorder.complete(now_ns, client, &completion);
                 self.workload.completed(client, &operation, &completion);
@@ -168,6 +181,11 @@ impl Desk {
             Ending::Failed(error) => self.recorder.fail(now_ns, client, &error),
             Ending::Unknown(error) => self.recorder.unknown(now_ns, client, &error),
         }
+    }
+
+    /// Until when there must be progress: so long after the healing, or after the last final read that was answered.
+    pub fn patience_ends_ns(&self) -> u64 {
+        self.answered_ns + self.recovery_ns
     }
 
     /// Whether every client is done.
@@ -217,31 +235,63 @@ mod tests {
         Ending::Answered(Completion::Ok(json!(1)))
     }
 
+    /// Plans and calls at once.
+    fn call(desk: &mut Desk, client: u32, now_ns: u64) -> Operation {
+        assert_ne!(desk.plan(client, now_ns), Plan::Done);
+        desk.call(client, now_ns)
+    }
+
     #[test]
     fn a_final_read_is_made_until_it_is_answered() {
         let (trial, mut desk) = desk();
-        let storm_ns = trial.storm_ms * 1_000_000;
-        assert_eq!(desk.plan(0, storm_ns + 5), Plan::CallAt(storm_ns + 5));
-        let first = desk.call(0, storm_ns + 5);
-        desk.ended(0, storm_ns + 6, Ending::Unknown("deadline".into()));
-        assert_eq!(desk.call(0, storm_ns + 7), first);
-        desk.ended(0, storm_ns + 8, answered());
-        assert_ne!(desk.call(0, storm_ns + 9), first);
+        let finals_ns = (trial.storm_ms + trial.tick_ms) * 1_000_000;
+        assert_eq!(
+            desk.plan(0, finals_ns - 5),
+            Plan::CallAt(finals_ns),
+            "not before the healing"
+        );
+        let first = call(&mut desk, 0, finals_ns + 5);
+        desk.ended(0, finals_ns + 6, Ending::Unknown("deadline".into()));
+        assert_eq!(call(&mut desk, 0, finals_ns + 7), first);
+        desk.ended(0, finals_ns + 8, answered());
+        assert_eq!(
+            desk.patience_ends_ns(),
+            finals_ns + 8 + trial.recovery_ms * 1_000_000
+        );
+        assert_ne!(call(&mut desk, 0, finals_ns + 9), first);
         assert!(!desk.all_done());
         assert_eq!(desk.unread().len(), 4, "five keys, one of them read");
     }
 
     #[test]
-    fn a_read_called_in_the_storm_is_no_final_read() {
+    fn a_read_planned_in_the_storm_is_no_final_read_however_late_it_is_called() {
         let (trial, mut desk) = desk();
         let storm_ns = trial.storm_ms * 1_000_000;
         let mut now = 0;
-        while desk.call(0, now).f != "read" {
+        while call(&mut desk, 0, now).f != "read" {
             desk.ended(0, now, answered());
             now += 1;
         }
         desk.ended(0, storm_ns + 1, answered());
         assert_eq!(desk.unread().len(), 5);
+    }
+
+    #[test]
+    fn a_client_with_no_final_reads_may_wake_late() {
+        let (trial, _) = desk();
+        let trial = Trial {
+            clients: 40,
+            ..trial
+        };
+        let mut desk = Desk::new(&trial);
+        let storm_ns = trial.storm_ms * 1_000_000;
+        assert!(matches!(
+            desk.plan(39, storm_ns - 200_000_000),
+            Plan::CallAt(_)
+        ));
+        desk.call(39, storm_ns + 1_000_000);
+        desk.ended(39, storm_ns + 2_000_000, answered());
+        assert_eq!(desk.plan(39, storm_ns + 2_000_000), Plan::Done);
     }
 
     #[test]
@@ -255,6 +305,9 @@ mod tests {
         assert!(matches!(desk.plan(0, 0), Plan::CallAt(at) if at < trial.storm_ms * 1_000_000));
         desk.call(0, 1);
         desk.ended(0, 2, answered());
-        assert_eq!(desk.plan(0, 2), Plan::CallAt(trial.storm_ms * 1_000_000));
+        assert_eq!(
+            desk.plan(0, 2),
+            Plan::CallAt((trial.storm_ms + trial.tick_ms) * 1_000_000)
+        );
     }
 }

@@ -310,7 +310,6 @@ fn ride(
     progress: &mut Progress<'_>,
 ) -> Result<bool, String> {
     let storm_ns = stage.trial.storm_ms * 1_000_000;
-    let end_ns = storm_ns + stage.trial.recovery_ms * 1_000_000;
     let mut links = Links::new(&stage.trial, CLIENTS, sim);
     let (mut healed, mut told_ns) = (false, 0);
     loop {
@@ -337,9 +336,11 @@ fn ride(
         }
         stage.hear_panics();
         let broken = !stage.board.borrow().violations.is_empty();
-        if broken || (healed && (now >= end_ns || stage.desk.borrow().all_done())) {
+        let desk = stage.desk.borrow();
+        if broken || (healed && (now >= desk.patience_ends_ns() || desk.all_done())) {
             return Ok(false);
         }
+        drop(desk);
         if now >= told_ns + PROGRESS_NS {
             told_ns = now;
             if progress(now).is_break() {

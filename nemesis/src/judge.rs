@@ -3,6 +3,7 @@
 use crate::record::{FaultStatus, Record, Run, Violation, ViolationKind};
 use crate::trial::Trial;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use stormglass_checker::{CheckError, History, Judgement, Kind, Limits, Process, Reason, Verdict};
 
 /// The verdict on a run.
@@ -195,20 +196,36 @@ fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
         );
     }
     if wanted.final_reads_required {
-        let healed = run.record.healed_ns;
-        let read_since = |key: &Option<String>| {
-            let events = run.history.events.iter();
-            let mut reads = events
-                .filter(|event| event.kind == Kind::Ok && event.f == "read" && event.key == *key);
-            reads.any(|event| event.time >= healed)
-        };
+        let read = read_since(&run.history, run.record.healed_ns);
         let finals = trial.workload.start(trial.seed).final_reads();
-        if let Some(missing) = finals.iter().find(|read| !read_since(&read.key)) {
+        if let Some(missing) = finals.iter().find(|wanted| !read.contains(&wanted.key)) {
             let key = missing.key.as_deref().unwrap_or("the object");
             return Some(format!("{key} was not read after everything was healed"));
         }
     }
     None
+}
+
+/// The keys that were read, the read called and answered after that time.
+fn read_since(history: &History, time_ns: u64) -> BTreeSet<Option<String>> {
+    let mut called = BTreeMap::new();
+    let mut read = BTreeSet::new();
+    for event in history.events.iter().filter(|event| event.f == "read") {
+        match event.kind {
+            Kind::Invoke => {
+                called.insert(event.process, event.time);
+            }
+            Kind::Ok
+                if called
+                    .get(&event.process)
+                    .is_some_and(|time| *time >= time_ns) =>
+            {
+                read.insert(event.key.clone());
+            }
+            _ => {}
+        }
+    }
+    read
 }
 
 /// Whether some fault that really happened was in force while some operation was open.
@@ -220,7 +237,7 @@ fn overlaps(run: &Run) -> bool {
         .filter(|fault| fault.status == FaultStatus::Installed)
         .filter_map(|fault| Some((fault.from_ns?, fault.until_ns.unwrap_or(u64::MAX))))
         .collect();
-    let mut opened = std::collections::BTreeMap::new();
+    let mut opened = BTreeMap::new();
     for event in &run.history.events {
         match (event.process, event.kind) {
             (Process::Client(process), Kind::Invoke) => {

@@ -136,7 +136,7 @@ impl Board {
         }
         let unread = desk.unread().join(", ");
         let message = format!(
-            "no answer to the final read of {unread} within {} ms after healing",
+            "no answer to the final read of {unread} for {} ms, and everything is healed",
             trial.recovery_ms
         );
         self.violation(ViolationKind::Progress, "progress", None, message);
@@ -202,11 +202,7 @@ impl Board {
     }
 
     fn note_panic(&mut self, node: NodeId, payload: &(dyn Any + Send)) {
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_string());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        let message = text.unwrap_or_else(|| "a panic without a message".to_string());
+        let message = text_of(payload);
         self.violation(ViolationKind::Panic, "panic", Some(node), message);
     }
 }
@@ -281,6 +277,37 @@ impl Member for Watched {
     }
 }
 
+/// A disk that is observed: writes that make no sense one after the other are a finding, wherever they are read.
+struct WatchedDisk {
+    disk: Box<dyn DiskImage>,
+    board: Rc<RefCell<Board>>,
+}
+
+impl DiskImage for WatchedDisk {
+    fn apply(&mut self, write: &Parcel) {
+        if let Err(payload) = quietly(|| self.disk.apply(write)) {
+            let message = format!(
+                "the write {write:?} does not fit the disk: {}",
+                text_of(payload.as_ref())
+            );
+            self.board
+                .borrow_mut()
+                .violation(ViolationKind::Panic, "panic", None, message);
+        }
+    }
+
+    fn duplicate(&self) -> Box<dyn DiskImage> {
+        Box::new(WatchedDisk {
+            disk: self.disk.duplicate(),
+            board: Rc::clone(&self.board),
+        })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self.disk.as_any()
+    }
+}
+
 impl System for Observed {
     fn name(&self) -> &'static str {
         self.system.name()
@@ -299,7 +326,10 @@ impl System for Observed {
     }
 
     fn blank_disk(&self) -> Box<dyn DiskImage> {
-        self.system.blank_disk()
+        Box::new(WatchedDisk {
+            disk: self.system.blank_disk(),
+            board: Rc::clone(&self.board),
+        })
     }
 
     fn boot(
@@ -341,6 +371,15 @@ impl System for Observed {
     fn watch(&self) -> Box<dyn Watch> {
         self.system.watch()
     }
+}
+
+/// What a panic said.
+fn text_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_string());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_string())
 }
 
 thread_local! {

@@ -60,7 +60,7 @@ impl Storm {
             }
             let kind = kinds[self.draw(id, Purpose::Kind, 0, kinds.len() as u64 - 1) as usize];
             let row = if kind == FaultKind::KillFreshLeader {
-                self.row(id)
+                self.row(id, &kinds)
             } else {
                 vec![kind]
             };
@@ -78,10 +78,10 @@ impl Storm {
 
     /// A leader taken away, and those that follow it stopped one after the other: what each left in its own log is held by some nodes and
     /// committed by none.
-    fn row(&self, fault: u32) -> Vec<FaultKind> {
+    fn row(&self, fault: u32, kinds: &[FaultKind]) -> Vec<FaultKind> {
         let mut row =
             vec![FaultKind::KillFreshLeader; self.draw(fault, Purpose::Size, 1, 4) as usize];
-        let cut = self.kinds.contains(&FaultKind::PartitionLeader);
+        let cut = kinds.contains(&FaultKind::PartitionLeader);
         row.insert(
             0,
             if cut {
@@ -228,7 +228,7 @@ impl Storm {
 }
 
 /// The smallest cluster in which a kind of fault means something.
-fn fewest_nodes(kind: FaultKind) -> u8 {
+pub fn fewest_nodes(kind: FaultKind) -> u8 {
     match kind {
         FaultKind::Crash | FaultKind::PowerBlip | FaultKind::KillFreshLeader => 1,
         FaultKind::PartitionRing => 4,

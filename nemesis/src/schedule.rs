@@ -1,5 +1,6 @@
 //! Faults as data: an explicit list, made from a seed by a [profile](crate::profile) and then fixed.
 
+use crate::trial::DAY_MS;
 use serde::{Deserialize, Serialize};
 use stormglass_impls::contract::{Fact, NodeId};
 
@@ -271,36 +272,64 @@ impl Fault {
 
     /// Checks that it fits a cluster of that size. The error names the field.
     pub fn validate(&self, nodes: u8) -> Result<(), String> {
-        let known =
-            |field: &str, ids: &[NodeId]| match ids.iter().find(|id| id.0 == 0 || id.0 > nodes) {
-                Some(id) => Err(format!("{field}: there is no {id} in a cluster of {nodes}")),
+        let group = |field: &str, ids: &[NodeId]| {
+            if ids.is_empty() {
+                return Err(format!("{field}: no node is named"));
+            }
+            if let Some(id) = ids.iter().find(|id| id.0 == 0 || id.0 > nodes) {
+                return Err(format!("{field}: there is no {id} in a cluster of {nodes}"));
+            }
+            match ids
+                .iter()
+                .enumerate()
+                .find(|(at, id)| ids[..*at].contains(id))
+            {
+                Some((_, id)) => Err(format!("{field}: {id} is named twice")),
                 None => Ok(()),
-            };
+            }
+        };
         let target = |target: &Target| match target {
-            Target::Node(id) => known("target", &[*id]),
+            Target::Node(id) => group("target", &[*id]),
             Target::Leader => Ok(()),
             Target::Subject if matches!(self.when, When::OnFact { .. }) => Ok(()),
             Target::Subject => Err(
                 "target: `subject` needs a fact to start it, and this fault starts at a time"
-                    .into(),
+                    .to_string(),
             ),
         };
+        let within = |field: &str, ms: u64, ms_max: u64| match ms <= ms_max {
+            true => Ok(()),
+            false => Err(format!("{field}: {ms} ms is more than {ms_max} ms")),
+        };
+        match self.when {
+            When::AtMs(at_ms) => within("at_ms", at_ms, 7 * DAY_MS)?,
+            When::OnFact {
+                from_ms, after_ms, ..
+            } => {
+                within("from_ms", from_ms, 7 * DAY_MS).and(within("after_ms", after_ms, DAY_MS))?;
+            }
+        }
+        within("lasts_ms", self.lasts_ms, 7 * DAY_MS)?;
         match &self.action {
-            Action::Split { left, right } => known("left", left).and(known("right", right)),
+            Action::Split { left, right } => group("left", left).and(group("right", right)),
             Action::Isolate { target: who } | Action::Crash { target: who } => target(who),
-            Action::OneWay { from, to } => known("from", from).and(known("to", to)),
-            Action::Ring { order } => known("order", order),
-            Action::PowerBlip { nodes } => known("nodes", nodes),
+            Action::OneWay { from, to } => group("from", from).and(group("to", to)),
+            Action::Ring { order } => group("order", order),
+            Action::PowerBlip { nodes } => group("nodes", nodes),
             Action::SlowLinks {
                 from,
                 to,
                 delay_ms_min,
                 delay_ms_max,
             } => {
-                if delay_ms_min > delay_ms_max {
-                    return Err("delay_ms_min is above delay_ms_max".into());
+                if delay_ms_min > delay_ms_max || *delay_ms_max == 0 {
+                    return Err(
+                        "delay_ms_min, delay_ms_max: from short to long, and not nothing"
+                            .to_string(),
+                    );
                 }
-                known("from", from).and(known("to", to))
+                within("delay_ms_max", *delay_ms_max, DAY_MS)?;
+                group("from", from).and(group("to", to))
             }
         }
     }

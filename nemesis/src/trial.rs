@@ -2,6 +2,7 @@
 
 use crate::schedule::Fault;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use stormglass_impls::system::Knobs;
 use stormglass_workloads::client::Patience;
@@ -176,87 +177,130 @@ impl Trial {
     }
 
     /// Checks what the types do not say. The error names the field and the remedy.
+    ///
+    /// The bounds keep arithmetic on simulated nanoseconds far from its limits, and a simulation from standing still.
     pub fn validate(&self) -> Result<(), String> {
-        let check = |holds: bool, text: &str| if holds { Ok(()) } else { Err(text.to_string()) };
-        let version = format!(
-            "schema_version: this build reads version {TRIAL_VERSION}, the file has {}; make the trial again with this build",
-            self.schema_version
-        );
-        check(self.schema_version == TRIAL_VERSION, &version)?;
-        check(
-            (1..=99).contains(&self.nodes),
-            "nodes: a cluster has 1 to 99 nodes",
-        )?;
-        check(
-            (1..=999).contains(&self.clients),
-            "clients: a trial has 1 to 999 clients",
-        )?;
-        check(
-            (1..=1_000).contains(&self.tick_ms),
-            "tick_ms: a tick lasts 1 to 1000 milliseconds",
-        )?;
-        check(
-            self.storm_ms > 0,
-            "storm_ms: a storm lasts at least a millisecond",
-        )?;
-        check(
-            self.storm_ms <= 7 * 86_400_000,
-            "storm_ms: a storm lasts at most seven days",
-        )?;
-        check(
-            self.recovery_ms > 0,
-            "recovery_ms: recovery needs at least a millisecond",
-        )?;
-        check(
-            self.recovery_ms <= 86_400_000,
-            "recovery_ms: recovery lasts at most a day",
-        )?;
-        check(
-            self.network.delay_us_min <= self.network.delay_us_max,
-            "network: delay_us_min is above delay_us_max",
-        )?;
-        check(
-            self.sync_ms.0 <= self.sync_ms.1,
-            "sync_ms: the first number is the smaller",
-        )?;
-        check(
-            self.knobs.entries_per_append_max > 0,
-            "knobs: entries_per_append_max must be at least 1",
-        )?;
-        check(
-            self.knobs.heartbeat_interval_ms > 0,
-            "knobs: heartbeat_interval_ms must be at least 1",
-        )?;
-        let election = self.knobs.election_timeout;
-        let usable = 0 < election.min_ns && election.min_ns <= election.max_ns;
-        check(
-            usable,
-            "knobs: election_timeout runs from a positive min_ns to a max_ns not below it",
-        )?;
+        let Self {
+            network,
+            knobs,
+            patience,
+            ..
+        } = self;
         let WorkloadConfig::Register(register) = &self.workload;
-        check(register.keys > 0, "workload: keys must be at least 1")?;
-        check(
-            register.small_domain > 0,
-            "workload: small_domain must be at least 1",
-        )?;
-        let shares = register.reads_percent.checked_add(register.writes_percent);
-        check(
-            shares.is_some_and(|sum| sum <= 100),
-            "workload: reads_percent and writes_percent exceed 100",
-        )?;
-        let ordered = register.think_time_ms_min <= register.think_time_ms_max;
-        check(
-            ordered && register.think_time_ms_max <= 86_400_000,
-            "workload: think times run from short to long, a day at most",
-        )?;
+        let election_ms = (
+            knobs.election_timeout.min_ns / 1_000_000,
+            knobs.election_timeout.max_ns / 1_000_000,
+        );
+        let shares = register
+            .reads_percent
+            .saturating_add(register.writes_percent);
+        let rules = [
+            (
+                self.schema_version == TRIAL_VERSION,
+                "schema_version: this build reads another version; make the trial again with this build",
+            ),
+            (
+                (1..=99).contains(&self.nodes),
+                "nodes: a cluster has 1 to 99 nodes",
+            ),
+            (
+                (1..=999).contains(&self.clients),
+                "clients: a trial has 1 to 999 clients",
+            ),
+            (
+                (1..=1_000).contains(&self.tick_ms),
+                "tick_ms: a tick lasts 1 to 1000 milliseconds",
+            ),
+            (
+                (1..=7 * DAY_MS).contains(&self.storm_ms),
+                "storm_ms: a storm lasts from a millisecond to seven days",
+            ),
+            (
+                self.storm_ms.is_multiple_of(self.tick_ms.max(1)),
+                "storm_ms: a storm ends with a tick, so tick_ms divides it",
+            ),
+            (
+                (1..=DAY_MS).contains(&self.recovery_ms),
+                "recovery_ms: recovery lasts from a millisecond to a day",
+            ),
+            (
+                network.delay_us_min <= network.delay_us_max,
+                "network: delay_us_min is above delay_us_max",
+            ),
+            (
+                (1..=60_000_000).contains(&network.delay_us_max),
+                "network: delay_us_max is from a microsecond to a minute",
+            ),
+            (
+                self.sync_ms.0 <= self.sync_ms.1 && self.sync_ms.1 <= 60_000,
+                "sync_ms: from short to long, a minute at most",
+            ),
+            (
+                (1..=100_000).contains(&knobs.entries_per_append_max),
+                "knobs: entries_per_append_max is 1 to 100000",
+            ),
+            (
+                (1..=HOUR_MS).contains(&knobs.heartbeat_interval_ms),
+                "knobs: heartbeat_interval_ms is from a millisecond to an hour",
+            ),
+            (
+                1 <= election_ms.0
+                    && knobs.election_timeout.min_ns <= knobs.election_timeout.max_ns
+                    && election_ms.1 <= HOUR_MS,
+                "knobs: election_timeout runs from short to long, from a millisecond to an hour",
+            ),
+            (
+                (1..=DAY_MS).contains(&patience.attempt_timeout_ms),
+                "patience: attempt_timeout_ms is from a millisecond to a day",
+            ),
+            (
+                (1..=DAY_MS).contains(&patience.backoff_ms),
+                "patience: backoff_ms is from a millisecond to a day",
+            ),
+            (
+                (1..=DAY_MS).contains(&patience.deadline_ms),
+                "patience: deadline_ms is from a millisecond to a day",
+            ),
+            (
+                (1..=10_000).contains(&register.keys),
+                "workload: keys is 1 to 10000",
+            ),
+            (
+                register.small_domain > 0,
+                "workload: small_domain is at least 1",
+            ),
+            (
+                shares <= 100,
+                "workload: reads_percent and writes_percent exceed 100",
+            ),
+            (
+                register.think_time_ms_min <= register.think_time_ms_max
+                    && register.think_time_ms_max <= DAY_MS,
+                "workload: think times run from short to long, a day at most",
+            ),
+        ];
+        if let Some((_, text)) = rules.iter().find(|(holds, _)| !holds) {
+            return Err((*text).to_string());
+        }
+        let mut ids = BTreeSet::new();
         for fault in &self.schedule {
             fault
                 .validate(self.nodes)
                 .map_err(|cause| format!("schedule: fault {}: {cause}", fault.id))?;
+            if !ids.insert(fault.id) {
+                return Err(format!(
+                    "schedule: fault {}: id: another fault has the same; number them apart",
+                    fault.id
+                ));
+            }
         }
         Ok(())
     }
 }
+
+/// A day, in milliseconds: longer than any delay a trial may name.
+pub(crate) const DAY_MS: u64 = 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
 
 /// A trial file that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -125,7 +125,16 @@ fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> 
             for client in 0..stage.trial.clients {
                 clients.spawn_local(visit(Rc::clone(&stage), client, addresses.clone()));
             }
-            while clients.join_next().await.is_some() {}
+            while let Some(ended) = clients.join_next().await {
+                if let Err(error) = ended {
+                    stage.board.borrow_mut().violation(
+                        ViolationKind::Panic,
+                        "client",
+                        None,
+                        error.to_string(),
+                    );
+                }
+            }
             Ok(())
         }
     });
@@ -195,7 +204,6 @@ fn storm(
     progress: &mut Progress<'_>,
 ) -> Result<bool, ArenaError> {
     let storm_ns = stage.trial.storm_ms * 1_000_000;
-    let end_ns = storm_ns + stage.trial.recovery_ms * 1_000_000;
     let (mut healed, mut told_ns, mut audited_ns) = (false, 0, 0);
     loop {
         let now = nanoseconds(sim.elapsed());
@@ -212,9 +220,11 @@ fn storm(
             }
         }
         let broken = !stage.board.borrow().violations.is_empty();
-        if broken || (healed && (now >= end_ns || stage.desk.borrow().all_done())) {
+        let desk = stage.desk.borrow();
+        if broken || (healed && (now >= desk.patience_ends_ns() || desk.all_done())) {
             return Ok(false);
         }
+        drop(desk);
         if now >= told_ns + PROGRESS_NS {
             told_ns = now;
             if progress(now).is_break() {
@@ -296,7 +306,12 @@ struct Seat {
 
 impl driver::Desk for Seat {
     fn next(&mut self, now: Now) -> Task {
-        match self.stage.desk.borrow().plan(self.client, now.monotonic_ns) {
+        match self
+            .stage
+            .desk
+            .borrow_mut()
+            .plan(self.client, now.monotonic_ns)
+        {
             Plan::CallAt(at_ns) => Task::CallAt { at_ns },
             Plan::Done => Task::Done,
         }

@@ -93,27 +93,32 @@ impl Weather {
         if let (Party::Node(from), Party::Node(to)) = (from, to)
             && let Some(disturbances) = self.links.get(&(from, to))
         {
-            let mut cut = false;
+            let (mut cut, mut slowed) = (false, false);
             for (fault, disturbance) in disturbances {
-                *self.met.entry(*fault).or_default() += 1;
-                match disturbance {
-                    Disturbance::Cut => cut = true,
+                let met = match disturbance {
+                    Disturbance::Cut => {
+                        cut = true;
+                        true
+                    }
                     Disturbance::Slow {
                         delay_ms_min,
                         delay_ms_max,
                     } => {
                         let range = delay_ms_min * 1_000_000..=delay_ms_max * 1_000_000;
-                        delay_ns += self
-                            .slowness
-                            .within(&[keys[0], keys[1], keys[2], u64::from(*fault)], range);
+                        let keys = [keys[0], keys[1], keys[2], u64::from(*fault)];
+                        let added_ns = self.slowness.within(&keys, range);
+                        delay_ns += added_ns;
+                        slowed |= added_ns > 0;
+                        added_ns > 0
                     }
-                }
+                };
+                *self.met.entry(*fault).or_default() += u64::from(met);
             }
             if cut {
                 self.traffic.cut += 1;
                 return Passage::Cut;
             }
-            self.traffic.slowed += 1;
+            self.traffic.slowed += u64::from(slowed);
         }
         Passage::After(delay_ns)
     }

@@ -7,7 +7,9 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
-use stormglass_checker::{Input, Judgement, Kind, Limits, Process, Register, Specification, Verdict, check, read};
+use stormglass_checker::{
+    Input, Judgement, Kind, Limits, Process, Register, Specification, Verdict, check, read,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
@@ -51,11 +53,22 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
         InputName::JepsenLog => Input::JepsenLog,
     };
     let history = read(&args.file, input).or_exit(Exit::Unreadable)?;
-    let limits = Limits { bytes: args.memory.as_u64(), time: args.budget, ..Limits::default() };
+    let limits = Limits {
+        bytes: args.memory.as_u64(),
+        time: args.budget,
+        ..Limits::default()
+    };
     let specification = Register::default();
-    let Judgement { verdict, work } = check(&specification, &history, &limits).or_exit(Exit::Unreadable)?;
-    let clients = history.events.iter().filter(|event| event.process != Process::Nemesis);
-    let operations = clients.clone().filter(|event| event.kind == Kind::Invoke).count();
+    let Judgement { verdict, work } =
+        check(&specification, &history, &limits).or_exit(Exit::Unreadable)?;
+    let clients = history
+        .events
+        .iter()
+        .filter(|event| event.process != Process::Nemesis);
+    let operations = clients
+        .clone()
+        .filter(|event| event.kind == Kind::Invoke)
+        .count();
     let ok = clients.filter(|event| event.kind == Kind::Ok).count();
     let exit = match &verdict {
         Verdict::Valid(_) if ok == 0 => Exit::Vacuous,
@@ -71,7 +84,9 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
         })?;
     }
     match format {
-        Format::Json => print_line(serde_json::to_string(&Judgement { verdict, work }).or_exit(Exit::Internal)?),
+        Format::Json => {
+            print_line(serde_json::to_string(&Judgement { verdict, work }).or_exit(Exit::Internal)?)
+        }
         Format::Human => {
             let (word, text) = match &verdict {
                 Verdict::Valid(_) if ok == 0 => ("VACUOUS", "no operation ended ok, so nothing was put to the test".to_string()),

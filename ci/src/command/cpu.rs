@@ -6,6 +6,9 @@ pub(crate) fn thread_ns() -> u64 {
     let told = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
     told.unwrap_or_else(|| {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
+        START
+            .get_or_init(std::time::Instant::now)
+            .elapsed()
+            .as_nanos() as u64
     })
 }

@@ -37,12 +37,16 @@ impl Exit {
             Exit::Interrupted,
             Exit::Internal,
             Exit::SystemFailed,
+            Exit::Unreadable,
             Exit::Violation,
             Exit::Diverged,
             Exit::Unknown,
             Exit::Vacuous,
         ];
-        order.into_iter().find(|exit| [self, other].contains(exit)).unwrap_or(self)
+        order
+            .into_iter()
+            .find(|exit| [self, other].contains(exit))
+            .unwrap_or(self)
     }
 }
 
@@ -77,14 +81,20 @@ pub(crate) trait OrExit<T> {
 
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit) -> Result<T, Failure> {
-        self.map_err(|error| Failure { exit, error: error.into() })
+        self.map_err(|error| Failure {
+            exit,
+            error: error.into(),
+        })
     }
 }
 
 impl Failure {
     /// The command line makes no sense.
     pub(crate) fn usage(text: impl std::fmt::Display) -> Failure {
-        Failure { exit: Exit::Usage, error: anyhow::anyhow!("{text}") }
+        Failure {
+            exit: Exit::Usage,
+            error: anyhow::anyhow!("{text}"),
+        }
     }
 }
 
@@ -96,10 +106,16 @@ mod tests {
     fn over_many_trials_the_worst_counts() {
         let worst = |exits: &[Exit]| exits.iter().copied().fold(Exit::Valid, Exit::or_worse);
         assert_eq!(worst(&[]), Exit::Valid);
-        assert_eq!(worst(&[Exit::Valid, Exit::Vacuous, Exit::Valid]), Exit::Vacuous);
+        assert_eq!(
+            worst(&[Exit::Valid, Exit::Vacuous, Exit::Valid]),
+            Exit::Vacuous
+        );
         assert_eq!(worst(&[Exit::Vacuous, Exit::Unknown]), Exit::Unknown);
         assert_eq!(worst(&[Exit::Unknown, Exit::Diverged]), Exit::Diverged);
         assert_eq!(worst(&[Exit::Violation, Exit::Diverged]), Exit::Violation);
-        assert_eq!(worst(&[Exit::Violation, Exit::Internal, Exit::Valid]), Exit::Internal);
+        assert_eq!(
+            worst(&[Exit::Violation, Exit::Internal, Exit::Valid]),
+            Exit::Internal
+        );
     }
 }

@@ -8,7 +8,12 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Listens for the interrupt from now on.
 pub(crate) fn listen() {
     std::thread::spawn(|| {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+        else {
+            return;
+        };
         runtime.block_on(async {
             while tokio::signal::ctrl_c().await.is_ok() {
                 if INTERRUPTED.swap(true, Ordering::Relaxed) {
@@ -22,5 +27,9 @@ pub(crate) fn listen() {
 
 /// Whether to go on.
 pub(crate) fn go_on() -> ControlFlow<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }

@@ -8,8 +8,10 @@ use stormglass_nemesis::schedule::FAULTS;
 use stormglass_workloads::workload::WORKLOADS;
 
 /// The specifications `check` judges by: the name, and what it is.
-pub(super) const MODELS: &[(&str, &str)] =
-    &[("register", "a register per key: read, write, compare-and-set; initially null")];
+pub(super) const MODELS: &[(&str, &str)] = &[(
+    "register",
+    "a register per key: read, write, compare-and-set; initially null",
+)];
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -32,16 +34,29 @@ pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> 
     match format {
         Format::Json => rows.iter().for_each(print_line),
         Format::Human => {
-            let width = rows.iter().filter_map(|row| row["name"].as_str()).map(str::len).max().unwrap_or(0);
+            let width = rows
+                .iter()
+                .filter_map(|row| row["name"].as_str())
+                .map(str::len)
+                .max()
+                .unwrap_or(0);
             for row in &rows {
-                let rest = row.as_object().into_iter().flatten().filter(|(key, _)| *key != "name");
+                let rest = row
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .filter(|(key, _)| *key != "name");
                 let rest: Vec<&str> = rest.filter_map(|(_, value)| value.as_str()).collect();
                 let name = row["name"].as_str().unwrap_or_default();
                 print_line(format!("{name:width$}  {}", rest.join("; ")));
             }
         }
     }
-    Ok(if rows.is_empty() { Exit::NothingSelected } else { Exit::Valid })
+    Ok(if rows.is_empty() {
+        Exit::NothingSelected
+    } else {
+        Exit::Valid
+    })
 }
 
 fn rows(what: What) -> Vec<Value> {

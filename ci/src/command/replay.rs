@@ -27,23 +27,39 @@ pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure
     let path = Path::new(&args.what);
     if path.is_file() {
         let trial = Trial::read(path).or_exit(Exit::Unreadable)?;
-        return run_again(args, trial, &format!("stormglass replay {}", args.what), format);
+        return run_again(
+            args,
+            trial,
+            &format!("stormglass replay {}", args.what),
+            format,
+        );
     }
     let directory = RunDirectory::open(&args.store.out, &args.what).or_exit(Exit::Unreadable)?;
     let (trial, before) = directory.load().or_exit(Exit::Unreadable)?;
-    if args.arena.is_some_and(|arena| Arena::from(arena) != trial.arena) {
+    if args
+        .arena
+        .is_some_and(|arena| Arena::from(arena) != trial.arena)
+    {
         return run_again(args, trial, &directory.replay_command(), format);
     }
     compare(&directory, &trial, &before, format)
 }
 
 /// Runs a trial as something new, with a directory of its own.
-fn run_again(args: &ReplayArgs, mut trial: Trial, command: &str, format: Format) -> Result<Exit, Failure> {
+fn run_again(
+    args: &ReplayArgs,
+    mut trial: Trial,
+    command: &str,
+    format: Format,
+) -> Result<Exit, Failure> {
     if let Some(arena) = args.arena {
         trial.arena = arena.into();
     }
     let done = run_one(&trial, &args.store.out, command).map_err(|failure| match failure.exit {
-        Exit::Usage => Failure { exit: Exit::Unreadable, ..failure },
+        Exit::Usage => Failure {
+            exit: Exit::Unreadable,
+            ..failure
+        },
         _ => failure,
     })?;
     match format {
@@ -54,14 +70,25 @@ fn run_again(args: &ReplayArgs, mut trial: Trial, command: &str, format: Format)
 }
 
 /// Runs a trial again and holds the result against what it gave before.
-fn compare(directory: &RunDirectory, trial: &Trial, before: &Run, format: Format) -> Result<Exit, Failure> {
+fn compare(
+    directory: &RunDirectory,
+    trial: &Trial,
+    before: &Run,
+    format: Format,
+) -> Result<Exit, Failure> {
     let (again, _) = simulate(trial)?;
     if again.record.interrupted {
         return Ok(Exit::Interrupted);
     }
     if before.record.interrupted {
-        let text = format!("{}: that run was interrupted, so there is nothing whole to compare with", directory.name());
-        return Err(Failure { exit: Exit::Unreadable, error: anyhow::anyhow!(text) });
+        let text = format!(
+            "{}: that run was interrupted, so there is nothing whole to compare with",
+            directory.name()
+        );
+        return Err(Failure {
+            exit: Exit::Unreadable,
+            error: anyhow::anyhow!(text),
+        });
     }
     let difference = difference(before, &again);
     let judged = judge(trial, &again).or_exit(Exit::Internal)?;
@@ -74,19 +101,30 @@ fn compare(directory: &RunDirectory, trial: &Trial, before: &Run, format: Format
             "verdict": judged.ruling,
         })),
         Format::Human => match &difference {
-            None => print_line(format!("SAME  digest {} again\n  {}", again.record.digest, judged.sentence)),
+            None => print_line(format!(
+                "SAME  digest {} again\n  {}",
+                again.record.digest, judged.sentence
+            )),
             Some(text) => print_line(format!(
                 "DIVERGED  {text}\n  The usual causes: other source or Cargo.lock, an unbiased select, a hash-ordered container, a real clock."
             )),
         },
     }
-    Ok(if difference.is_some() { Exit::Diverged } else { judged.ruling.into() })
+    Ok(if difference.is_some() {
+        Exit::Diverged
+    } else {
+        judged.ruling.into()
+    })
 }
 
 /// Where two runs of one trial first differ, if they do.
 fn difference(before: &Run, again: &Run) -> Option<String> {
     if before.record.digest != again.record.digest {
-        let same = before.record.checkpoints.iter().zip(&again.record.checkpoints);
+        let same = before
+            .record
+            .checkpoints
+            .iter()
+            .zip(&again.record.checkpoints);
         let same = same.take_while(|(before, again)| before == again).count() as u64;
         let from = same * stormglass_nemesis::observer::INPUTS_PER_CHECKPOINT + 1;
         let to = from + stormglass_nemesis::observer::INPUTS_PER_CHECKPOINT - 1;
@@ -95,7 +133,12 @@ fn difference(before: &Run, again: &Run) -> Option<String> {
             again.record.digest, before.record.digest
         ));
     }
-    let event = before.history.events.iter().zip(&again.history.events).position(|(before, again)| before != again);
+    let event = before
+        .history
+        .events
+        .iter()
+        .zip(&again.history.events)
+        .position(|(before, again)| before != again);
     let shorter = before.history.events.len().min(again.history.events.len());
     let longer = before.history.events.len().max(again.history.events.len());
     let event = event.or((shorter != longer).then_some(shorter));

@@ -21,7 +21,11 @@ pub(super) fn execute(args: &ReportArgs, format: Format) -> Result<Exit, Failure
         let summary = directory.rebuild().or_exit(Exit::Unreadable)?;
         match format {
             Format::Json => print_line(serde_json::to_string(&summary).unwrap_or_default()),
-            Format::Human => print_line(format!("{}\n  report  {}", summary.sentence, directory.page().display())),
+            Format::Human => print_line(format!(
+                "{}\n  report  {}",
+                summary.sentence,
+                directory.page().display()
+            )),
         }
         worst = worst.or_worse(summary.verdict.into());
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stormglass_impls::catalog;
 use stormglass_nemesis::arena::{self, ArenaError};
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
-use stormglass_nemesis::profile::Storm;
+use stormglass_nemesis::profile::{Storm, fewest_nodes};
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::schedule::{FAULTS, FaultKind};
 use stormglass_nemesis::trial::{Arena, Trial};
@@ -44,7 +44,7 @@ pub(crate) struct RunArgs {
     /// How long the storm lasts, in simulated time
     #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
     time: Duration,
-    /// The most operations of all clients together, before the final reads
+    /// About how many operations of all clients together, before the final reads: the same number for each client
     #[arg(long)]
     ops: Option<u64>,
     /// Plant a bug (see `list mutants`)
@@ -79,14 +79,44 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         return Ok(Exit::NothingSelected);
     }
     let last = args.seed.checked_add(args.seeds - 1);
-    let last = last.ok_or_else(|| Failure::usage("--seed and --seeds together go past the last seed"))?;
+    let last =
+        last.ok_or_else(|| Failure::usage("--seed and --seeds together go past the last seed"))?;
+    if first.schedule.is_empty() && !kinds(&args.faults)?.is_empty() {
+        eprintln!(
+            "stormglass: no fault of these kinds fits into {:?} with {} nodes; say --faults none for a calm",
+            args.time, args.nodes
+        );
+        return Ok(Exit::NothingSelected);
+    }
+    for kind in kinds(&args.faults)?
+        .into_iter()
+        .filter(|kind| args.nodes < fewest_nodes(*kind))
+    {
+        eprintln!(
+            "stormglass: {} needs {} nodes and is left out",
+            kind.name(),
+            fewest_nodes(kind)
+        );
+    }
     interrupt::listen();
     let several = args.seeds > 1;
     let mut worst = Exit::Valid;
     let mut tally = Tally::default();
     for seed in args.seed..=last {
-        let trial = if seed == args.seed { first.clone() } else { trial(args, seed)? };
-        let done = run_one(&trial, &args.store.out, &command(args, &trial))?;
+        let trial = if seed == args.seed {
+            first.clone()
+        } else {
+            trial(args, seed)?
+        };
+        let done = match run_one(&trial, &args.store.out, &command(args, &trial)) {
+            Ok(done) => done,
+            // What other seeds have shown still counts.
+            Err(failure) => {
+                eprintln!("stormglass: seed {seed}: {:#}", failure.error);
+                worst = worst.or_worse(failure.exit);
+                break;
+            }
+        };
         match format {
             Format::Json => print_line(serde_json::to_string(&done.summary).unwrap_or_default()),
             Format::Human if several => print_line(line(&done)),
@@ -130,9 +160,21 @@ pub(super) fn run_one(trial: &Trial, out: &Path, command: &str) -> Result<Done, 
         judge_cpu_ms: Some(judge_ns as f64 / 1e6),
         ..Timings::default()
     };
-    let summary = directory.write(trial, &run, &judged, &timings, command).or_exit(Exit::Internal)?;
-    let exit = if run.record.interrupted { Exit::Interrupted } else { judged.ruling.into() };
-    Ok(Done { trial: trial.clone(), judged, summary, directory, exit })
+    let summary = directory
+        .write(trial, &run, &judged, &timings, command)
+        .or_exit(Exit::Internal)?;
+    let exit = if run.record.interrupted {
+        Exit::Interrupted
+    } else {
+        judged.ruling.into()
+    };
+    Ok(Done {
+        trial: trial.clone(),
+        judged,
+        summary,
+        directory,
+        exit,
+    })
 }
 
 /// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.
@@ -150,7 +192,10 @@ pub(super) fn simulate(trial: &Trial) -> Result<(Run, u64), Failure> {
             ArenaError::LeftOut(_) => Exit::Usage,
             _ => Exit::Unreadable,
         };
-        Failure { exit, error: error.into() }
+        Failure {
+            exit,
+            error: error.into(),
+        }
     })?;
     Ok((run, cpu::thread_ns() - started_ns))
 }
@@ -201,7 +246,11 @@ fn kinds(faults: &[String]) -> Result<Vec<FaultKind>, Failure> {
         };
         let found: Vec<FaultKind> = FAULTS.iter().filter(named).map(|info| info.kind).collect();
         if found.is_empty() && name != "none" {
-            let known: Vec<&str> = FAULTS.iter().flat_map(|info| [info.name, info.family]).chain(["all", "none"]).collect();
+            let known: Vec<&str> = FAULTS
+                .iter()
+                .flat_map(|info| [info.name, info.family])
+                .chain(["all", "none"])
+                .collect();
             return Err(names::unknown("fault", name, &known));
         }
         kinds.extend(found);
@@ -213,22 +262,47 @@ fn kinds(faults: &[String]) -> Result<Vec<FaultKind>, Failure> {
 
 /// The command that makes this very trial from nothing.
 fn command(args: &RunArgs, trial: &Trial) -> String {
-    let mut words = vec!["stormglass run".to_string(), args.cluster.clone(), format!("--seed {}", trial.seed)];
+    let mut words = vec![
+        "stormglass run".to_string(),
+        args.cluster.clone(),
+        format!("--seed {}", trial.seed),
+    ];
     let mut option = |differs: bool, text: String| {
         if differs {
             words.push(text);
         }
     };
-    option(args.workload != "register", format!("--workload {}", args.workload));
-    option(args.faults != ["all"], format!("--faults {}", args.faults.join(",")));
-    option(args.arena == ArenaName::Simulator, "--arena simulator".to_string());
+    option(
+        args.workload != "register",
+        format!("--workload {}", args.workload),
+    );
+    option(
+        args.faults != ["all"],
+        format!("--faults {}", args.faults.join(",")),
+    );
+    option(
+        args.arena == ArenaName::Simulator,
+        "--arena simulator".to_string(),
+    );
     option(args.nodes != 5, format!("--nodes {}", args.nodes));
     option(args.clients != 5, format!("--clients {}", args.clients));
-    option(trial.storm_ms != 60_000, format!("--time {}ms", trial.storm_ms));
-    option(args.ops.is_some(), format!("--ops {}", args.ops.unwrap_or_default()));
-    option(args.mutant.is_some(), format!("--mutant {}", args.mutant.as_deref().unwrap_or_default()));
+    option(
+        trial.storm_ms != 60_000,
+        format!("--time {}ms", trial.storm_ms),
+    );
+    option(
+        args.ops.is_some(),
+        format!("--ops {}", args.ops.unwrap_or_default()),
+    );
+    option(
+        args.mutant.is_some(),
+        format!("--mutant {}", args.mutant.as_deref().unwrap_or_default()),
+    );
     let entries = args.entries_per_append;
-    option(entries.is_some(), format!("--entries-per-append {}", entries.unwrap_or_default()));
+    option(
+        entries.is_some(),
+        format!("--entries-per-append {}", entries.unwrap_or_default()),
+    );
     words.join(" ")
 }
 
@@ -259,17 +333,33 @@ fn line(done: &Done) -> String {
     if done.exit == Exit::Valid {
         return text;
     }
-    format!("{text}\n    {}\n    replay: {}", done.judged.sentence, done.directory.replay_command())
+    format!(
+        "{text}\n    {}\n    replay: {}",
+        done.judged.sentence,
+        done.directory.replay_command()
+    )
 }
 
 /// A single run.
 pub(super) fn paragraph(done: &Done) -> String {
-    let Done { trial, judged, summary, directory, .. } = done;
+    let Done {
+        trial,
+        judged,
+        summary,
+        directory,
+        ..
+    } = done;
     let mut text = format!("{}  {}\n", verdict(done), judged.sentence);
     for violation in &judged.violations {
-        let place = violation.node.map(|node| format!(" at {node}")).unwrap_or_default();
+        let place = violation
+            .node
+            .map(|node| format!(" at {node}"))
+            .unwrap_or_default();
         let time_s = violation.time_ns as f64 / 1e9;
-        text += &format!("  {}{place} after {time_s:.3} s: {}\n", violation.name, violation.message);
+        text += &format!(
+            "  {}{place} after {time_s:.3} s: {}\n",
+            violation.name, violation.message
+        );
     }
     if let stormglass_checker::Verdict::Invalid(evidence) = &judged.judgement.verdict {
         for line in evidence.explanation.lines() {
@@ -281,8 +371,12 @@ pub(super) fn paragraph(done: &Done) -> String {
         "  {} nodes, {} clients: {} operations, {} ok, {} fail, {} of unknown outcome\n",
         trial.nodes, trial.clients, counts.operations, counts.ok, counts.fail, counts.info
     );
-    let installed: Vec<&str> =
-        summary.coverage.iter().filter(|(_, coverage)| coverage.installed > 0).map(|(kind, _)| kind.as_str()).collect();
+    let installed: Vec<&str> = summary
+        .coverage
+        .iter()
+        .filter(|(_, coverage)| coverage.installed > 0)
+        .map(|(kind, _)| kind.as_str())
+        .collect();
     text += &format!(
         "  {} of {} faults installed{}{}\n",
         counts.faults_installed,
@@ -290,7 +384,8 @@ pub(super) fn paragraph(done: &Done) -> String {
         if installed.is_empty() { "" } else { ": " },
         installed.join(", ")
     );
-    let cpu_ms = summary.timings.simulate_cpu_ms.unwrap_or_default() + summary.timings.judge_cpu_ms.unwrap_or_default();
+    let cpu_ms = summary.timings.simulate_cpu_ms.unwrap_or_default()
+        + summary.timings.judge_cpu_ms.unwrap_or_default();
     let simulated_s = summary.simulated_ns as f64 / 1e9;
     text += &format!(
         "  {simulated_s:.1} simulated s in {:.2} CPU s, digest {}\n",
@@ -320,7 +415,11 @@ impl Tally {
             Ruling::Unknown => self.unknown += 1,
             Ruling::Vacuous => self.vacuous += 1,
         }
-        let installed = done.summary.coverage.iter().filter(|(_, coverage)| coverage.installed > 0);
+        let installed = done
+            .summary
+            .coverage
+            .iter()
+            .filter(|(_, coverage)| coverage.installed > 0);
         self.kinds.extend(installed.map(|(kind, _)| kind.clone()));
     }
 

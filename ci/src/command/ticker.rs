@@ -11,7 +11,9 @@ impl Ticker {
     pub(crate) fn start(label: String, total_ns: u64) -> Self {
         let bar = ProgressBar::new(total_ns / 1_000_000_000);
         let template = "{msg}  {wide_bar}  {pos}/{len} simulated s  {elapsed}";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         bar.set_message(label);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)

@@ -86,7 +86,10 @@ impl Machine for Cache {
                 Output::Stored
             }
             Command::Append { key, suffix } => {
-                self.entries.entry(key.clone()).or_default().push_str(suffix);
+                self.entries
+                    .entry(key.clone())
+                    .or_default()
+                    .push_str(suffix);
                 Output::Stored
             }
         }
@@ -115,19 +118,67 @@ mod tests {
         let mut cache = Cache::default();
         let key = || "k".to_string();
         assert_eq!(get(&cache, "k"), None);
-        assert_eq!(cache.apply(&Command::Put { key: key(), value: "1".into() }), Output::Stored);
-        assert_eq!(cache.apply(&Command::Append { key: key(), suffix: "2".into() }), Output::Stored);
+        assert_eq!(
+            cache.apply(&Command::Put {
+                key: key(),
+                value: "1".into()
+            }),
+            Output::Stored
+        );
+        assert_eq!(
+            cache.apply(&Command::Append {
+                key: key(),
+                suffix: "2".into()
+            }),
+            Output::Stored
+        );
         assert_eq!(get(&cache, "k").as_deref(), Some("12"));
-        let refused = Command::Cas { key: key(), expected: Some("1".into()), new: "3".into() };
+        let refused = Command::Cas {
+            key: key(),
+            expected: Some("1".into()),
+            new: "3".into(),
+        };
         assert_eq!(cache.apply(&refused), Output::Mismatch);
-        assert_eq!(get(&cache, "k").as_deref(), Some("12"), "a refused compare-and-set changes nothing");
-        let taken = Command::Cas { key: key(), expected: Some("12".into()), new: "3".into() };
+        assert_eq!(
+            get(&cache, "k").as_deref(),
+            Some("12"),
+            "a refused compare-and-set changes nothing"
+        );
+        let taken = Command::Cas {
+            key: key(),
+            expected: Some("12".into()),
+            new: "3".into(),
+        };
         assert_eq!(cache.apply(&taken), Output::Stored);
-        assert_eq!(cache.apply(&Command::Delete { key: key() }), Output::Deleted(true));
-        assert_eq!(cache.apply(&Command::Delete { key: key() }), Output::Deleted(false));
-        let absent = Command::Cas { key: key(), expected: None, new: "4".into() };
-        assert_eq!(cache.apply(&absent), Output::Stored, "absence can be compared with");
-        assert_eq!(cache.apply(&Command::Append { key: "l".into(), suffix: "x".into() }), Output::Stored);
-        assert_eq!(get(&cache, "l").as_deref(), Some("x"), "an absent key counts as empty when appended to");
+        assert_eq!(
+            cache.apply(&Command::Delete { key: key() }),
+            Output::Deleted(true)
+        );
+        assert_eq!(
+            cache.apply(&Command::Delete { key: key() }),
+            Output::Deleted(false)
+        );
+        let absent = Command::Cas {
+            key: key(),
+            expected: None,
+            new: "4".into(),
+        };
+        assert_eq!(
+            cache.apply(&absent),
+            Output::Stored,
+            "absence can be compared with"
+        );
+        assert_eq!(
+            cache.apply(&Command::Append {
+                key: "l".into(),
+                suffix: "x".into()
+            }),
+            Output::Stored
+        );
+        assert_eq!(
+            get(&cache, "l").as_deref(),
+            Some("x"),
+            "an absent key counts as empty when appended to"
+        );
     }
 }

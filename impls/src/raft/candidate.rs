@@ -13,31 +13,53 @@ impl<M: Machine> Raft<M> {
         assert!(!self.is_leader(), "a leader has no election timer");
         self.term = Term(self.term.0 + 1);
         self.vote = Some(self.id());
-        self.role = Role::Candidate { votes: BTreeSet::new() };
+        self.role = Role::Candidate {
+            votes: BTreeSet::new(),
+        };
         turn.effects.note(Fact::Campaigned { epoch: self.term.0 });
-        turn.effects.set_timer(Timer::Election, self.setup().knobs.election_timeout);
+        turn.effects
+            .set_timer(Timer::Election, self.setup().knobs.election_timeout);
         turn.held.push(Held::OwnVote(self.term));
         for peer in self.peers() {
-            self.claim(peer, Body::RequestVote { last: self.log.last() }, turn);
+            self.claim(
+                peer,
+                Body::RequestVote {
+                    last: self.log.last(),
+                },
+                turn,
+            );
         }
     }
 
     /// Answers a request for a vote. `current`: it is of this node's term; otherwise of an older one.
-    pub(super) fn answer_vote(&mut self, candidate: NodeId, current: bool, last: Position, turn: &mut Turn<'_, M>) {
-        let granted = current && (self.rules().may_grant_vote)(self.vote, candidate, self.log.last(), last);
+    pub(super) fn answer_vote(
+        &mut self,
+        candidate: NodeId,
+        current: bool,
+        last: Position,
+        turn: &mut Turn<'_, M>,
+    ) {
+        let granted =
+            current && (self.rules().may_grant_vote)(self.vote, candidate, self.log.last(), last);
         if granted {
             // A repeated request gets the same vote again, and that is no new fact.
             if self.vote.replace(candidate).is_none() {
-                turn.effects.note(Fact::Voted { epoch: self.term.0, candidate });
+                turn.effects.note(Fact::Voted {
+                    epoch: self.term.0,
+                    candidate,
+                });
             }
-            turn.effects.set_timer(Timer::Election, self.setup().knobs.election_timeout);
+            turn.effects
+                .set_timer(Timer::Election, self.setup().knobs.election_timeout);
         }
         self.claim(candidate, Body::Vote { granted }, turn);
     }
 
     /// Counts a vote of this term; with a majority, leads.
     pub(super) fn count_vote(&mut self, from: NodeId, granted: bool, turn: &mut Turn<'_, M>) {
-        let Role::Candidate { votes } = &mut self.role else { return };
+        let Role::Candidate { votes } = &mut self.role else {
+            return;
+        };
         if granted {
             votes.insert(from);
         }

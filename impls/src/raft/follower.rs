@@ -20,10 +20,19 @@ impl<M: Machine> Raft<M> {
         if !matches!(self.role, Role::Follower { leader: Some(known) } if known == leader) {
             self.follow(self.term, Some(leader), turn);
         }
-        turn.effects.set_timer(Timer::Election, self.setup().knobs.election_timeout);
+        turn.effects
+            .set_timer(Timer::Election, self.setup().knobs.election_timeout);
         if !self.log.contains(base) {
             let hint = self.log.hint(base.index);
-            self.claim(leader, Body::Rejected { base: base.index, hint, round }, turn);
+            self.claim(
+                leader,
+                Body::Rejected {
+                    base: base.index,
+                    hint,
+                    round,
+                },
+                turn,
+            );
             return;
         }
         let matched = Index(base.index.0 + entries.len() as u64);
@@ -36,9 +45,14 @@ impl<M: Machine> Raft<M> {
     /// Adds what is new. Entries that are already there stay, and so does what follows them: an old append arriving late must not
     /// shorten the log. Only an entry of another term at the same index shows that this log and what follows is wrong.
     fn take_entries(&mut self, entries: Vec<Entry<M::Command>>, turn: &mut Turn<'_, M>) {
-        let known = entries.iter().take_while(|entry| self.log.contains(entry.position)).count();
+        let known = entries
+            .iter()
+            .take_while(|entry| self.log.contains(entry.position))
+            .count();
         let new: Vec<_> = entries.into_iter().skip(known).collect();
-        let Some(first) = new.first().map(|entry| entry.position.index) else { return };
+        let Some(first) = new.first().map(|entry| entry.position.index) else {
+            return;
+        };
         if first <= self.log.last().index {
             assert!(first > self.commit, "a committed entry is never removed");
             self.log.truncate(first);

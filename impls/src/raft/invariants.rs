@@ -76,7 +76,12 @@ struct Seen {
 
 impl<M: Machine> Default for RaftWatch<M> {
     fn default() -> Self {
-        Self { leaders: BTreeMap::new(), entries: BTreeMap::new(), committed: Vec::new(), nodes: BTreeMap::new() }
+        Self {
+            leaders: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            committed: Vec::new(),
+            nodes: BTreeMap::new(),
+        }
     }
 }
 
@@ -90,7 +95,12 @@ impl<M: Machine> Watch for RaftWatch<M> {
         self.monotonic_term(node, raft)
     }
 
-    fn stepped(&mut self, node: NodeId, member: &dyn Member, effects: &[Effect<Erased>]) -> Result<(), Broken> {
+    fn stepped(
+        &mut self,
+        node: NodeId,
+        member: &dyn Member,
+        effects: &[Effect<Erased>],
+    ) -> Result<(), Broken> {
         let raft = core::<M>(member);
         for effect in effects {
             match effect {
@@ -119,13 +129,19 @@ impl<M: Machine> Watch for RaftWatch<M> {
     }
 
     fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
-        let nodes: Vec<(NodeId, &Raft<M>)> = members.iter().map(|(node, member)| (*node, core::<M>(*member))).collect();
+        let nodes: Vec<(NodeId, &Raft<M>)> = members
+            .iter()
+            .map(|(node, member)| (*node, core::<M>(*member)))
+            .collect();
         self.audit_nodes(&nodes)
     }
 }
 
 fn core<M: Machine>(member: &dyn Member) -> &Raft<M> {
-    member.as_any().downcast_ref().expect("a Raft watch is shown Raft nodes")
+    member
+        .as_any()
+        .downcast_ref()
+        .expect("a Raft watch is shown Raft nodes")
 }
 
 fn broken(invariant: &'static str, message: String) -> Result<(), Broken> {
@@ -133,7 +149,10 @@ fn broken(invariant: &'static str, message: String) -> Result<(), Broken> {
 }
 
 fn incomplete<M: Machine>(node: NodeId, raft: &Raft<M>, missing: Position) -> Result<(), Broken> {
-    let text = format!("{node} leads in term {} without the committed entry {missing:?}", raft.term());
+    let text = format!(
+        "{node} leads in term {} without the committed entry {missing:?}",
+        raft.term()
+    );
     broken("leader-completeness", text)
 }
 
@@ -145,29 +164,54 @@ impl<M: Machine> RaftWatch<M> {
         }
         match self.leaders.insert(raft.term(), node) {
             Some(before) if before == node => Ok(()),
-            Some(before) => broken("election-safety", format!("{before} and {node} both lead in term {}", raft.term())),
+            Some(before) => broken(
+                "election-safety",
+                format!("{before} and {node} both lead in term {}", raft.term()),
+            ),
             None => self.leader_completeness(node, raft),
         }
     }
 
     /// By log matching, a log that holds the last of those entries holds all before it.
     fn leader_completeness(&self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let earlier = self.committed.iter().rfind(|committed| committed.term < raft.term());
+        let earlier = self
+            .committed
+            .iter()
+            .rfind(|committed| committed.term < raft.term());
         match earlier {
-            Some(last) if !raft.log().contains(last.position) => incomplete(node, raft, last.position),
+            Some(last) if !raft.log().contains(last.position) => {
+                incomplete(node, raft, last.position)
+            }
             _ => Ok(()),
         }
     }
 
     /// `entries` are new in the log of `node`. They may be gone from it by the end of the same step, but they were there.
-    fn log_matching(&mut self, node: NodeId, raft: &Raft<M>, entries: &[Entry<M::Command>]) -> Result<(), Broken> {
-        let Some(first) = entries.first() else { return Ok(()) };
-        let mut before = raft.log().position(first.position.index.previous()).unwrap_or_default().term;
+    fn log_matching(
+        &mut self,
+        node: NodeId,
+        raft: &Raft<M>,
+        entries: &[Entry<M::Command>],
+    ) -> Result<(), Broken> {
+        let Some(first) = entries.first() else {
+            return Ok(());
+        };
+        let mut before = raft
+            .log()
+            .position(first.position.index.previous())
+            .unwrap_or_default()
+            .term;
         for entry in entries {
             let held = (before, entry.payload.clone());
-            let known = self.entries.entry(entry.position).or_insert_with(|| held.clone());
+            let known = self
+                .entries
+                .entry(entry.position)
+                .or_insert_with(|| held.clone());
             if *known != held {
-                let text = format!("{node} holds at {:?} {held:?}, elsewhere it is {known:?} (term before, content)", entry.position);
+                let text = format!(
+                    "{node} holds at {:?} {held:?}, elsewhere it is {known:?} (term before, content)",
+                    entry.position
+                );
                 return broken("log-matching", text);
             }
             before = entry.position.term;
@@ -181,10 +225,16 @@ impl<M: Machine> RaftWatch<M> {
         let from = std::mem::replace(&mut seen.commit, raft.commit());
         for entry in &raft.log().after(from)[..(raft.commit().0 - from.0) as usize] {
             match self.committed.get(entry.position.index.0 as usize - 1) {
-                None => self.committed.push(Committed { position: entry.position, term: raft.term() }),
+                None => self.committed.push(Committed {
+                    position: entry.position,
+                    term: raft.term(),
+                }),
                 Some(known) if known.position == entry.position => {}
                 Some(Committed { position, .. }) => {
-                    let text = format!("{node} applied the entry {:?} where {position:?} was applied", entry.position);
+                    let text = format!(
+                        "{node} applied the entry {:?} where {position:?} was applied",
+                        entry.position
+                    );
                     return broken("state-machine-safety", text);
                 }
             }
@@ -196,15 +246,28 @@ impl<M: Machine> RaftWatch<M> {
         let seen = self.nodes.entry(node).or_default();
         let before = std::mem::replace(&mut seen.term, raft.term());
         if raft.term() < before {
-            return broken("monotonic-term", format!("the term of {node} fell from {before} to {}", raft.term()));
+            return broken(
+                "monotonic-term",
+                format!("the term of {node} fell from {before} to {}", raft.term()),
+            );
         }
         Ok(())
     }
 
     fn monotonic_commit(&self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let before = self.nodes.get(&node).map(|seen| seen.commit).unwrap_or_default();
+        let before = self
+            .nodes
+            .get(&node)
+            .map(|seen| seen.commit)
+            .unwrap_or_default();
         if raft.commit() < before {
-            return broken("monotonic-commit", format!("the commit index of {node} fell from {before} to {}", raft.commit()));
+            return broken(
+                "monotonic-commit",
+                format!(
+                    "the commit index of {node} fell from {before} to {}",
+                    raft.commit()
+                ),
+            );
         }
         Ok(())
     }
@@ -214,20 +277,35 @@ impl<M: Machine> RaftWatch<M> {
         for (at, (node, raft)) in nodes.iter().enumerate() {
             for (other, peer) in &nodes[..at] {
                 if raft.is_leader() && peer.is_leader() && raft.term() == peer.term() {
-                    return broken("election-safety", format!("{other} and {node} both lead in term {}", raft.term()));
+                    return broken(
+                        "election-safety",
+                        format!("{other} and {node} both lead in term {}", raft.term()),
+                    );
                 }
                 let (mine, theirs) = (raft.log().after(Index(0)), peer.log().after(Index(0)));
-                let agreed = mine.iter().zip(theirs).rposition(|(mine, theirs)| mine.position == theirs.position);
+                let agreed = mine
+                    .iter()
+                    .zip(theirs)
+                    .rposition(|(mine, theirs)| mine.position == theirs.position);
                 let agreed = agreed.map_or(0, |last| last + 1);
                 if mine[..agreed] != theirs[..agreed] {
-                    return broken("log-matching", format!("{other} and {node} differ below their common entry {agreed}"));
+                    return broken(
+                        "log-matching",
+                        format!("{other} and {node} differ below their common entry {agreed}"),
+                    );
                 }
                 let applied = raft.commit().min(peer.commit()).0 as usize;
                 if mine[..applied] != theirs[..applied] {
-                    return broken("state-machine-safety", format!("{other} and {node} applied different entries up to {applied}"));
+                    return broken(
+                        "state-machine-safety",
+                        format!("{other} and {node} applied different entries up to {applied}"),
+                    );
                 }
             }
-            let mut earlier = self.committed.iter().filter(|committed| committed.term < raft.term());
+            let mut earlier = self
+                .committed
+                .iter()
+                .filter(|committed| committed.term < raft.term());
             let missing = earlier.find(|committed| !raft.log().contains(committed.position));
             if let (true, Some(missing)) = (raft.is_leader(), missing) {
                 return incomplete(*node, raft, missing.position);

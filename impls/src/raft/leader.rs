@@ -45,7 +45,11 @@ impl<M: Machine> Raft<M> {
     /// Won the election. The first entry of a term is a no-op: it commits what earlier terms left (dissertation 6.4, step 1).
     pub(super) fn lead(&mut self, turn: &mut Turn<'_, M>) {
         let next = self.log.last().index.next();
-        let fresh = Progress { next, matched: Index(0), round: Round(0) };
+        let fresh = Progress {
+            next,
+            matched: Index(0),
+            round: Round(0),
+        };
         self.role = Role::Leader(Leader {
             progress: self.peers().map(|peer| (peer, fresh)).collect(),
             durable: Index(0),
@@ -54,7 +58,8 @@ impl<M: Machine> Raft<M> {
         });
         turn.effects.note(Fact::BecameLeader { epoch: self.term.0 });
         turn.effects.cancel_timer(Timer::Election);
-        turn.effects.set_timer(Timer::Heartbeat, heartbeat_interval(self.setup()));
+        turn.effects
+            .set_timer(Timer::Heartbeat, heartbeat_interval(self.setup()));
         self.append(Payload::Noop, turn);
     }
 
@@ -67,7 +72,8 @@ impl<M: Machine> Raft<M> {
         turn: &mut Turn<'_, M>,
     ) {
         if let Some(output) = self.sessions.answered(client, request_id) {
-            turn.effects.reply(client, request_id, Answer::Done(output.clone()));
+            turn.effects
+                .reply(client, request_id, Answer::Done(output.clone()));
             return;
         }
         let same = |entry: &Entry<M::Command>| match &entry.payload {
@@ -77,7 +83,14 @@ impl<M: Machine> Raft<M> {
         if self.log.after(self.commit).iter().any(same) {
             return; // Its answer comes when it commits.
         }
-        self.append(Payload::Command(Submission { client, request_id, command }), turn);
+        self.append(
+            Payload::Command(Submission {
+                client,
+                request_id,
+                command,
+            }),
+            turn,
+        );
     }
 
     /// Takes a read: it begins a round, and is served when a majority has answered that round.
@@ -88,11 +101,18 @@ impl<M: Machine> Raft<M> {
         query: M::Query,
         turn: &mut Turn<'_, M>,
     ) {
-        let Role::Leader(leader) = &mut self.role else { return };
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
         leader.round = Round(leader.round.0 + 1);
         let round = leader.round;
         leader.reads.retain(|read| read.client != client);
-        leader.reads.push(PendingRead { client, request_id, query, round });
+        leader.reads.push(PendingRead {
+            client,
+            request_id,
+            query,
+            round,
+        });
         self.peers().for_each(|peer| self.send_append(peer, turn));
         self.serve_reads(turn);
     }
@@ -102,14 +122,23 @@ impl<M: Machine> Raft<M> {
         if !self.is_leader() {
             return;
         }
-        turn.effects.set_timer(Timer::Heartbeat, heartbeat_interval(self.setup()));
+        turn.effects
+            .set_timer(Timer::Heartbeat, heartbeat_interval(self.setup()));
         self.peers().for_each(|peer| self.send_append(peer, turn));
     }
 
     /// A peer holds the log up to `matched`.
-    pub(super) fn accepted(&mut self, from: NodeId, matched: Index, round: Round, turn: &mut Turn<'_, M>) {
+    pub(super) fn accepted(
+        &mut self,
+        from: NodeId,
+        matched: Index,
+        round: Round,
+        turn: &mut Turn<'_, M>,
+    ) {
         let last = self.log.last().index;
-        let Some(progress) = self.progress_of(from) else { return };
+        let Some(progress) = self.progress_of(from) else {
+            return;
+        };
         assert!(matched <= last, "a follower accepts what its leader has");
         progress.matched = progress.matched.max(matched);
         progress.next = progress.next.max(matched.next());
@@ -132,7 +161,9 @@ impl<M: Machine> Raft<M> {
         turn: &mut Turn<'_, M>,
     ) {
         let resume = self.log.resume(hint);
-        let Some(progress) = self.progress_of(from) else { return };
+        let Some(progress) = self.progress_of(from) else {
+            return;
+        };
         progress.round = progress.round.max(round);
         let stale = base <= progress.matched || base >= progress.next;
         if !stale {
@@ -146,7 +177,9 @@ impl<M: Machine> Raft<M> {
 
     /// The leader's own log is durable up to here.
     pub(super) fn own_copy(&mut self, last: Index, turn: &mut Turn<'_, M>) {
-        let Role::Leader(leader) = &mut self.role else { return };
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
         leader.durable = leader.durable.max(last);
         self.advance_commit(turn);
         self.serve_reads(turn);
@@ -160,7 +193,10 @@ impl<M: Machine> Raft<M> {
     }
 
     fn append(&mut self, payload: Payload<M::Command>, turn: &mut Turn<'_, M>) {
-        let position = Position { index: self.log.last().index.next(), term: self.term };
+        let position = Position {
+            index: self.log.last().index.next(),
+            term: self.term,
+        };
         let entry = Entry { position, payload };
         self.log.push(entry.clone());
         turn.writes.push(Write::Append(vec![entry]));
@@ -172,26 +208,66 @@ impl<M: Machine> Raft<M> {
     /// base, and the leader goes back.
     fn send_append(&mut self, peer: NodeId, turn: &mut Turn<'_, M>) {
         let limit = self.setup().knobs.entries_per_append_max;
-        let Role::Leader(leader) = &mut self.role else { return };
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
         let round = leader.round;
-        let progress = leader.progress.get_mut(&peer).expect("a leader tracks every peer");
-        assert!(progress.next > progress.matched, "what a peer holds is not sent again");
-        let base = self.log.position(progress.next.previous()).expect("a leader has what it sends");
-        let entries: Vec<_> = self.log.after(base.index).iter().take(limit).cloned().collect();
+        let progress = leader
+            .progress
+            .get_mut(&peer)
+            .expect("a leader tracks every peer");
+        assert!(
+            progress.next > progress.matched,
+            "what a peer holds is not sent again"
+        );
+        let base = self
+            .log
+            .position(progress.next.previous())
+            .expect("a leader has what it sends");
+        let entries: Vec<_> = self
+            .log
+            .after(base.index)
+            .iter()
+            .take(limit)
+            .cloned()
+            .collect();
         progress.next = Index(progress.next.0 + entries.len() as u64);
-        self.send(peer, Body::Append { base, entries, commit: self.commit, round }, turn);
+        self.send(
+            peer,
+            Body::Append {
+                base,
+                entries,
+                commit: self.commit,
+                round,
+            },
+            turn,
+        );
     }
 
     /// Commits what a majority holds durably, as far as the rule allows.
     fn advance_commit(&mut self, turn: &mut Turn<'_, M>) {
-        let Role::Leader(leader) = &self.role else { return };
-        let copies = || leader.progress.values().map(|progress| progress.matched).chain([leader.durable]);
+        let Role::Leader(leader) = &self.role else {
+            return;
+        };
+        let copies = || {
+            leader
+                .progress
+                .values()
+                .map(|progress| progress.matched)
+                .chain([leader.durable])
+        };
         let may_commit = |index: &Index| {
-            let entry = self.log.position(*index).expect("what was accepted is there");
+            let entry = self
+                .log
+                .position(*index)
+                .expect("what was accepted is there");
             let replicas = copies().filter(|copy| copy >= index).count();
             (self.rules().may_commit)(entry.term, self.term, replicas, self.nodes())
         };
-        let commit = copies().filter(|copy| *copy > self.commit).filter(may_commit).max();
+        let commit = copies()
+            .filter(|copy| *copy > self.commit)
+            .filter(may_commit)
+            .max();
         if let Some(commit) = commit {
             self.commit_to(commit, turn);
         }
@@ -201,18 +277,29 @@ impl<M: Machine> Raft<M> {
     fn serve_reads(&mut self, turn: &mut Turn<'_, M>) {
         let rules = *self.rules();
         let nodes = self.nodes();
-        let committed = self.log.position(self.commit).expect("a committed entry is in the log");
-        let Role::Leader(leader) = &mut self.role else { return };
+        let committed = self
+            .log
+            .position(self.commit)
+            .expect("a committed entry is in the log");
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
         if leader.reads.is_empty() || !(rules.knows_read_index)(committed.term, self.term) {
             return;
         }
-        let Leader { progress, reads, .. } = leader;
+        let Leader {
+            progress, reads, ..
+        } = leader;
         reads.retain(|read| {
-            let answered = progress.values().filter(|progress| progress.round >= read.round).count();
+            let answered = progress
+                .values()
+                .filter(|progress| progress.round >= read.round)
+                .count();
             let served = (rules.may_serve_read)(answered + 1, nodes);
             if served {
                 let output = self.sessions.query(&read.query);
-                turn.effects.reply(read.client, read.request_id, Answer::Done(output));
+                turn.effects
+                    .reply(read.client, read.request_id, Answer::Done(output));
             }
             !served
         });

@@ -13,7 +13,9 @@ pub struct Log<C> {
 
 impl<C> Default for Log<C> {
     fn default() -> Self {
-        Self { entries: Vec::new() }
+        Self {
+            entries: Vec::new(),
+        }
     }
 }
 
@@ -26,7 +28,10 @@ impl<C> Debug for Log<C> {
 impl<C: Clone> Log<C> {
     /// Where the log ends; `0@0` when it is empty.
     pub fn last(&self) -> Position {
-        self.entries.last().map(|entry| entry.position).unwrap_or_default()
+        self.entries
+            .last()
+            .map(|entry| entry.position)
+            .unwrap_or_default()
     }
 
     /// The entry at an index.
@@ -56,8 +61,14 @@ impl<C: Clone> Log<C> {
     /// Adds an entry at the end.
     pub fn push(&mut self, entry: Entry<C>) {
         let last = self.last();
-        assert!(entry.position.index == last.index.next(), "a log has no gap");
-        assert!(entry.position.term >= last.term, "terms never fall along a log");
+        assert!(
+            entry.position.index == last.index.next(),
+            "a log has no gap"
+        );
+        assert!(
+            entry.position.term >= last.term,
+            "terms never fall along a log"
+        );
         self.entries.push(entry);
     }
 
@@ -69,16 +80,26 @@ impl<C: Clone> Log<C> {
     /// What to tell a leader whose base this log does not have.
     pub fn hint(&self, base: Index) -> Hint {
         let Some(refused) = self.position(base) else {
-            return Hint { term: None, index: self.last().index.next() };
+            return Hint {
+                term: None,
+                index: self.last().index.next(),
+            };
         };
-        Hint { term: Some(refused.term), index: self.first_of_term(refused.term) }
+        Hint {
+            term: Some(refused.term),
+            index: self.first_of_term(refused.term),
+        }
     }
 
     /// Where a leader with this log goes on after a hint: behind its own last entry of the hinted term, if it has one, and else at
     /// the first index the follower has of that term. Terms are skipped as a whole.
     pub fn resume(&self, hint: Hint) -> Index {
-        let Some(term) = hint.term else { return hint.index };
-        let after = self.entries.partition_point(|entry| entry.position.term <= term);
+        let Some(term) = hint.term else {
+            return hint.index;
+        };
+        let after = self
+            .entries
+            .partition_point(|entry| entry.position.term <= term);
         match after.checked_sub(1).map(|at| self.entries[at].position) {
             Some(position) if position.term == term => position.index.next(),
             _ => hint.index,
@@ -86,7 +107,11 @@ impl<C: Clone> Log<C> {
     }
 
     fn first_of_term(&self, term: Term) -> Index {
-        Index(self.entries.partition_point(|entry| entry.position.term < term) as u64 + 1)
+        Index(
+            self.entries
+                .partition_point(|entry| entry.position.term < term) as u64
+                + 1,
+        )
     }
 }
 
@@ -103,7 +128,11 @@ pub struct RaftDisk<C> {
 
 impl<C> Default for RaftDisk<C> {
     fn default() -> Self {
-        Self { term: Term::default(), vote: None, log: Log::default() }
+        Self {
+            term: Term::default(),
+            vote: None,
+            log: Log::default(),
+        }
     }
 }
 
@@ -112,7 +141,9 @@ impl<C: Data> Disk<Write<C>> for RaftDisk<C> {
         match write {
             Write::HardState { term, vote } => (self.term, self.vote) = (*term, *vote),
             Write::Truncate { from } => self.log.truncate(*from),
-            Write::Append(entries) => entries.iter().for_each(|entry| self.log.push(entry.clone())),
+            Write::Append(entries) => entries
+                .iter()
+                .for_each(|entry| self.log.push(entry.clone())),
         }
     }
 }

@@ -157,20 +157,37 @@ impl<C> Debug for Message<C> {
             Body::RequestVote { last } => write!(f, "RequestVote last={last:?}"),
             Body::Vote { granted: true } => write!(f, "Vote granted"),
             Body::Vote { granted: false } => write!(f, "Vote refused"),
-            Body::Append { base, entries, commit, round } => {
+            Body::Append {
+                base,
+                entries,
+                commit,
+                round,
+            } => {
                 write!(f, "Append base={base:?} {entries:?} commit={commit}")?;
-                if *round > Round(0) { write!(f, " round={round}") } else { Ok(()) }
+                if *round > Round(0) {
+                    write!(f, " round={round}")
+                } else {
+                    Ok(())
+                }
             }
             Body::Accepted { matched, round } => {
                 write!(f, "Accepted matched={matched}")?;
-                if *round > Round(0) { write!(f, " round={round}") } else { Ok(()) }
+                if *round > Round(0) {
+                    write!(f, " round={round}")
+                } else {
+                    Ok(())
+                }
             }
             Body::Rejected { base, hint, round } => {
                 write!(f, "Rejected base={base} hint={}", hint.index)?;
                 if let Some(term) = hint.term {
                     write!(f, "@{term}")?;
                 }
-                if *round > Round(0) { write!(f, " round={round}") } else { Ok(()) }
+                if *round > Round(0) {
+                    write!(f, " round={round}")
+                } else {
+                    Ok(())
+                }
             }
         }
     }
@@ -217,7 +234,10 @@ impl<C> Debug for Write<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Write::HardState { term, vote: None } => write!(f, "term={term}"),
-            Write::HardState { term, vote: Some(vote) } => write!(f, "term={term} vote={vote}"),
+            Write::HardState {
+                term,
+                vote: Some(vote),
+            } => write!(f, "term={term} vote={vote}"),
             Write::Truncate { from } => write!(f, "truncate from={from}"),
             Write::Append(entries) => write!(f, "append {entries:?}"),
         }

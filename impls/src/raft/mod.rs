@@ -57,12 +57,14 @@ pub mod rules;
 
 pub use log::{Log, RaftDisk};
 
-use crate::contract::{Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary};
+use crate::contract::{
+    Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
+};
 use crate::machine::Machine;
 use crate::session::{Ask, Sessions};
 use crate::system::{Reference, Setup};
 use leader::Leader;
-use message::{Body, Index, Message, Payload, Position, Term, Timer, Write};
+use message::{Body, Index, Message, Payload, Position, Round, Term, Timer, Write};
 use rules::Rules;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{self, Debug};
@@ -152,8 +154,14 @@ impl<M: Machine> Node for Raft<M> {
     type Config = Setup;
     type Disk = RaftDisk<M::Command>;
 
-    fn boot(setup: &Setup, disk: RaftDisk<M::Command>, _: Now, effects: &mut Effects<Self>) -> Self {
-        let rules = mutants::rules(setup.mutant.as_deref()).expect("a setup names a mutant of its system");
+    fn boot(
+        setup: &Setup,
+        disk: RaftDisk<M::Command>,
+        _: Now,
+        effects: &mut Effects<Self>,
+    ) -> Self {
+        let rules =
+            mutants::rules(setup.mutant.as_deref()).expect("a setup names a mutant of its system");
         effects.set_timer(Timer::Election, setup.knobs.election_timeout);
         Self {
             fixed: Fixed(Arc::new((setup.clone(), rules))),
@@ -169,19 +177,37 @@ impl<M: Machine> Node for Raft<M> {
 
     fn step(&mut self, _: Now, input: Input<Self>, effects: &mut Effects<Self>) {
         let before = (self.term, self.vote);
-        let mut turn = Turn { effects, before, writes: Vec::new(), held: Vec::new() };
+        let mut turn = Turn {
+            effects,
+            before,
+            writes: Vec::new(),
+            held: Vec::new(),
+        };
         match input {
             Input::Deliver { from, message } => self.deliver(from, message, &mut turn),
             Input::TimerFired(Timer::Election) => self.stand_for_election(&mut turn),
             Input::TimerFired(Timer::Heartbeat) => self.heartbeat(&mut turn),
-            Input::Request { client, request_id, body } => match (&self.role, body) {
-                (Role::Leader(_), Ask::Command(command)) => self.propose(client, request_id, command, &mut turn),
-                (Role::Leader(_), Ask::Query(query)) => self.take_read(client, request_id, query, &mut turn),
+            Input::Request {
+                client,
+                request_id,
+                body,
+            } => match (&self.role, body) {
+                (Role::Leader(_), Ask::Command(command)) => {
+                    self.propose(client, request_id, command, &mut turn)
+                }
+                (Role::Leader(_), Ask::Query(query)) => {
+                    self.take_read(client, request_id, query, &mut turn)
+                }
                 _ => turn.effects.reply(client, request_id, self.refusal()),
             },
             Input::Persisted => {
-                let durable = self.outstanding.pop_front().expect("a completion answers an outstanding persist");
-                durable.into_iter().for_each(|held| self.let_go(held, &mut turn));
+                let durable = self
+                    .outstanding
+                    .pop_front()
+                    .expect("a completion answers an outstanding persist");
+                durable
+                    .into_iter()
+                    .for_each(|held| self.let_go(held, &mut turn));
             }
             // Raft assumes nothing of its links, and a client's session outlives its connection.
             Input::LinkUp(_) | Input::LinkDown(_) | Input::ClientGone(_) => {}
@@ -247,16 +273,34 @@ impl<M: Machine> Raft<M> {
         let current = term == self.term;
         match body {
             Body::RequestVote { last } => self.answer_vote(from, current, last, turn),
-            Body::Append { base, entries, commit, round } if current => {
+            Body::Append {
+                base,
+                entries,
+                commit,
+                round,
+            } if current => {
                 self.take_append(from, base, entries, commit, round, turn);
             }
-            Body::Append { base, round, .. } => {
-                let hint = self.log.hint(base.index);
-                self.claim(from, Body::Rejected { base: base.index, hint, round }, turn);
+            Body::Append { base, .. } => {
+                // Rounds are counted within a leadership. This one is over; its rounds must confirm nothing in a later one.
+                let (hint, round) = (self.log.hint(base.index), Round(0));
+                self.claim(
+                    from,
+                    Body::Rejected {
+                        base: base.index,
+                        hint,
+                        round,
+                    },
+                    turn,
+                );
             }
             Body::Vote { granted } if current => self.count_vote(from, granted, turn),
-            Body::Accepted { matched, round } if current => self.accepted(from, matched, round, turn),
-            Body::Rejected { base, hint, round } if current => self.rejected(from, base, hint, round, turn),
+            Body::Accepted { matched, round } if current => {
+                self.accepted(from, matched, round, turn)
+            }
+            Body::Rejected { base, hint, round } if current => {
+                self.rejected(from, base, hint, round, turn)
+            }
             Body::Vote { .. } | Body::Accepted { .. } | Body::Rejected { .. } => {}
         }
     }
@@ -269,12 +313,16 @@ impl<M: Machine> Raft<M> {
         }
         let led = std::mem::replace(&mut self.role, Role::Follower { leader });
         if let Role::Leader(leader) = led {
-            turn.effects.note(Fact::SteppedDown { epoch: turn.before.0.0 });
+            turn.effects.note(Fact::SteppedDown {
+                epoch: turn.before.0.0,
+            });
             turn.effects.cancel_timer(Timer::Heartbeat);
-            turn.effects.set_timer(Timer::Election, self.setup().knobs.election_timeout);
+            turn.effects
+                .set_timer(Timer::Election, self.setup().knobs.election_timeout);
             let refusal = self.refusal();
             for read in leader.reads {
-                turn.effects.reply(read.client, read.request_id, refusal.clone());
+                turn.effects
+                    .reply(read.client, read.request_id, refusal.clone());
             }
         }
     }
@@ -290,26 +338,50 @@ impl<M: Machine> Raft<M> {
     /// Moves the commit index forward, and applies what that commits. A leader tells the clients.
     fn commit_to(&mut self, commit: Index, turn: &mut Turn<'_, M>) {
         assert!(commit >= self.commit, "what is committed stays committed");
-        assert!(commit <= self.log.last().index, "only what is there can be committed");
+        assert!(
+            commit <= self.log.last().index,
+            "only what is there can be committed"
+        );
         while self.commit < commit {
             self.commit = self.commit.next();
-            let entry = self.log.get(self.commit).expect("a committed entry is in the log");
-            let Payload::Command(submission) = &entry.payload else { continue };
+            let entry = self
+                .log
+                .get(self.commit)
+                .expect("a committed entry is in the log");
+            let Payload::Command(submission) = &entry.payload else {
+                continue;
+            };
             let output = self.sessions.apply(submission);
             if let (Role::Leader(_), Some(output)) = (&self.role, output) {
-                turn.effects.reply(submission.client, submission.request_id, Answer::Done(output));
+                turn.effects.reply(
+                    submission.client,
+                    submission.request_id,
+                    Answer::Done(output),
+                );
             }
         }
     }
 
     /// Sends what claims nothing durable.
     fn send(&self, to: NodeId, body: Body<M::Command>, turn: &mut Turn<'_, M>) {
-        turn.effects.send(to, Message { term: self.term, body });
+        turn.effects.send(
+            to,
+            Message {
+                term: self.term,
+                body,
+            },
+        );
     }
 
     /// Sends what claims something durable, once it is.
     fn claim(&self, to: NodeId, body: Body<M::Command>, turn: &mut Turn<'_, M>) {
-        turn.held.push(Held::Send { to, message: Message { term: self.term, body } });
+        turn.held.push(Held::Send {
+            to,
+            message: Message {
+                term: self.term,
+                body,
+            },
+        });
     }
 
     fn let_go(&mut self, held: Held<M::Command>, turn: &mut Turn<'_, M>) {
@@ -327,7 +399,13 @@ impl<M: Machine> Raft<M> {
             if (self.term, self.vote) != turn.before {
                 turn.before = (self.term, self.vote);
                 let vote = (self.rules().vote_to_persist)(self.vote);
-                turn.writes.insert(0, Write::HardState { term: self.term, vote });
+                turn.writes.insert(
+                    0,
+                    Write::HardState {
+                        term: self.term,
+                        vote,
+                    },
+                );
             }
             let held = std::mem::take(&mut turn.held);
             if !turn.writes.is_empty() {
@@ -342,7 +420,8 @@ impl<M: Machine> Raft<M> {
             if held.is_empty() {
                 return;
             }
-            held.into_iter().for_each(|held| self.let_go(held, &mut turn));
+            held.into_iter()
+                .for_each(|held| self.let_go(held, &mut turn));
         }
     }
 }
@@ -351,7 +430,9 @@ impl<M: Machine> Raft<M> {
 impl<M: Machine> Debug for Raft<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.role {
-            Role::Follower { leader: Some(leader) } => write!(f, "follower of {leader}")?,
+            Role::Follower {
+                leader: Some(leader),
+            } => write!(f, "follower of {leader}")?,
             Role::Follower { leader: None } => write!(f, "follower")?,
             Role::Candidate { votes } => write!(f, "candidate votes={votes:?}")?,
             Role::Leader(_) => write!(f, "leader")?,
@@ -382,5 +463,8 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
 
 /// How often a leader lets itself be heard.
 fn heartbeat_interval(setup: &Setup) -> DelayRange {
-    DelayRange::from_ms(setup.knobs.heartbeat_interval_ms, setup.knobs.heartbeat_interval_ms)
+    DelayRange::from_ms(
+        setup.knobs.heartbeat_interval_ms,
+        setup.knobs.heartbeat_interval_ms,
+    )
 }

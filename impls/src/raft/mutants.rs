@@ -30,11 +30,18 @@ pub fn rules(mutant: Option<&str>) -> Option<Rules> {
     let paper = Rules::PAPER;
     Some(match mutant {
         None => paper,
-        Some("raft/vote-not-persisted") => Rules { vote_to_persist: |_| None, ..paper },
-        Some("raft/read-without-quorum") => Rules { may_serve_read: |_, _| true, ..paper },
-        Some("raft/commit-old-term") => {
-            Rules { may_commit: |_, _, replicas, nodes| replicas > nodes / 2, ..paper }
-        }
+        Some("raft/vote-not-persisted") => Rules {
+            vote_to_persist: |_| None,
+            ..paper
+        },
+        Some("raft/read-without-quorum") => Rules {
+            may_serve_read: |_, _| true,
+            ..paper
+        },
+        Some("raft/commit-old-term") => Rules {
+            may_commit: |_, _, replicas, nodes| replicas > nodes / 2,
+            ..paper
+        },
         Some(_) => return None,
     })
 }
@@ -46,7 +53,11 @@ mod tests {
     #[test]
     fn every_listed_mutant_can_be_planted() {
         for mutant in MUTANTS {
-            assert!(rules(Some(mutant.id)).is_some(), "{} is listed but has no rules", mutant.id);
+            assert!(
+                rules(Some(mutant.id)).is_some(),
+                "{} is listed but has no rules",
+                mutant.id
+            );
         }
         assert!(rules(Some("raft/no-such")).is_none());
     }

@@ -10,7 +10,8 @@ use crate::contract::NodeId;
 #[derive(Clone, Copy)]
 pub struct Rules {
     /// See [`may_grant_vote`].
-    pub may_grant_vote: fn(vote: Option<NodeId>, candidate: NodeId, own: Position, candidates: Position) -> bool,
+    pub may_grant_vote:
+        fn(vote: Option<NodeId>, candidate: NodeId, own: Position, candidates: Position) -> bool,
     /// See [`wins_election`].
     pub wins_election: fn(votes: usize, nodes: usize) -> bool,
     /// See [`vote_to_persist`].
@@ -40,7 +41,12 @@ impl Rules {
 
 /// A node votes for at most one candidate a term, first come first served, and only for one whose log is at least as up to date as its
 /// own: the later last term wins, and among equal terms the longer log (Raft 5.2, 5.4.1).
-pub fn may_grant_vote(vote: Option<NodeId>, candidate: NodeId, own: Position, candidates: Position) -> bool {
+pub fn may_grant_vote(
+    vote: Option<NodeId>,
+    candidate: NodeId,
+    own: Position,
+    candidates: Position,
+) -> bool {
     let free = vote.is_none_or(|given| given == candidate);
     free && (candidates.term, candidates.index) >= (own.term, own.index)
 }

@@ -58,9 +58,19 @@ pub(crate) struct Selection {
 
 impl Cluster {
     /// Boots all nodes.
-    pub(crate) fn new(system: Rc<dyn System>, nodes: u8, knobs: Knobs, mutant: Option<&str>) -> Self {
+    pub(crate) fn new(
+        system: Rc<dyn System>,
+        nodes: u8,
+        knobs: Knobs,
+        mutant: Option<&str>,
+    ) -> Self {
         let place = |id| Place {
-            setup: Setup { id, nodes, knobs: knobs.clone(), mutant: mutant.map(str::to_string) },
+            setup: Setup {
+                id,
+                nodes,
+                knobs: knobs.clone(),
+                mutant: mutant.map(str::to_string),
+            },
             member: None,
             disk: system.blank_disk(),
             outstanding: VecDeque::new(),
@@ -69,15 +79,27 @@ impl Cluster {
         };
         let places = NodeId::all(nodes).map(|id| (id, place(id))).collect();
         let (watch, cuts, trace) = (system.watch(), BTreeSet::new(), String::new());
-        let mut cluster = Self { system, watch, nodes: places, flights: Vec::new(), cuts, trace };
+        let mut cluster = Self {
+            system,
+            watch,
+            nodes: places,
+            flights: Vec::new(),
+            cuts,
+            trace,
+        };
         NodeId::all(nodes).for_each(|node| cluster.boot(node));
         cluster
     }
 
     /// The node of that name.
     pub(crate) fn node(&self, name: &str) -> Result<NodeId, Fault> {
-        let number = name.strip_prefix('n').and_then(|number| number.parse().ok()).map(NodeId);
-        number.filter(|node| self.nodes.contains_key(node)).ok_or(format!("{name} is no node of this cluster"))
+        let number = name
+            .strip_prefix('n')
+            .and_then(|number| number.parse().ok())
+            .map(NodeId);
+        number
+            .filter(|node| self.nodes.contains_key(node))
+            .ok_or(format!("{name} is no node of this cluster"))
     }
 
     /// The trace since the last call.
@@ -91,7 +113,10 @@ impl Cluster {
         let timers = &self.place(node).timers;
         let Some(fired) = timers.get(timer).cloned() else {
             let set: Vec<_> = timers.keys().map(String::as_str).collect();
-            return Err(format!("{node} does not wait for {timer}, but for: {}", set.join(" ")));
+            return Err(format!(
+                "{node} does not wait for {timer}, but for: {}",
+                set.join(" ")
+            ));
         };
         self.step(node, format!("{node} {timer}"), Input::TimerFired(fired));
         Ok(())
@@ -108,7 +133,15 @@ impl Cluster {
     ) -> Result<(), Fault> {
         self.must_be_up(node)?;
         let head = format!("{node} ← {client} {request_id} {text}");
-        self.step(node, head, Input::Request { client, request_id, body });
+        self.step(
+            node,
+            head,
+            Input::Request {
+                client,
+                request_id,
+                body,
+            },
+        );
         Ok(())
     }
 
@@ -127,7 +160,11 @@ impl Cluster {
 
     /// Rounds until nothing is in flight.
     pub(crate) fn stabilize(&mut self) -> Result<(), Fault> {
-        let everything = Selection { from: None, to: Vec::new(), count: usize::MAX };
+        let everything = Selection {
+            from: None,
+            to: Vec::new(),
+            count: usize::MAX,
+        };
         for _ in 0..100 {
             if self.flights.is_empty() {
                 return Ok(());
@@ -140,14 +177,24 @@ impl Cluster {
     /// What is in flight is lost.
     pub(crate) fn drop_flights(&mut self, selection: &Selection) -> Result<(), Fault> {
         let lost = self.take_flights(selection)?;
-        lost.into_iter().for_each(|flight| self.say_lost("", &flight));
+        lost.into_iter()
+            .for_each(|flight| self.say_lost("", &flight));
         Ok(())
     }
 
     /// What is in flight gets a copy behind it.
     pub(crate) fn duplicate(&mut self, from: NodeId, to: NodeId) -> Result<(), Fault> {
-        let selection = Selection { from: Some(from), to: vec![to], count: usize::MAX };
-        let copies: Vec<_> = self.flights.iter().filter(|flight| selection.covers(flight)).cloned().collect();
+        let selection = Selection {
+            from: Some(from),
+            to: vec![to],
+            count: usize::MAX,
+        };
+        let copies: Vec<_> = self
+            .flights
+            .iter()
+            .filter(|flight| selection.covers(flight))
+            .cloned()
+            .collect();
         if copies.is_empty() {
             return Err(format!("nothing is in flight from {from} to {to}"));
         }
@@ -168,7 +215,10 @@ impl Cluster {
     pub(crate) fn persist(&mut self, node: NodeId) -> Result<(), Fault> {
         self.must_be_up(node)?;
         let place = self.place_mut(node);
-        let writes = place.outstanding.pop_front().ok_or(format!("{node} writes nothing"))?;
+        let writes = place
+            .outstanding
+            .pop_front()
+            .ok_or(format!("{node} writes nothing"))?;
         writes.iter().for_each(|write| place.disk.apply(write));
         self.step(node, format!("{node} durable"), Input::Persisted);
         Ok(())
@@ -177,15 +227,29 @@ impl Cluster {
     /// A node goes down. Of its writes under way, the first `keep` are durable.
     pub(crate) fn crash(&mut self, node: NodeId, keep: usize) -> Result<(), Fault> {
         self.must_be_up(node)?;
-        let writes: Vec<_> = self.place(node).outstanding.iter().flatten().cloned().collect();
+        let writes: Vec<_> = self
+            .place(node)
+            .outstanding
+            .iter()
+            .flatten()
+            .cloned()
+            .collect();
         if keep > writes.len() {
-            return Err(format!("{node} has no {keep} writes under way, but {}", writes.len()));
+            return Err(format!(
+                "{node} has no {keep} writes under way, but {}",
+                writes.len()
+            ));
         }
         self.say(format_args!("{node} crashes"));
         for (at, write) in writes.iter().enumerate() {
-            self.say(format_args!("  {node} disk {} {write:?}", if at < keep { "keeps" } else { "loses" }));
+            self.say(format_args!(
+                "  {node} disk {} {write:?}",
+                if at < keep { "keeps" } else { "loses" }
+            ));
         }
-        writes[..keep].iter().for_each(|write| self.place_mut(node).disk.apply(write));
+        writes[..keep]
+            .iter()
+            .for_each(|write| self.place_mut(node).disk.apply(write));
         self.go_down(node);
         Ok(())
     }
@@ -201,11 +265,19 @@ impl Cluster {
 
     /// Cuts these nodes off from the others. What is in flight between them is lost.
     pub(crate) fn partition(&mut self, side: &BTreeSet<NodeId>) -> Result<(), Fault> {
-        let others: Vec<_> = self.nodes.keys().copied().filter(|node| !side.contains(node)).collect();
+        let others: Vec<_> = self
+            .nodes
+            .keys()
+            .copied()
+            .filter(|node| !side.contains(node))
+            .collect();
         if side.is_empty() || others.is_empty() {
             return Err("a partition has two sides".to_string());
         }
-        for pair in side.iter().flat_map(|node| others.iter().map(|other| pair(*node, *other))) {
+        for pair in side
+            .iter()
+            .flat_map(|node| others.iter().map(|other| pair(*node, *other)))
+        {
             if self.cuts.insert(pair) {
                 self.unlink(pair.0, pair.1);
             }
@@ -222,16 +294,27 @@ impl Cluster {
 
     /// The states of these nodes, or of all.
     pub(crate) fn status(&mut self, nodes: &[NodeId]) {
-        let all = self.nodes.keys().copied().filter(|node| nodes.is_empty() || nodes.contains(node));
+        let all = self
+            .nodes
+            .keys()
+            .copied()
+            .filter(|node| nodes.is_empty() || nodes.contains(node));
         for node in all.collect::<Vec<_>>() {
-            let state = self.place(node).member.as_ref().map_or("down".to_string(), |member| member.describe());
+            let state = self
+                .place(node)
+                .member
+                .as_ref()
+                .map_or("down".to_string(), |member| member.describe());
             self.say(format_args!("{node} {state}"));
         }
     }
 
     /// The invariants in their whole-state form.
     pub(crate) fn audit(&mut self) {
-        let up = self.nodes.iter().filter_map(|(node, place)| Some((*node, place.member.as_deref()?)));
+        let up = self
+            .nodes
+            .iter()
+            .filter_map(|(node, place)| Some((*node, place.member.as_deref()?)));
         match self.watch.audit(&up.collect::<Vec<_>>()) {
             Ok(()) => self.say("every invariant holds"),
             Err(broken) => self.say_broken(&broken),
@@ -251,7 +334,11 @@ impl Cluster {
     }
 
     fn must_be_up(&self, node: NodeId) -> Result<(), Fault> {
-        if self.is_up(node) { Ok(()) } else { Err(format!("{node} is down")) }
+        if self.is_up(node) {
+            Ok(())
+        } else {
+            Err(format!("{node} is down"))
+        }
     }
 
     /// Whether what one node sends can reach another.
@@ -262,7 +349,9 @@ impl Cluster {
     fn boot(&mut self, node: NodeId) {
         let mut effects = Effects::default();
         let place = self.nodes.get(&node).expect("names were looked up");
-        let member = self.system.boot(&place.setup, &*place.disk, Now::default(), &mut effects);
+        let member = self
+            .system
+            .boot(&place.setup, &*place.disk, Now::default(), &mut effects);
         self.say(format_args!("{node} boots as {}", member.describe()));
         let verdict = self.watch.booted(node, &*member);
         self.place_mut(node).member = Some(member);
@@ -287,12 +376,20 @@ impl Cluster {
         if let Input::TimerFired(timer) = &input {
             place.timers.remove(&format!("{timer:?}"));
         }
-        let member = place.member.as_mut().expect("only a node that is up makes a step");
+        let member = place
+            .member
+            .as_mut()
+            .expect("only a node that is up makes a step");
         let mut effects = Effects::default();
-        let outcome = catch_unwind(AssertUnwindSafe(|| member.step(Now::default(), input, &mut effects)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            member.step(Now::default(), input, &mut effects)
+        }));
         if let Err(panic) = outcome {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_string();
+            let text = text
+                .or(panic.downcast_ref::<&str>().copied())
+                .unwrap_or("without a word")
+                .to_string();
             self.say(format_args!("PANIC {node}: {text}"));
             return self.go_down(node);
         }
@@ -303,8 +400,12 @@ impl Cluster {
 
     /// Ends the writes under way, oldest first, unless they are held.
     fn settle(&mut self, node: NodeId) {
-        while self.is_up(node) && !self.place(node).holds && !self.place(node).outstanding.is_empty() {
-            self.persist(node).expect("a node that is up and writes can end a write");
+        while self.is_up(node)
+            && !self.place(node).holds
+            && !self.place(node).outstanding.is_empty()
+        {
+            self.persist(node)
+                .expect("a node that is up and writes can end a write");
         }
     }
 
@@ -313,7 +414,11 @@ impl Cluster {
         for effect in effects.drain() {
             match effect {
                 Effect::Send { to, message } => {
-                    let flight = Flight { from: node, to, message };
+                    let flight = Flight {
+                        from: node,
+                        to,
+                        message,
+                    };
                     if self.hears(node, to) {
                         self.say(format_args!("  {node} → {to} {:?}", flight.message));
                         self.flights.push(flight);
@@ -331,15 +436,26 @@ impl Cluster {
                     self.place_mut(node).outstanding.push_back(writes);
                 }
                 Effect::SetTimer { timer, .. } => {
-                    self.place_mut(node).timers.insert(format!("{timer:?}"), timer);
+                    self.place_mut(node)
+                        .timers
+                        .insert(format!("{timer:?}"), timer);
                 }
                 Effect::CancelTimer(timer) => {
                     self.place_mut(node).timers.remove(&format!("{timer:?}"));
                 }
-                Effect::Reply { client, request_id, answer } => {
-                    self.say(format_args!("  {client} {request_id} ← {node} {}", notation::answer(&answer)));
+                Effect::Reply {
+                    client,
+                    request_id,
+                    answer,
+                } => {
+                    self.say(format_args!(
+                        "  {client} {request_id} ← {node} {}",
+                        notation::answer(&answer)
+                    ));
                 }
-                Effect::Notify { client, event } => self.say(format_args!("  {client} ← {node} {event:?}")),
+                Effect::Notify { client, event } => {
+                    self.say(format_args!("  {client} ← {node} {event:?}"))
+                }
                 Effect::Note(fact) => self.say(format_args!("  {}", notation::fact(node, fact))),
             }
         }
@@ -347,7 +463,11 @@ impl Cluster {
         if !timers.iter().copied().eq(set.iter().map(String::as_str)) {
             let text = format!(
                 "  {node} waits for {}",
-                if timers.is_empty() { "nothing".into() } else { timers.join(" and ") }
+                if timers.is_empty() {
+                    "nothing".into()
+                } else {
+                    timers.join(" and ")
+                }
             );
             self.say(text);
         }
@@ -359,26 +479,55 @@ impl Cluster {
         place.member = None;
         place.outstanding.clear();
         place.timers.clear();
-        let lost = self.flights.extract_if(.., |flight| flight.to == node).collect::<Vec<_>>();
+        let lost = self
+            .flights
+            .extract_if(.., |flight| flight.to == node)
+            .collect::<Vec<_>>();
         lost.iter().for_each(|flight| self.say_lost("  ", flight));
         let others = NodeId::all(self.place(node).setup.nodes).filter(|other| *other != node);
-        others.for_each(|other| self.tell(other, format!("{other} hears that {node} is gone"), Input::LinkDown(node)));
+        others.for_each(|other| {
+            self.tell(
+                other,
+                format!("{other} hears that {node} is gone"),
+                Input::LinkDown(node),
+            )
+        });
     }
 
     /// Two nodes are connected, if both are up and nothing cuts them.
     fn link(&mut self, one: NodeId, other: NodeId) {
         if self.hears(one, other) && self.hears(other, one) {
-            self.tell(one, format!("{one} is linked to {other}"), Input::LinkUp(other));
-            self.tell(other, format!("{other} is linked to {one}"), Input::LinkUp(one));
+            self.tell(
+                one,
+                format!("{one} is linked to {other}"),
+                Input::LinkUp(other),
+            );
+            self.tell(
+                other,
+                format!("{other} is linked to {one}"),
+                Input::LinkUp(one),
+            );
         }
     }
 
     /// The connection of two nodes breaks, and what is in flight on it is lost.
     fn unlink(&mut self, one: NodeId, other: NodeId) {
-        let lost = self.flights.extract_if(.., |flight| pair(flight.from, flight.to) == pair(one, other));
-        lost.collect::<Vec<_>>().iter().for_each(|flight| self.say_lost("", flight));
-        self.tell(one, format!("{one} hears that {other} is gone"), Input::LinkDown(other));
-        self.tell(other, format!("{other} hears that {one} is gone"), Input::LinkDown(one));
+        let lost = self.flights.extract_if(.., |flight| {
+            pair(flight.from, flight.to) == pair(one, other)
+        });
+        lost.collect::<Vec<_>>()
+            .iter()
+            .for_each(|flight| self.say_lost("", flight));
+        self.tell(
+            one,
+            format!("{one} hears that {other} is gone"),
+            Input::LinkDown(other),
+        );
+        self.tell(
+            other,
+            format!("{other} hears that {one} is gone"),
+            Input::LinkDown(one),
+        );
     }
 
     /// Tells a node, if it is up, of a link. The line of the input is there only if the node does something: many protocols do not.
@@ -402,7 +551,11 @@ impl Cluster {
             taken
         };
         let taken: Vec<_> = self.flights.extract_if(.., wanted).collect();
-        if taken.is_empty() { Err("nothing is in flight".to_string()) } else { Ok(taken) }
+        if taken.is_empty() {
+            Err("nothing is in flight".to_string())
+        } else {
+            Ok(taken)
+        }
     }
 
     fn judge(&mut self, verdict: Result<(), Broken>) {
@@ -420,13 +573,17 @@ impl Cluster {
     }
 
     fn say_lost(&mut self, indent: &str, flight: &Flight) {
-        self.say(format_args!("{indent}{} ↛ {} {:?}", flight.from, flight.to, flight.message));
+        self.say(format_args!(
+            "{indent}{} ↛ {} {:?}",
+            flight.from, flight.to, flight.message
+        ));
     }
 }
 
 impl Selection {
     fn covers(&self, flight: &Flight) -> bool {
-        self.from.is_none_or(|from| flight.from == from) && (self.to.is_empty() || self.to.contains(&flight.to))
+        self.from.is_none_or(|from| flight.from == from)
+            && (self.to.is_empty() || self.to.contains(&flight.to))
     }
 }
 

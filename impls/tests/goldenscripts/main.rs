@@ -44,16 +44,31 @@ use stormglass_impls::system::System;
 
 /// The scripts of a system lie in its protocol's folder: those of `raft-cache` in `src/raft/scripts`.
 fn folder(system: &dyn System) -> PathBuf {
-    let protocol = system.name().split('-').next().expect("a split has a first part");
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(protocol).join("scripts")
+    let protocol = system
+        .name()
+        .split('-')
+        .next()
+        .expect("a split has a first part");
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(protocol)
+        .join("scripts")
 }
 
 /// The names of the files, or else of the directories, in a folder, sorted.
 fn names(folder: &Path, files: bool) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let entries = entries.map(|entry| entry.expect("a folder can be listed"));
     let wanted = entries.filter(|entry| entry.path().is_file() == files);
-    wanted.map(|entry| entry.file_name().into_string().expect("names are plain text")).collect()
+    wanted
+        .map(|entry| {
+            entry
+                .file_name()
+                .into_string()
+                .expect("names are plain text")
+        })
+        .collect()
 }
 
 /// Runs the commands of one file. What it gives is that file anew, with the traces of this run.
@@ -68,13 +83,24 @@ fn compare(trace: &str, kept: &Path) -> Result<(), String> {
     if std::env::var("UPDATE_GOLDENFILES").is_ok_and(|value| value == "1") {
         return std::fs::write(kept, trace).map_err(|error| format!("{}: {error}", kept.display()));
     }
-    let old = std::fs::read_to_string(kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+    let old =
+        std::fs::read_to_string(kept).map_err(|error| format!("{}: {error}", kept.display()))?;
     if old == trace {
         return Ok(());
     }
-    let same = old.lines().zip(trace.lines()).take_while(|(old, new)| old == new).count();
+    let same = old
+        .lines()
+        .zip(trace.lines())
+        .take_while(|(old, new)| old == new)
+        .count();
     let line = |text: &str| text.lines().nth(same).unwrap_or("(the end)").to_string();
-    Err(format!("{}:{}: kept\n    {}\nnow\n    {}", kept.display(), same + 1, line(&old), line(trace)))
+    Err(format!(
+        "{}:{}: kept\n    {}\nnow\n    {}",
+        kept.display(),
+        same + 1,
+        line(&old),
+        line(trace)
+    ))
 }
 
 /// The lines of a script's traces: what stands between a `---` and the next blank line.
@@ -88,7 +114,12 @@ fn traced(script: &str) -> impl Iterator<Item = &str> {
 }
 
 fn assert_none(failures: Vec<String>) {
-    assert!(failures.is_empty(), "{} failed; UPDATE_GOLDENFILES=1 rewrites\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failed; UPDATE_GOLDENFILES=1 rewrites\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -102,9 +133,12 @@ fn every_script_gives_its_trace() {
             failures.extend(
                 run(&system, None, &script)
                     .and_then(|trace| {
-                        let sound = !traced(&trace)
-                            .any(|line| line.trim().starts_with("BROKEN") || line.trim().starts_with("PANIC"));
-                        sound.then_some(()).ok_or(format!("{}: breaks an invariant", script.display()))?;
+                        let sound = !traced(&trace).any(|line| {
+                            line.trim().starts_with("BROKEN") || line.trim().starts_with("PANIC")
+                        });
+                        sound
+                            .then_some(())
+                            .ok_or(format!("{}: breaks an invariant", script.display()))?;
                         compare(&trace, &script)
                     })
                     .err(),
@@ -121,31 +155,58 @@ fn every_mutant_has_a_scenario_that_shows_its_harm() {
     let mut failures = Vec::new();
     for system in catalog::systems() {
         let folder = folder(&*system).join("mutants");
-        let name_of =
-            |id: &'static str| id.split_once('/').expect("a mutant's id has a protocol and a name").1.to_string();
-        let mutants: BTreeSet<String> = system.mutants().iter().map(|mutant| name_of(mutant.id)).collect();
-        assert_eq!(names(&folder, false), mutants, "{}: one folder a mutant", folder.display());
+        let name_of = |id: &'static str| {
+            id.split_once('/')
+                .expect("a mutant's id has a protocol and a name")
+                .1
+                .to_string()
+        };
+        let mutants: BTreeSet<String> = system
+            .mutants()
+            .iter()
+            .map(|mutant| name_of(mutant.id))
+            .collect();
+        assert_eq!(
+            names(&folder, false),
+            mutants,
+            "{}: one folder a mutant",
+            folder.display()
+        );
         for mutant in system.mutants() {
-            let [correct, mutated] = ["correct", "mutant"].map(|file| folder.join(name_of(mutant.id)).join(file));
+            let [correct, mutated] =
+                ["correct", "mutant"].map(|file| folder.join(name_of(mutant.id)).join(file));
             failures.extend(show_harm(&system, mutant.id, &correct, &mutated).err());
         }
     }
     assert_none(failures);
 }
 
-fn show_harm(system: &Rc<dyn System>, mutant: &str, correct: &Path, mutated: &Path) -> Result<(), String> {
+fn show_harm(
+    system: &Rc<dyn System>,
+    mutant: &str,
+    correct: &Path,
+    mutated: &Path,
+) -> Result<(), String> {
     let sound = run(system, None, correct)?;
     let harmed = run(system, Some(mutant), correct)?;
     compare(&sound, correct)?;
     compare(&harmed, mutated)?;
     let harm = sound.lines().find_map(|line| line.strip_prefix("# Harm: "));
-    let harm = harm.ok_or(format!("{}: no line says `# Harm: ..`", correct.display()))?.trim();
+    let harm = harm
+        .ok_or(format!("{}: no line says `# Harm: ..`", correct.display()))?
+        .trim();
     let shows = |script: &str| traced(script).any(|line| line.trim() == harm);
     if shows(&sound) {
-        return Err(format!("{}: the correct rules do the harm: {harm}", correct.display()));
+        return Err(format!(
+            "{}: the correct rules do the harm: {harm}",
+            correct.display()
+        ));
     }
     if !shows(&harmed) {
-        return Err(format!("{}: {mutant} does no harm: {harm}", mutated.display()));
+        return Err(format!(
+            "{}: {mutant} does no harm: {harm}",
+            mutated.display()
+        ));
     }
     Ok(())
 }
@@ -156,31 +217,70 @@ fn commands_that_make_no_sense_are_refused() {
         ("deliver", "the first command is `cluster`"),
         ("cluster nodes=0", "a cluster has 1 to 9 nodes, not 0"),
         ("cluster nodes=many", "nodes=many is not a number"),
-        ("cluster nodes=3\ncluster nodes=3", "there is a cluster already"),
+        (
+            "cluster nodes=3\ncluster nodes=3",
+            "there is a cluster already",
+        ),
         ("cluster nodes=3\njump n1", "no such command: jump"),
-        ("cluster nodes=3\nfire n4 election", "n4 is no node of this cluster"),
-        ("cluster nodes=3\nfire one election", "one is no node of this cluster"),
+        (
+            "cluster nodes=3\nfire n4 election",
+            "n4 is no node of this cluster",
+        ),
+        (
+            "cluster nodes=3\nfire one election",
+            "one is no node of this cluster",
+        ),
         ("cluster nodes=3\nfire n1", "which timer?"),
-        ("cluster nodes=3\nfire n1 heartbeat", "n1 does not wait for heartbeat, but for: election"),
-        ("cluster nodes=3\nfire n1 election now", "unexpected argument 'now'"),
+        (
+            "cluster nodes=3\nfire n1 heartbeat",
+            "n1 does not wait for heartbeat, but for: election",
+        ),
+        (
+            "cluster nodes=3\nfire n1 election now",
+            "unexpected argument 'now'",
+        ),
         ("cluster nodes=3\ncrash n1\nfire n1 election", "n1 is down"),
         ("cluster nodes=3\ncrash n1\ncrash n1", "n1 is down"),
-        ("cluster nodes=3\ncrash n1 keep=1", "n1 has no 1 writes under way, but 0"),
+        (
+            "cluster nodes=3\ncrash n1 keep=1",
+            "n1 has no 1 writes under way, but 0",
+        ),
         ("cluster nodes=3\nrestart n1", "n1 is up"),
         ("cluster nodes=3\npersist n1", "n1 writes nothing"),
-        ("cluster nodes=3\ndisk n1 spin", "a disk can hold or release, not spin"),
-        ("cluster nodes=3\nduplicate n1 n2", "nothing is in flight from n1 to n2"),
+        (
+            "cluster nodes=3\ndisk n1 spin",
+            "a disk can hold or release, not spin",
+        ),
+        (
+            "cluster nodes=3\nduplicate n1 n2",
+            "nothing is in flight from n1 to n2",
+        ),
         ("cluster nodes=3\ndrop", "nothing is in flight"),
         ("cluster nodes=3\nput n1 k", "what is put where? put n1 k=v"),
-        ("cluster nodes=3\nput n1 k=v client=alice", "alice is no client: they are c1, c2 and so on"),
+        (
+            "cluster nodes=3\nput n1 k=v client=alice",
+            "alice is no client: they are c1, c2 and so on",
+        ),
         ("cluster nodes=3\nretry n1", "c1 has asked nothing yet"),
-        ("cluster nodes=3\nget n1 k\nretry n1 request=2", "c1 has asked no request 2"),
-        ("cluster nodes=3\npartition n1 n2 n3", "a partition has two sides"),
+        (
+            "cluster nodes=3\nget n1 k\nretry n1 request=2",
+            "c1 has asked no request 2",
+        ),
+        (
+            "cluster nodes=3\npartition n1 n2 n3",
+            "a partition has two sides",
+        ),
     ];
     let system = catalog::systems().remove(0);
     for (commands, expected) in cases {
-        let error = generate(&mut Script::new(system.clone(), None), &format!("{commands}\n---\n"));
+        let error = generate(
+            &mut Script::new(system.clone(), None),
+            &format!("{commands}\n---\n"),
+        );
         let error = error.expect_err(commands).to_string();
-        assert!(error.ends_with(&format!(": {expected}")), "{commands:?} says {error:?}, not {expected:?}");
+        assert!(
+            error.ends_with(&format!(": {expected}")),
+            "{commands:?} says {error:?}, not {expected:?}"
+        );
     }
 }

@@ -19,8 +19,12 @@ pub(crate) fn fact(node: NodeId, fact: Fact) -> String {
 pub(crate) fn answer(answer: &Answer<Parcel>) -> String {
     match answer {
         Answer::Done(reply) => format!("Done({reply:?})"),
-        Answer::Refused(Refusal::NotLeader { leader: Some(leader) }) => format!("Refused(not the leader: {leader} is)"),
-        Answer::Refused(Refusal::NotLeader { leader: None }) => "Refused(not the leader)".to_string(),
+        Answer::Refused(Refusal::NotLeader {
+            leader: Some(leader),
+        }) => format!("Refused(not the leader: {leader} is)"),
+        Answer::Refused(Refusal::NotLeader { leader: None }) => {
+            "Refused(not the leader)".to_string()
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn visit(stage: Rc<Stage>, id: u32, nodes: Vec<String>) {
     let mut client = make(start);
     loop {
         // The plan is taken out first: the desk is not held over a wait.
-        let plan = stage.desk.borrow().plan(id, stage.now_ns());
+        let plan = stage.desk.borrow_mut().plan(id, stage.now_ns());
         let Plan::CallAt(at_ns) = plan else {
             return;
         };

@@ -154,11 +154,10 @@ impl<'t> Simulation<'t> {
     fn run(&mut self, progress: &mut Progress<'_>) {
         let mut told_ns = 0;
         let storm_ns = self.trial.storm_ms * 1_000_000;
-        let end_ns = storm_ns + self.trial.recovery_ms * 1_000_000;
         loop {
             let event_ns = self.agenda.next_ns().unwrap_or(u64::MAX);
             let cue_ns = match self.healed {
-                true => end_ns,
+                true => self.desk.patience_ends_ns(),
                 false => self.conductor.next_ns().unwrap_or(u64::MAX).min(storm_ns),
             };
             if cue_ns <= event_ns {
@@ -333,6 +332,9 @@ impl<'t> Simulation<'t> {
             .for_each(|write| host.disk.apply(write));
         host.life += 1;
         host.timers.clear();
+        // What the old life was still writing holds nothing up in the next.
+        self.arrivals
+            .remove(&(Party::Node(node), Party::Node(node)));
         for peer in NodeId::all(self.trial.nodes) {
             if self.nodes[peer.index()].member.is_some() {
                 self.step(peer, Input::LinkDown(node));

@@ -171,7 +171,7 @@ fn a_calm_and_empty_test_is_no_pass() {
     let out = tempfile::tempdir().unwrap();
     let chaos = |faults: &str| chaos(Reads::Majority, out.path()).faults(faults).seeds([1]);
     let idle = chaos("none")
-        .time(Duration::from_millis(200))
+        .time(Duration::from_millis(40))
         .run()
         .unwrap_err();
     let idle = failure(idle);
