@@ -370,6 +370,126 @@ fn a_run_directory_that_is_gone_or_half_written_is_named() {
     );
 }
 
+/// Numbers that would stop the simulated clock, overflow it or take all memory are refused by name, and faults that make no sense too.
+#[test]
+fn a_trial_with_absurd_numbers_is_refused_by_field() {
+    let place = Place::new();
+    expect(&place.run("run raft-cache --time 4s --arena simulator"), 0);
+    let trial: serde_json::Value =
+        serde_json::from_str(&text(&place.latest().join("trial.json"))).unwrap();
+    let set = |path: &[&str], value: serde_json::Value| {
+        let mut changed = trial.clone();
+        let (last, way) = path.split_last().unwrap();
+        let target = way.iter().fold(&mut changed, |at, key| &mut at[*key]);
+        target[*last] = value;
+        changed
+    };
+    let huge = serde_json::json!(1_u64 << 63);
+    let crash = |id: u32, nodes: &[u8]| serde_json::json!({"id": id, "action": {"power_blip": {"nodes": nodes}}, "when": {"at_ms": 1000}, "lasts_ms": 10});
+    let zero = serde_json::json!(0);
+    let cases = [
+        (
+            set(&["patience", "attempt_timeout_ms"], zero.clone()),
+            "attempt_timeout_ms",
+        ),
+        (
+            set(&["patience", "deadline_ms"], huge.clone()),
+            "deadline_ms",
+        ),
+        (
+            set(&["knobs", "heartbeat_interval_ms"], huge.clone()),
+            "heartbeat_interval_ms",
+        ),
+        (
+            set(
+                &["knobs", "election_timeout", "max_ns"],
+                serde_json::json!(u64::MAX),
+            ),
+            "election_timeout",
+        ),
+        (
+            set(&["network", "delay_us_max"], huge.clone()),
+            "delay_us_max",
+        ),
+        (
+            set(&["workload", "keys"], serde_json::json!(u32::MAX)),
+            "keys",
+        ),
+        (set(&["tick_ms"], serde_json::json!(3)), "tick_ms divides"),
+        (set(&["storm_ms"], zero), "storm_ms"),
+        (set(&["nodes"], serde_json::json!(255)), "nodes"),
+        (
+            set(
+                &["schedule"],
+                serde_json::json!([crash(1, &[1]), crash(1, &[2])]),
+            ),
+            "fault 1: id",
+        ),
+        (
+            set(&["schedule"], serde_json::json!([crash(4, &[])])),
+            "fault 4: nodes: no node",
+        ),
+        (
+            set(&["schedule"], serde_json::json!([crash(4, &[2, 2])])),
+            "n2 is named twice",
+        ),
+        (
+            set(&["schedule"], serde_json::json!([crash(4, &[9])])),
+            "there is no n9",
+        ),
+        (set(&["cluster"], serde_json::json!("raft")), "raft-cache"),
+        (
+            set(&["mutant"], serde_json::json!("raft/none")),
+            "raft/none",
+        ),
+        (set(&["surprise"], serde_json::json!(1)), "surprise"),
+    ];
+    for (trial, named) in cases {
+        fs::write(place.path().join("absurd.json"), trial.to_string()).unwrap();
+        let refused = place.run("replay absurd.json");
+        expect(&refused, 65);
+        assert!(err(&refused).contains(named), "{named}: {}", err(&refused));
+    }
+}
+
+#[test]
+fn more_clients_than_keys_are_served_to_the_end() {
+    let place = Place::new();
+    for arena in ["turmoil", "simulator"] {
+        expect(
+            &place.run(&format!(
+                "run raft-cache --clients 40 --seeds 2 --faults none --time 3s --arena {arena}"
+            )),
+            0,
+        );
+    }
+}
+
+#[test]
+fn faults_that_fit_nowhere_are_no_silent_calm() {
+    let place = Place::new();
+    for line in [
+        "run raft-cache --time 1s --faults crash",
+        "run raft-cache --nodes 3 --faults partition-ring",
+    ] {
+        let run = place.run(line);
+        expect(&run, 4);
+        assert!(
+            err(&run).contains("no fault of these kinds fits"),
+            "{}",
+            err(&run)
+        );
+    }
+    let run = place
+        .run("run raft-cache --nodes 3 --time 5s --faults partition-ring,crash --arena simulator");
+    expect(&run, 0);
+    assert!(
+        err(&run).contains("partition-ring needs 4 nodes"),
+        "{}",
+        err(&run)
+    );
+}
+
 #[test]
 fn a_replay_that_differs_says_where_and_exits_5() {
     let place = Place::new();

@@ -33,8 +33,8 @@ pub(crate) struct Told<'a> {
     pub(crate) run: &'a Run,
     pub(crate) judged: &'a Judged,
     pub(crate) summary: &'a RunSummary,
-    /// The command that replays the directory.
-    pub(crate) replay: &'a str,
+    /// The command that replays the directory; none for a cluster that only its own tests can start.
+    pub(crate) replay: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -250,8 +250,8 @@ fn scene<'a>(told: &Told<'a>) -> Scene<'a> {
 }
 
 fn commands(told: &Told<'_>) -> Vec<String> {
-    let mut commands = vec![visible(told.replay)];
-    if told.summary.command != told.replay && !told.summary.command.is_empty() {
+    let mut commands: Vec<_> = told.replay.map(visible).into_iter().collect();
+    if Some(told.summary.command.as_str()) != told.replay && !told.summary.command.is_empty() {
         commands.push(visible(&told.summary.command));
     }
     commands

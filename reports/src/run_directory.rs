@@ -344,12 +344,14 @@ impl RunDirectory {
         command: &str,
     ) -> Result<RunSummary, ReportError> {
         let summary = RunSummary::new(&self.name, trial, &run.record, judged, timings, command);
+        let replay = self.replay_command();
+        let known = stormglass_impls::catalog::system(&trial.cluster).is_some();
         let told = page::Told {
             trial,
             run,
             judged,
             summary: &summary,
-            replay: &self.replay_command(),
+            replay: known.then_some(replay.as_str()),
         };
         let plots = plots::plots(trial, run)?;
         let page = page::render(&told, &plots)?;

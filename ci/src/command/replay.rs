@@ -1,7 +1,7 @@
 //! `stormglass replay`: a run or a trial once more.
 
 use super::exit::OrExit;
-use super::run::{self, ArenaName, run_one, simulate};
+use super::run::{self, ArenaName, Keep, run_one, simulate};
 use super::{Exit, Failure, Format, Store, interrupt, print_line};
 use clap::Args;
 use serde_json::json;
@@ -55,13 +55,16 @@ fn run_again(
     if let Some(arena) = args.arena {
         trial.arena = arena.into();
     }
-    let done = run_one(&trial, &args.store.out, command).map_err(|failure| match failure.exit {
-        Exit::Usage => Failure {
-            exit: Exit::Unreadable,
-            ..failure
-        },
-        _ => failure,
-    })?;
+    let done =
+        run_one(&trial, &args.store.out, command, Keep::All).map_err(|failure| {
+            match failure.exit {
+                Exit::Usage => Failure {
+                    exit: Exit::Unreadable,
+                    ..failure
+                },
+                _ => failure,
+            }
+        })?;
     match format {
         Format::Human => print_line(run::paragraph(&done)),
         Format::Json => print_line(serde_json::to_string(&done.summary).unwrap_or_default()),

@@ -108,7 +108,12 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         } else {
             trial(args, seed)?
         };
-        let done = match run_one(&trial, &args.store.out, &command(args, &trial)) {
+        let keep = if seed < last {
+            Keep::Findings
+        } else {
+            Keep::All
+        };
+        let done = match run_one(&trial, &args.store.out, &command(args, &trial), keep) {
             Ok(done) => done,
             // What other seeds have shown still counts.
             Err(failure) => {
@@ -124,10 +129,6 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         }
         tally.add(&done);
         worst = worst.or_worse(done.exit);
-        if seed < last && done.exit == Exit::Valid {
-            let path = done.directory.path().to_path_buf();
-            std::fs::remove_dir_all(path).or_exit(Exit::Internal)?;
-        }
         if done.exit == Exit::Interrupted {
             break;
         }
@@ -147,8 +148,21 @@ pub(super) struct Done {
     pub(super) exit: Exit,
 }
 
+/// Which runs keep their directories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    All,
+    /// All but valid ones, whose directories are removed.
+    Findings,
+}
+
 /// Runs a trial, judges it and writes its directory. `command` makes the same trial from nothing.
-pub(super) fn run_one(trial: &Trial, out: &Path, command: &str) -> Result<Done, Failure> {
+pub(super) fn run_one(
+    trial: &Trial,
+    out: &Path,
+    command: &str,
+    keep: Keep,
+) -> Result<Done, Failure> {
     trial.validate().map_err(Failure::usage)?;
     let directory = RunDirectory::create(out, trial).or_exit(Exit::Unreadable)?;
     let (run, simulate_ns) = simulate(trial)?;
@@ -160,13 +174,25 @@ pub(super) fn run_one(trial: &Trial, out: &Path, command: &str) -> Result<Done, 
         judge_cpu_ms: Some(judge_ns as f64 / 1e6),
         ..Timings::default()
     };
-    let summary = directory
-        .write(trial, &run, &judged, &timings, command)
-        .or_exit(Exit::Internal)?;
     let exit = if run.record.interrupted {
         Exit::Interrupted
     } else {
         judged.ruling.into()
+    };
+    let summary = if exit == Exit::Valid && keep == Keep::Findings {
+        std::fs::remove_dir_all(directory.path()).or_exit(Exit::Internal)?;
+        RunSummary::new(
+            directory.name(),
+            trial,
+            &run.record,
+            &judged,
+            &timings,
+            command,
+        )
+    } else {
+        directory
+            .write(trial, &run, &judged, &timings, command)
+            .or_exit(Exit::Internal)?
     };
     Ok(Done {
         trial: trial.clone(),
