@@ -1,8 +1,10 @@
 //! Faults as data: an explicit list, made from a seed by a [profile](crate::profile) and then fixed.
 
-use crate::trial::DAY_MS;
 use serde::{Deserialize, Serialize};
 use stormglass_impls::contract::{Fact, NodeId};
+
+/// A day, in milliseconds: longer than any delay a trial may name.
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
 /// One planned fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! A whole experiment as data.
 
-use crate::schedule::Fault;
+use crate::schedule::{DAY_MS, Fault};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -298,8 +298,6 @@ impl Trial {
     }
 }
 
-/// A day, in milliseconds: longer than any delay a trial may name.
-pub(crate) const DAY_MS: u64 = 86_400_000;
 const HOUR_MS: u64 = 3_600_000;
 
 /// A trial file that cannot be used.
