@@ -162,6 +162,10 @@ impl<M: Machine> Node for Raft<M> {
     ) -> Self {
         let rules =
             mutants::rules(setup.mutant.as_deref()).expect("a setup names a mutant of its system");
+        assert!(
+            setup.knobs.entries_per_append_max > 0,
+            "an append that can hold no entry replicates nothing"
+        );
         effects.set_timer(Timer::Election, setup.knobs.election_timeout);
         Self {
             fixed: Fixed(Arc::new((setup.clone(), rules))),
