@@ -94,7 +94,7 @@ impl Register {
 
 impl Values {
     fn number(&mut self, value: &Value) -> Content {
-        let text = value.to_string();
+        let text = spelling(value);
         if let Some(number) = self.by_text.get(&text) {
             return Content(*number);
         }
@@ -102,6 +102,18 @@ impl Values {
         self.by_number.push(value.clone());
         self.by_text.insert(text, number);
         Content(number)
+    }
+}
+
+/// One spelling for each value. Some tools write every number as a double: 1 and 1.0 are the same value.
+fn spelling(value: &Value) -> String {
+    // Up to here every whole number is a double of its own (2^53).
+    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() <= WHOLE_MAX => {
+            (number as i64).to_string()
+        }
+        _ => value.to_string(),
     }
 }
 

@@ -73,6 +73,24 @@ fn a_compare_and_set_needs_its_old_value() {
 }
 
 #[test]
+fn a_whole_number_is_the_same_value_however_it_is_spelt() {
+    assert!(legal(
+        Value::Null,
+        &[
+            write(json!(1)),
+            read(json!(1.0)),
+            cas(json!(1.0), json!(-0.0)),
+            read(json!(0))
+        ]
+    ));
+    assert!(!legal(Value::Null, &[write(json!(1)), read(json!(1.5))]));
+    assert!(
+        !legal(Value::Null, &[write(json!(1)), read(json!("1"))]),
+        "a text is no number"
+    );
+}
+
+#[test]
 fn a_mismatch_is_an_observation() {
     let refused = |old| ended(Kind::Fail, "cas", json!([old, 9]), "mismatch");
     assert!(legal(json!(1), &[refused(2), read(json!(1))]));

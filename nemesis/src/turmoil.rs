@@ -101,6 +101,8 @@ fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> 
         .simulation_duration(Duration::from_secs(30 * 86_400))
         .min_message_latency(Duration::ZERO)
         .max_message_latency(Duration::ZERO)
+        // Turmoil never gives back the port of a connection that was not made. These are as many as Linux has.
+        .ephemeral_ports(32_768..=65_535)
         .tcp_capacity(4_096);
     let mut sim = builder.build();
     let addresses: Vec<String> = NodeId::all(trial.nodes)
