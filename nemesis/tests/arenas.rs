@@ -294,6 +294,8 @@ enum Flaw {
     Babbles,
     /// What is in the log cannot be read again.
     ForgetsItsWords,
+    /// Everything is written twice, so that one write does not fit the one before.
+    WritesTwice,
 }
 
 struct Flawed(Rc<dyn System>, Flaw);
@@ -322,6 +324,9 @@ impl Member for FlawedMember {
                         request_id,
                         answer.map(|_| Parcel::new(vec![255_u8; 3])),
                     );
+                }
+                Effect::Persist(writes) if self.1 == Flaw::WritesTwice => {
+                    effects.persist([writes.as_slice(), writes.as_slice()].concat());
                 }
                 effect => effects.push(effect),
             }
@@ -480,4 +485,33 @@ fn a_host_that_cannot_start_again_is_a_violation() {
         (ViolationKind::Host, Some(run.record.faults[0].nodes[0]))
     );
     assert!(violation.message.contains("/wal"), "{violation:?}");
+}
+
+#[test]
+fn writes_that_do_not_fit_each_other_are_a_violation_wherever_they_are_read() {
+    for arena in ARENAS {
+        let mut trial = calm(arena, 1, 4_000);
+        let action = Action::Crash {
+            target: Target::Leader,
+        };
+        trial.schedule = vec![Fault {
+            id: 0,
+            action,
+            when: When::AtMs(2_000),
+            lasts_ms: 500,
+        }];
+        let (run, judged) = run_flawed(&trial, Flaw::WritesTwice);
+        assert_eq!(
+            judged.ruling,
+            Ruling::Violation,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        let violation = &run.record.violations[0];
+        assert_eq!(violation.kind, ViolationKind::Panic, "{arena:?}");
+        assert!(
+            violation.message.contains("does not fit the disk"),
+            "{arena:?}: {violation:?}"
+        );
+    }
 }
