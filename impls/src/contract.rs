@@ -146,6 +146,16 @@ pub trait Node:
     /// What its writes fold to.
     type Disk: Disk<Self::Write>;
 
+    /// The kinds of message there are: what [`Node::message_kind`] can say.
+    const MESSAGE_KINDS: &'static [&'static str];
+
+    /// Which kind a message is, in the protocol's own word. For observers and faults; it never steers the core.
+    fn message_kind(message: &Self::Message) -> &'static str;
+
+    /// How far this node is in what the cluster agreed on, as far as it knows: an index or a position that grows. For observers and
+    /// faults; it never steers the core.
+    fn progress(&self) -> u64;
+
     /// Makes a node from what its disk kept. A first boot gets the default disk.
     fn boot(config: &Self::Config, disk: Self::Disk, now: Now, effects: &mut Effects<Self>)
     -> Self;

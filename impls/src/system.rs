@@ -31,6 +31,9 @@ pub trait Member {
 
     /// The core's state in a line, for traces and scripts.
     fn describe(&self) -> String;
+
+    /// See [`Node::progress`].
+    fn progress(&self) -> u64;
 }
 
 /// The content of one node's disk, its type put away.
@@ -83,7 +86,7 @@ pub struct Setup {
     pub nodes: u8,
     /// The protocol's knobs.
     pub knobs: Knobs,
-    /// The mutant to plant, by its id, if any.
+    /// The change to plant, by its id, if any: a [`Mutant`] or a [`Harmless`] one.
     pub mutant: Option<String>,
 }
 
@@ -120,6 +123,45 @@ pub struct Mutant {
     pub source: &'static str,
     /// The property that must catch it.
     pub seen_by: &'static str,
+}
+
+/// A change that is no bug, ready to be planted as a [`Mutant`] is. Whoever calls it one raises a false alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Harmless {
+    /// Its id, as `harmless/sent-twice`.
+    pub id: &'static str,
+    /// What the changed code does otherwise.
+    pub change: &'static str,
+}
+
+/// The faults that a system promises to survive with every promise kept. Only what lies within may be held against it: a fault beyond
+/// its budget can break a correct system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// What may happen to frames.
+    pub links: Links,
+    /// Nodes may stop, lose what they had not synced, and restart.
+    pub crashes: bool,
+    /// Nodes may stand still for a while and then go on.
+    pub pauses: bool,
+    /// A disk may fail loudly: it reports the failure, and its node stops.
+    pub disk_stops: bool,
+    /// What was synced may be lost or altered: a sync that lies, flipped bits, a wiped disk.
+    pub synced_loss: bool,
+    /// Wall clocks may show anything and jump either way.
+    pub wall_clock: bool,
+    /// How much faster or slower than true time a monotonic clock may run, in percent.
+    pub drift_percent_max: u64,
+}
+
+/// What a protocol asks of the links between its nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Links {
+    /// Nothing: frames may be lost, delayed, reordered and repeated.
+    Any,
+    /// First in, first out for each pair. Frames may be delayed in order; loss, reordering and repetition must become resets of the link.
+    Fifo,
 }
 
 /// An invariant of a system, for lists and reports.
@@ -171,6 +213,21 @@ pub trait System {
     /// The mutants that can be planted in it.
     fn mutants(&self) -> &'static [Mutant];
 
+    /// The harmless changes that can be planted in it.
+    fn harmless(&self) -> &'static [Harmless];
+
+    /// The faults it promises to survive.
+    fn budget(&self) -> Budget;
+
+    /// The kinds of message its nodes send: what [`System::message_kind`] can say.
+    fn message_kinds(&self) -> &'static [&'static str];
+
+    /// Which kind a message is. For observers and faults; it never steers a node.
+    ///
+    /// # Panics
+    /// When the message is of another system.
+    fn message_kind(&self, message: &Parcel) -> &'static str;
+
     /// What must always hold inside it.
     fn invariants(&self) -> &'static [InvariantInfo];
 
@@ -204,6 +261,10 @@ pub struct Reference<N: Node<Config = Setup>> {
     pub summary: &'static str,
     /// See [`System::mutants`].
     pub mutants: &'static [Mutant],
+    /// See [`System::harmless`].
+    pub harmless: &'static [Harmless],
+    /// See [`System::budget`].
+    pub budget: Budget,
     /// See [`System::invariants`].
     pub invariants: &'static [InvariantInfo],
     /// See [`System::watch`].
@@ -227,6 +288,10 @@ impl<N: Node> Member for Typed<N> {
 
     fn describe(&self) -> String {
         format!("{:?}", self.0)
+    }
+
+    fn progress(&self) -> u64 {
+        self.0.progress()
     }
 }
 
@@ -261,6 +326,26 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
 
     fn mutants(&self) -> &'static [Mutant] {
         self.mutants
+    }
+
+    fn harmless(&self) -> &'static [Harmless] {
+        self.harmless
+    }
+
+    fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    fn message_kinds(&self) -> &'static [&'static str] {
+        N::MESSAGE_KINDS
+    }
+
+    fn message_kind(&self, message: &Parcel) -> &'static str {
+        N::message_kind(
+            message
+                .open()
+                .expect("a message is named by its own system"),
+        )
     }
 
     fn invariants(&self) -> &'static [InvariantInfo] {

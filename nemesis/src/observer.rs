@@ -17,8 +17,8 @@ use std::rc::{Rc, Weak};
 use stormglass_impls::contract::{Effect, Effects, Input, NodeId, Now};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
-    Broken, DecodeError, DiskImage, Erased, InvariantInfo, Member, Mutant, Setup, System, Watch,
-    Word,
+    Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup,
+    System, Watch, Word,
 };
 
 /// How many inputs lie between two checkpoints of the digest.
@@ -275,6 +275,12 @@ impl Member for Watched {
             |member| member.borrow().describe(),
         )
     }
+
+    fn progress(&self) -> u64 {
+        self.member
+            .as_ref()
+            .map_or(0, |member| member.borrow().progress())
+    }
 }
 
 /// A disk that is observed: writes that make no sense one after the other are a finding, wherever they are read.
@@ -319,6 +325,22 @@ impl System for Observed {
 
     fn mutants(&self) -> &'static [Mutant] {
         self.system.mutants()
+    }
+
+    fn harmless(&self) -> &'static [Harmless] {
+        self.system.harmless()
+    }
+
+    fn budget(&self) -> Budget {
+        self.system.budget()
+    }
+
+    fn message_kinds(&self) -> &'static [&'static str] {
+        self.system.message_kinds()
+    }
+
+    fn message_kind(&self, message: &Parcel) -> &'static str {
+        self.system.message_kind(message)
     }
 
     fn invariants(&self) -> &'static [InvariantInfo] {

@@ -7,7 +7,8 @@ use stormglass_impls::catalog;
 use stormglass_impls::contract::{Effect, Effects, Input, Now};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
-    DecodeError, DiskImage, Erased, InvariantInfo, Member, Mutant, Setup, System, Watch, Word,
+    Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup, System,
+    Watch, Word,
 };
 use stormglass_nemesis::arena::{self, ArenaError};
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
@@ -340,6 +341,10 @@ impl Member for FlawedMember {
     fn describe(&self) -> String {
         self.0.describe()
     }
+
+    fn progress(&self) -> u64 {
+        self.0.progress()
+    }
 }
 
 impl System for Flawed {
@@ -353,6 +358,22 @@ impl System for Flawed {
 
     fn mutants(&self) -> &'static [Mutant] {
         self.0.mutants()
+    }
+
+    fn harmless(&self) -> &'static [Harmless] {
+        self.0.harmless()
+    }
+
+    fn budget(&self) -> Budget {
+        self.0.budget()
+    }
+
+    fn message_kinds(&self) -> &'static [&'static str] {
+        self.0.message_kinds()
+    }
+
+    fn message_kind(&self, message: &Parcel) -> &'static str {
+        self.0.message_kind(message)
     }
 
     fn invariants(&self) -> &'static [InvariantInfo] {

@@ -104,6 +104,21 @@ impl Node for Client {
     type Config = ClientConfig;
     type Disk = NoDisk;
 
+    const MESSAGE_KINDS: &'static [&'static str] = &["call", "answer", "event"];
+
+    fn message_kind(message: &ClientFrame) -> &'static str {
+        match message {
+            ClientFrame::Call { .. } => "call",
+            ClientFrame::Answer { .. } => "answer",
+            ClientFrame::Event(_) => "event",
+        }
+    }
+
+    /// A client agrees on nothing with anybody.
+    fn progress(&self) -> u64 {
+        0
+    }
+
     fn boot(config: &ClientConfig, _: NoDisk, _: Now, _: &mut Effects<Self>) -> Self {
         // Clients begin at different servers, so that a redirect is an everyday event.
         let first = (config.id.0 % u32::from(config.servers)) as u8 + 1;

@@ -141,6 +141,30 @@ pub enum Body<C> {
     },
 }
 
+/// The kinds of message, as [`Message::kind`] names them.
+pub const KINDS: &[&str] = &[
+    "request-vote",
+    "vote",
+    "append",
+    "heartbeat",
+    "accepted",
+    "rejected",
+];
+
+impl<C> Message<C> {
+    /// Which of the [`KINDS`] it is. An append with no entries is a heartbeat.
+    pub fn kind(&self) -> &'static str {
+        match &self.body {
+            Body::RequestVote { .. } => "request-vote",
+            Body::Vote { .. } => "vote",
+            Body::Append { entries, .. } if entries.is_empty() => "heartbeat",
+            Body::Append { .. } => "append",
+            Body::Accepted { .. } => "accepted",
+            Body::Rejected { .. } => "rejected",
+        }
+    }
+}
+
 /// Where a follower's log differs from its leader's, as far as the follower can tell (Raft 5.3, the optimisation by terms).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hint {

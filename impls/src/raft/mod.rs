@@ -62,7 +62,7 @@ use crate::contract::{
 };
 use crate::machine::Machine;
 use crate::session::{Ask, Sessions};
-use crate::system::{Reference, Setup};
+use crate::system::{Budget, Links, Reference, Setup};
 use leader::Leader;
 use message::{Body, Index, Message, Payload, Position, Round, Term, Timer, Write};
 use rules::Rules;
@@ -153,6 +153,16 @@ impl<M: Machine> Vocabulary for Raft<M> {
 impl<M: Machine> Node for Raft<M> {
     type Config = Setup;
     type Disk = RaftDisk<M::Command>;
+
+    const MESSAGE_KINDS: &'static [&'static str] = message::KINDS;
+
+    fn message_kind(message: &Self::Message) -> &'static str {
+        message.kind()
+    }
+
+    fn progress(&self) -> u64 {
+        self.commit.0
+    }
 
     fn boot(
         setup: &Setup,
@@ -459,6 +469,18 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         name,
         summary,
         mutants: mutants::MUTANTS,
+        harmless: &[],
+        // The network may do what it likes, and time is only a reason to act. What was synced must be there: a vote that is lost can be
+        // given twice. A clock half as fast again, or half as slow, still lets an election timeout outlast several heartbeats.
+        budget: Budget {
+            links: Links::Any,
+            crashes: true,
+            pauses: true,
+            disk_stops: true,
+            synced_loss: false,
+            wall_clock: true,
+            drift_percent_max: 50,
+        },
         invariants: invariants::INVARIANTS,
         watch: || Box::new(invariants::RaftWatch::<M>::default()),
         core: PhantomData,

@@ -25,8 +25,8 @@ use stormglass_impls::host::connection::{End, Outbox, dial};
 use stormglass_impls::host::{Admit, Disk, Fate, Fsync, Gate, Net};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
-    Broken, DecodeError, DiskImage, Erased, InvariantInfo, Member, Mutant, Reference, Setup,
-    System, Watch, Word,
+    Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Links, Member, Mutant,
+    Reference, Setup, System, Watch, Word,
 };
 use stormglass_impls::wire::{ClientFrame, Hello, Party};
 use tokio::sync::{Notify, mpsc};
@@ -70,6 +70,16 @@ impl Vocabulary for Tally {
 impl Node for Tally {
     type Config = Setup;
     type Disk = Sum;
+
+    const MESSAGE_KINDS: &'static [&'static str] = &["beat"];
+
+    fn message_kind(_: &Beat) -> &'static str {
+        "beat"
+    }
+
+    fn progress(&self) -> u64 {
+        self.sum
+    }
 
     fn boot(setup: &Setup, disk: Sum, _: Now, effects: &mut Effects<Self>) -> Self {
         effects.set_timer(TallyTimer::Beat, DelayRange::from_ms(20, 30));
@@ -146,6 +156,16 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
         name: "tally",
         summary: "adds up",
         mutants: &[],
+        harmless: &[],
+        budget: Budget {
+            links: Links::Any,
+            crashes: true,
+            pauses: true,
+            disk_stops: true,
+            synced_loss: false,
+            wall_clock: true,
+            drift_percent_max: 0,
+        },
         invariants: &[],
         watch: || Box::new(NoWatch),
         core: std::marker::PhantomData,
@@ -184,6 +204,10 @@ impl Member for TracedMember {
     fn describe(&self) -> String {
         self.inner.describe()
     }
+
+    fn progress(&self) -> u64 {
+        self.inner.progress()
+    }
 }
 
 impl System for Traced {
@@ -197,6 +221,22 @@ impl System for Traced {
 
     fn mutants(&self) -> &'static [Mutant] {
         self.inner.mutants()
+    }
+
+    fn harmless(&self) -> &'static [Harmless] {
+        self.inner.harmless()
+    }
+
+    fn budget(&self) -> Budget {
+        self.inner.budget()
+    }
+
+    fn message_kinds(&self) -> &'static [&'static str] {
+        self.inner.message_kinds()
+    }
+
+    fn message_kind(&self, message: &Parcel) -> &'static str {
+        self.inner.message_kind(message)
     }
 
     fn invariants(&self) -> &'static [InvariantInfo] {
