@@ -137,7 +137,7 @@ impl<N, C> Chaos<N, C> {
     }
 
     /// Which faults: names of kinds and families separated by commas, as `partition,crash`, or `all`, or `none`. The names are those of
-    /// [`FAULTS`](stormglass_nemesis::schedule::FAULTS).
+    /// [`FAULTS`](stormglass_nemesis::faults::FAULTS).
     pub fn faults(mut self, faults: &str) -> Self {
         self.plan.faults = faults.to_string();
         self
@@ -241,6 +241,8 @@ impl Chaos<Start, Make> {
             storm_ms: trial.storm_ms,
             election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
             kinds: foreign::kinds(&self.plan.faults).map_err(ChaosError::Setup)?,
+            message_kinds: &[],
+            drift_percent_max: 0,
             seed,
         };
         // A storm over no nodes cannot be drawn.

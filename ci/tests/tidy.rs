@@ -238,7 +238,7 @@ fn cores_know_no_clock_no_chance_and_no_io() {
 #[test]
 fn the_architecture_lists_every_fault_mutant_and_invariant() {
     let page = text(&root().join("ARCHITECTURE.md"));
-    let faults = stormglass_nemesis::schedule::FAULTS
+    let faults = stormglass_nemesis::faults::FAULTS
         .iter()
         .map(|info| format!("| {} | {} |", info.name, info.summary));
     let systems = stormglass_impls::catalog::systems();

@@ -34,6 +34,7 @@ fn a_corrupt_frame_is_never_delivered_and_the_link_is_made_anew() {
             told.borrow_mut().push(beat.0);
             // Every bit of a beat's frame in turn.
             Fate::Corrupt {
+                after_ns: 0,
                 bit: frames.get() / 5,
             }
         } else {
@@ -80,6 +81,7 @@ fn delayed_frames_keep_their_order_and_copies_hold_nothing_up() {
             Fate::Delay { ns: delay_ns }
         } else if between(from, to, 1, 3) {
             Fate::Copy {
+                after_ns: 0,
                 times: 2,
                 delay_ns: 35 * MS,
             }

@@ -202,10 +202,14 @@ fn stormy_trace() -> String {
             3 => Fate::Drop,
             5 => Fate::Delay { ns: 7 * MS },
             7 => Fate::Copy {
+                after_ns: 0,
                 times: 1,
                 delay_ns: 9 * MS,
             },
-            9 if frames.get().is_multiple_of(7) => Fate::Corrupt { bit: frames.get() },
+            9 if frames.get().is_multiple_of(7) => Fate::Corrupt {
+                after_ns: 0,
+                bit: frames.get(),
+            },
             _ => Fate::Pass,
         }
     });

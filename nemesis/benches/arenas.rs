@@ -3,10 +3,10 @@
 //! A five-node Raft cache and five clients, storms of 60 simulated seconds with every kind of fault.
 
 use std::ops::ControlFlow;
+use stormglass_impls::catalog;
 use stormglass_nemesis::arena;
 use stormglass_nemesis::judge::{Ruling, judge};
-use stormglass_nemesis::profile::Storm;
-use stormglass_nemesis::schedule::FAULTS;
+use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -46,14 +46,9 @@ fn main() {
 fn storm(arena: Arena, seed: u64) -> Trial {
     let workload = WorkloadConfig::named("register").expect("there is a register workload");
     let mut trial = Trial::calm("raft-cache", workload, arena, seed);
-    let storm = Storm {
-        nodes: trial.nodes,
-        storm_ms: trial.storm_ms,
-        election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
-        kinds: FAULTS.iter().map(|info| info.kind).collect(),
-        seed,
-    };
-    trial.schedule = storm.schedule();
+    let system = catalog::system("raft-cache").expect("there is raft-cache");
+    let kinds = swarm::kinds_of(&trial, system.as_ref());
+    trial.schedule = swarm::storm(&trial, system.as_ref(), kinds).schedule();
     trial
 }
 

@@ -1,12 +1,16 @@
 //! Runs a trial in the arena it names.
 
+use crate::harness::{self, Flaws, system_mutant};
 use crate::record::Run;
+use crate::schedule::{Action, ClockBend, Disturbance, Fault};
 use crate::simulator;
 use crate::trial::{Arena, Trial};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use stormglass_impls::catalog;
-use stormglass_impls::system::System;
+use stormglass_impls::contract::{ClientId, NodeId};
+use stormglass_impls::system::{Budget, Setup, System};
+use stormglass_workloads::client::{ClientConfig, Numbering};
 use stormglass_workloads::workload::Binding;
 
 /// A trial that cannot be run.
@@ -69,6 +73,85 @@ pub fn run(trial: &Trial, progress: &mut Progress<'_>) -> Result<Run, ArenaError
     }
 }
 
+/// Whatever can be planted in a trial of that system: its mutants, its harmless changes, and the mutants of the harness.
+pub fn mutants(system: &dyn System) -> Vec<&'static str> {
+    let own = system.mutants().iter().map(|mutant| mutant.id);
+    let harmless = system.harmless().iter().map(|harmless| harmless.id);
+    own.chain(harmless)
+        .chain(harness::MUTANTS.iter().map(|mutant| mutant.id))
+        .collect()
+}
+
+/// Whether the faults of a trial can be made in its arena, and lie within what its cluster promises to survive. The error names the field.
+fn fits(trial: &Trial, system: &dyn System) -> Result<(), String> {
+    let (budget, kinds) = (system.budget(), system.message_kinds());
+    for fault in &trial.schedule {
+        let wrong = |cause: String| Err(format!("schedule: fault {}: {cause}", fault.id));
+        let name = fault.kind.name();
+        if !fault.kind.info().arenas.contains(&trial.arena) {
+            return wrong(format!(
+                "kind: the {} arena cannot represent {name}",
+                trial.arena.name()
+            ));
+        }
+        if !trial.beyond_promise && !is_within(fault, &budget) {
+            return wrong(format!(
+                "kind: {name} goes beyond what {} promises to survive; say so with beyond_promise (--beyond-promise), and what breaks is measured",
+                system.name()
+            ));
+        }
+        if let Action::Disturb {
+            disturbance: Disturbance::Lose {
+                only: Some(kind), ..
+            },
+            ..
+        } = &fault.action
+            && !kinds.contains(&kind.as_str())
+        {
+            return wrong(format!(
+                "only: {} has no message {kind:?}; it has {kinds:?}",
+                system.name()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a cluster promises to survive a fault.
+pub fn is_within(fault: &Fault, budget: &Budget) -> bool {
+    let drift = match &fault.action {
+        Action::Clock {
+            bend: ClockBend::Drift { percent },
+            ..
+        } => percent.unsigned_abs(),
+        _ => 0,
+    };
+    fault.kind.info().demand.is_within(budget) && drift <= budget.drift_percent_max
+}
+
+/// What a node of a trial is told.
+pub(crate) fn setup(id: NodeId, trial: &Trial) -> Setup {
+    Setup {
+        id,
+        nodes: trial.nodes,
+        knobs: trial.knobs.clone(),
+        mutant: system_mutant(trial),
+    }
+}
+
+/// What a client of a trial is told.
+pub(crate) fn client_config(client: u32, trial: &Trial) -> ClientConfig {
+    ClientConfig {
+        id: ClientId(client),
+        servers: trial.nodes,
+        patience: trial.patience,
+        numbering: match Flaws::of(trial).retries_renumbered {
+            true => Numbering::Fresh,
+            false => Numbering::Kept,
+        },
+    }
+}
+
 /// A system, and what puts a workload into its words.
 type Bound = (Rc<dyn System>, Box<dyn Binding>);
 
@@ -82,15 +165,19 @@ fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
             .map(|system| system.name())
             .collect(),
     })?;
-    if let Some(name) = &trial.mutant
-        && !system.mutants().iter().any(|mutant| mutant.id == name)
+    let known = mutants(system.as_ref());
+    if let Some(name) = trial
+        .mutant
+        .as_ref()
+        .filter(|name| !known.contains(&name.as_str()))
     {
         return Err(ArenaError::UnknownMutant {
             cluster: system.name(),
             name: name.clone(),
-            known: system.mutants().iter().map(|mutant| mutant.id).collect(),
+            known,
         });
     }
+    fits(trial, system.as_ref()).map_err(ArenaError::Unsound)?;
     let binding = trial
         .workload
         .binding(&trial.cluster)

@@ -1,28 +1,38 @@
 //! Begins and ends faults, by time and by fact. One for all arenas.
 //!
-//! The conductor knows which fault is where in its life, changes the [`Weather`] itself and tells the arena which nodes to stop and to
-//! start. It writes down for each fault what really happened.
+//! The conductor knows which fault is where in its life, changes the [`Conditions`] itself and tells the arena what to do with its nodes.
+//! It writes down for each fault what really happened.
 
-use crate::record::{FactRecord, FaultRecord, FaultStatus};
-use crate::schedule::{Action, Fault, Target, When};
-use crate::trial::Trial;
-use crate::weather::{Disturbance, Weather};
+use crate::conditions::Conditions;
+use crate::faults::FaultKind;
+use crate::harness::Flaws;
+use crate::record::{FaultRecord, FaultStatus};
+use crate::schedule::{
+    Action, DiskTrouble, Disturbance, Fault, Leaves, Links, Notice, Target, When,
+};
+use crate::trial::{Healing, Rest, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::contract::{Fact, NodeId};
 
 /// What the arena is to do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Stop it; what it had not synced is lost.
+    /// Stop it. What is left of its disk, the machines say when it starts.
     Stop(NodeId),
     /// Start it again.
     Start(NodeId),
+    /// It may have been held, and may go on now.
+    Wake(NodeId),
+    /// Its clock changed: when its timers are due has to be found anew.
+    Reclock(NodeId),
 }
 
 /// The faults of a trial under way.
 #[derive(Debug)]
 pub struct Conductor {
     nodes: u8,
+    storm_ns: u64,
+    healing: Healing,
     faults: Vec<Planned>,
     /// What to do when: by time, then in the order of the schedule.
     agenda: BTreeSet<(u64, usize, Cue)>,
@@ -30,16 +40,24 @@ pub struct Conductor {
     down: BTreeMap<NodeId, BTreeSet<u32>>,
     /// Who led last, and in which epoch.
     leader: Option<(u64, NodeId)>,
+    /// Who was started last.
+    newcomer: Option<NodeId>,
+    /// Those of the faults that wait for a fact.
+    waiting: BTreeSet<usize>,
+    /// See [`Flaws::faults_feigned`].
+    feigns: bool,
 }
 
 #[derive(Debug)]
 struct Planned {
     fault: Fault,
     record: FaultRecord,
-    /// Whether the fact it waits for has not come yet.
-    waits: bool,
     /// The node that fact is about.
     subject: Option<NodeId>,
+    /// How many rounds of a fault that has rounds are over.
+    round: usize,
+    /// How many nodes it stopped.
+    stopped: u64,
 }
 
 /// What to do with a fault.
@@ -47,11 +65,21 @@ struct Planned {
 enum Cue {
     /// End it. Comes first, so that of two faults that meet in time the older is over.
     End,
+    /// Begin its next round.
+    Next,
     /// Begin it.
     Begin,
 }
 
+/// How far each node is, as the arena sees it: `None` when it is down.
+pub type Progress<'a> = dyn Fn(NodeId) -> Option<u64> + 'a;
+
 const NS_PER_MS: u64 = 1_000_000;
+
+/// Stands among the faults that keep a node down for the healing that leaves it broken.
+const HEALING: u32 = u32::MAX;
+/// And this for a node that will never start again.
+const DEAD: u32 = u32::MAX - 1;
 
 impl Conductor {
     /// The conductor of a trial, nothing begun.
@@ -59,7 +87,7 @@ impl Conductor {
         let planned = |fault: &Fault| Planned {
             record: FaultRecord {
                 id: fault.id,
-                kind: fault.kind(),
+                kind: fault.kind,
                 nodes: Vec::new(),
                 from_ns: None,
                 until_ns: None,
@@ -68,23 +96,25 @@ impl Conductor {
                 },
                 effects: 0,
             },
-            waits: matches!(fault.when, When::OnFact { .. }),
             subject: None,
+            round: 0,
+            stopped: 0,
             fault: fault.clone(),
         };
         let faults: Vec<Planned> = trial.schedule.iter().map(planned).collect();
-        let mut agenda = BTreeSet::new();
-        for (at, planned) in faults.iter().enumerate() {
-            if let When::AtMs(ms) = planned.fault.when {
-                agenda.insert((ms * NS_PER_MS, at, Cue::Begin));
-            }
-        }
+        let begins =
+            |(at, planned): (usize, &Planned)| Some((planned.fault.when.at_ns()?, at, Cue::Begin));
         Self {
             nodes: trial.nodes,
+            storm_ns: trial.storm_ms * NS_PER_MS,
+            healing: trial.healing.clone(),
+            agenda: faults.iter().enumerate().filter_map(begins).collect(),
+            waiting: waits(&faults),
             faults,
-            agenda,
             down: BTreeMap::new(),
             leader: None,
+            newcomer: None,
+            feigns: Flaws::of(trial).faults_feigned,
         }
     }
 
@@ -93,42 +123,66 @@ impl Conductor {
         self.agenda.first().map(|(at_ns, ..)| *at_ns)
     }
 
-    /// A node noted a fact.
-    pub fn noticed(&mut self, seen: &FactRecord) {
-        match seen.fact {
-            Fact::BecameLeader { epoch } if self.leader.is_none_or(|(known, _)| epoch >= known) => {
-                self.leader = Some((epoch, seen.node));
+    /// Something was noticed at a node.
+    pub fn noticed(&mut self, time_ns: u64, node: NodeId, notice: &Notice) {
+        match *notice {
+            Notice::Fact(Fact::BecameLeader { epoch })
+                if self.leader.is_none_or(|(known, _)| epoch >= known) =>
+            {
+                self.leader = Some((epoch, node));
             }
-            Fact::SteppedDown { epoch } if self.leader == Some((epoch, seen.node)) => {
+            Notice::Fact(Fact::SteppedDown { epoch }) if self.leader == Some((epoch, node)) => {
                 self.leader = None
             }
             _ => {}
         }
         // A fact starts one fault, the first that waits for it: a row of them meets one leader after the other.
-        for (at, planned) in self.faults.iter_mut().enumerate() {
-            let When::OnFact {
+        let meant = |at: &usize| match self.faults[*at].fault.when {
+            When::OnFact {
                 fact,
                 from_ms,
                 after_ms,
-            } = planned.fault.when
-            else {
-                continue;
-            };
-            if planned.waits
-                && seen.time_ns >= from_ms * NS_PER_MS
-                && fact.matches(seen.node, &seen.fact)
-            {
-                planned.waits = false;
-                planned.subject = Some(seen.node);
-                self.agenda
-                    .insert((seen.time_ns + after_ms * NS_PER_MS, at, Cue::Begin));
-                break;
+            } => {
+                let meant = time_ns >= from_ms * NS_PER_MS && fact.matches(node, notice);
+                meant.then_some((*at, after_ms))
             }
+            When::AtMs(_) | When::AtNs(_) => None,
+        };
+        if let Some((at, after_ms)) = self.waiting.iter().find_map(meant) {
+            self.waiting.remove(&at);
+            self.faults[at].subject = Some(node);
+            self.agenda
+                .insert((time_ns + after_ms * NS_PER_MS, at, Cue::Begin));
         }
     }
 
+    /// A node's disk failed, as a fault said it would, and the node stopped itself. It starts again when the fault is over.
+    pub fn stopped_itself(&mut self, node: NodeId, fault: u32, now_ns: u64) {
+        self.keep_down(node, fault);
+        let Some(at) = self
+            .faults
+            .iter()
+            .position(|planned| planned.fault.id == fault)
+        else {
+            return;
+        };
+        if self.faults[at].record.until_ns.is_some() {
+            self.agenda.insert((now_ns + NS_PER_MS, at, Cue::End));
+        }
+    }
+
+    /// A node found its disk damaged, as a fault said it would, and will not start again.
+    pub fn refused_to_start(&mut self, node: NodeId) {
+        self.keep_down(node, DEAD);
+    }
+
     /// Does what is due, and says what the arena is to do.
-    pub fn due(&mut self, now_ns: u64, weather: &mut Weather) -> Vec<Order> {
+    pub fn due(
+        &mut self,
+        now_ns: u64,
+        conditions: &mut Conditions,
+        progress: &Progress<'_>,
+    ) -> Vec<Order> {
         let mut orders = Vec::new();
         while let Some((at_ns, at, cue)) = self.agenda.first().copied() {
             if at_ns > now_ns {
@@ -136,25 +190,43 @@ impl Conductor {
             }
             self.agenda.pop_first();
             match cue {
-                Cue::Begin => self.begin(at, now_ns, weather, &mut orders),
-                Cue::End => self.end(at, now_ns, weather, &mut orders),
+                Cue::Begin => self.begin(at, now_ns, conditions, progress, &mut orders),
+                Cue::Next => self.next_round(at, now_ns, conditions, &mut orders),
+                Cue::End => self.end(at, now_ns, conditions, &mut orders),
             }
         }
         orders
     }
 
-    /// Ends everything: the storm is over, and no fact starts a fault any more.
-    pub fn heal(&mut self, now_ns: u64, weather: &mut Weather) -> Vec<Order> {
+    /// The storm is over: ends every fault, and no fact starts one any more. Then breaks for good what the healing leaves broken.
+    pub fn heal(&mut self, now_ns: u64, conditions: &mut Conditions) -> Vec<Order> {
         self.agenda.clear();
         let mut orders = Vec::new();
         for at in 0..self.faults.len() {
-            let waited = std::mem::replace(&mut self.faults[at].waits, false);
+            let waited = self.waiting.remove(&at);
             let record = &mut self.faults[at].record;
             if record.from_ns.is_some() && record.until_ns.is_none() {
-                self.end(at, now_ns, weather, &mut orders);
+                self.end(at, now_ns, conditions, &mut orders);
             } else if waited {
                 let reason = "the fact that should start it did not come".to_string();
                 self.faults[at].record.status = FaultStatus::Skipped { reason };
+            }
+        }
+        let Healing::Core { core, rest } = self.healing.clone() else {
+            return orders;
+        };
+        let others: Vec<NodeId> = NodeId::all(self.nodes)
+            .filter(|node| !core.contains(node))
+            .collect();
+        match rest {
+            Rest::Stopped => {
+                self.stop(HEALING, &others, Leaves::Some, conditions, &mut orders);
+            }
+            Rest::CutOff => {
+                for (from, to) in between(&core, &others) {
+                    let weather = &mut conditions.weather;
+                    weather.disturb(HEALING, (from, to), &Disturbance::Cut, (now_ns, u64::MAX));
+                }
             }
         }
         orders
@@ -168,9 +240,9 @@ impl Conductor {
     }
 
     /// What became of every fault.
-    pub fn finish(mut self, weather: &Weather) -> Vec<FaultRecord> {
+    pub fn finish(mut self, conditions: &Conditions) -> Vec<FaultRecord> {
         for planned in &mut self.faults {
-            settle(planned, weather);
+            settle(planned, conditions, self.feigns);
         }
         self.faults
             .into_iter()
@@ -178,180 +250,389 @@ impl Conductor {
             .collect()
     }
 
-    fn begin(&mut self, at: usize, now_ns: u64, weather: &mut Weather, orders: &mut Vec<Order>) {
-        let id = self.faults[at].fault.id;
-        let action = self.faults[at].fault.action.clone();
-        let installed = match &action {
-            Action::Split { left, right } => {
-                cut(weather, id, left, right);
-                cut(weather, id, right, left);
-                Ok([left.as_slice(), right].concat())
-            }
-            Action::Isolate { target } => self.resolve(at, *target).map(|node| {
-                let others: Vec<NodeId> = NodeId::all(self.nodes)
-                    .filter(|other| *other != node)
-                    .collect();
-                cut(weather, id, &[node], &others);
-                cut(weather, id, &others, &[node]);
-                vec![node]
-            }),
-            Action::OneWay { from, to } => {
-                cut(weather, id, from, to);
-                Ok([from.as_slice(), to].concat())
-            }
-            Action::Ring { order } => {
-                for (place, node) in order.iter().enumerate() {
-                    let distance = |other: usize| {
-                        place
-                            .abs_diff(other)
-                            .min(order.len() - place.abs_diff(other))
-                    };
-                    let far: Vec<NodeId> = (0..order.len())
-                        .filter(|other| distance(*other) > 1)
-                        .map(|other| order[other])
-                        .collect();
-                    cut(weather, id, &[*node], &far);
-                }
-                Ok(order.clone())
-            }
-            Action::Crash { target } => self
-                .resolve(at, *target)
-                .and_then(|node| self.stop(id, &[node], orders)),
-            Action::PowerBlip { nodes } => self.stop(id, nodes, orders),
-            Action::SlowLinks {
-                from,
-                to,
-                delay_ms_min,
-                delay_ms_max,
-            } => {
-                let slow = Disturbance::Slow {
-                    delay_ms_min: *delay_ms_min,
-                    delay_ms_max: *delay_ms_max,
-                };
-                disturb(weather, id, from, to, slow);
-                Ok([from.as_slice(), to].concat())
-            }
-        };
-        let planned = &mut self.faults[at];
-        match installed {
+    fn begin(
+        &mut self,
+        at: usize,
+        now_ns: u64,
+        conditions: &mut Conditions,
+        progress: &Progress<'_>,
+        orders: &mut Vec<Order>,
+    ) {
+        let until_ns = (now_ns + self.faults[at].fault.lasts_ms * NS_PER_MS).min(self.storm_ns);
+        match self.install(at, (now_ns, until_ns), conditions, progress, orders) {
             Ok(nodes) => {
-                let stops = matches!(action, Action::Crash { .. } | Action::PowerBlip { .. });
-                planned.record.effects = if stops { nodes.len() as u64 } else { 0 };
-                planned.record.nodes = nodes;
-                planned.record.from_ns = Some(now_ns);
+                let record = &mut self.faults[at].record;
+                record.nodes = nodes;
+                record.from_ns = Some(now_ns);
+                self.agenda.insert((until_ns, at, Cue::End));
+            }
+            Err(reason) => self.faults[at].record.status = FaultStatus::Skipped { reason },
+        }
+    }
+
+    /// Sets a fault up. Gives the nodes it befalls, or why it cannot be.
+    fn install(
+        &mut self,
+        at: usize,
+        span_ns: (u64, u64),
+        conditions: &mut Conditions,
+        progress: &Progress<'_>,
+        orders: &mut Vec<Order>,
+    ) -> Result<Vec<NodeId>, String> {
+        let Fault { id, action, .. } = self.faults[at].fault.clone();
+        let befallen = match action.target() {
+            Some(target) => self.resolve(at, target, progress)?,
+            None => self.faults[at].fault.names().into_iter().collect(),
+        };
+        if self.feigns {
+            return Ok(befallen);
+        }
+        match &action {
+            Action::Disturb { links, disturbance } => {
+                for link in self.links(links, &befallen) {
+                    conditions.weather.disturb(id, link, disturbance, span_ns);
+                }
+            }
+            Action::Crash { leaves, .. } => {
+                let stopped = self.stop(id, &befallen, *leaves, conditions, orders);
+                return self.took_down(at, &befallen, stopped);
+            }
+            Action::CrashLoop { down_ms, .. } => {
+                let stopped = self.stop(id, &befallen, Leaves::Some, conditions, orders);
                 self.agenda
-                    .insert((now_ns + planned.fault.lasts_ms * NS_PER_MS, at, Cue::End));
+                    .insert((span_ns.0 + down_ms * NS_PER_MS, at, Cue::Next));
+                return self.took_down(at, &befallen, stopped);
             }
-            Err(reason) => planned.record.status = FaultStatus::Skipped { reason },
+            Action::RollingRestart { .. } => {
+                self.agenda.insert((span_ns.0, at, Cue::Next));
+            }
+            Action::Pause { .. } => befallen
+                .iter()
+                .for_each(|node| conditions.machines.pause(id, *node)),
+            Action::SlowCpu {
+                step_ms_min,
+                step_ms_max,
+                ..
+            } => {
+                for node in &befallen {
+                    conditions
+                        .machines
+                        .slow(id, *node, (*step_ms_min, *step_ms_max));
+                }
+            }
+            Action::Disk { trouble, .. } => {
+                befallen
+                    .iter()
+                    .for_each(|node| conditions.machines.trouble(id, *node, *trouble));
+            }
+            Action::Clock { bend, .. } => {
+                for node in &befallen {
+                    conditions.machines.bend(id, *node, *bend, span_ns.0);
+                    orders.push(Order::Reclock(*node));
+                }
+            }
+        }
+        Ok(befallen)
+    }
+
+    fn took_down(
+        &mut self,
+        at: usize,
+        wanted: &[NodeId],
+        stopped: Vec<NodeId>,
+    ) -> Result<Vec<NodeId>, String> {
+        if stopped.is_empty() {
+            return Err(format!("{wanted:?} is down already"));
+        }
+        self.faults[at].stopped += stopped.len() as u64;
+        Ok(stopped)
+    }
+
+    /// The links a shape means. `befallen` is its target, where it has one.
+    fn links(&self, links: &Links, befallen: &[NodeId]) -> Vec<(NodeId, NodeId)> {
+        match links {
+            Links::Between { left, right } => between(left, right),
+            Links::OneWay { from, to } => pairs(from, to).collect(),
+            Links::Around { .. } => {
+                let others: Vec<NodeId> = NodeId::all(self.nodes)
+                    .filter(|node| !befallen.contains(node))
+                    .collect();
+                between(befallen, &others)
+            }
+            Links::Pairs(pairs) => pairs
+                .iter()
+                .flat_map(|(one, other)| [(*one, *other), (*other, *one)])
+                .collect(),
+            Links::AcrossRing { order } => {
+                let far = |(place, other): (usize, usize)| {
+                    let distance = place.abs_diff(other);
+                    distance.min(order.len() - distance) > 1
+                };
+                let places = 0..order.len();
+                let all = places
+                    .clone()
+                    .flat_map(|place| places.clone().map(move |other| (place, other)));
+                all.filter(|pair| far(*pair))
+                    .map(|(place, other)| (order[place], order[other]))
+                    .collect()
+            }
         }
     }
 
-    fn end(&mut self, at: usize, now_ns: u64, weather: &mut Weather, orders: &mut Vec<Order>) {
+    /// The next round of a fault that has rounds.
+    fn next_round(
+        &mut self,
+        at: usize,
+        now_ns: u64,
+        conditions: &mut Conditions,
+        orders: &mut Vec<Order>,
+    ) {
+        let Planned {
+            fault,
+            record,
+            round,
+            ..
+        } = &mut self.faults[at];
+        if record.until_ns.is_some() || self.feigns {
+            return;
+        }
+        *round += 1;
+        let (id, round, nodes) = (fault.id, *round, record.nodes.clone());
+        match fault.action.clone() {
+            Action::CrashLoop { up_ms, down_ms, .. } => {
+                let wait_ms = if round.is_multiple_of(2) {
+                    let stopped = self.stop(id, &nodes, Leaves::Some, conditions, orders);
+                    self.faults[at].stopped += stopped.len() as u64;
+                    down_ms
+                } else {
+                    self.let_up(id, &nodes, orders);
+                    up_ms
+                };
+                self.agenda
+                    .insert((now_ns + wait_ms.max(1) * NS_PER_MS, at, Cue::Next));
+            }
+            Action::RollingRestart { order, down_ms } => {
+                let lasts_ms = self.faults[at].fault.lasts_ms;
+                // One node after the other goes down at an even pace; none goes before the one before it is up.
+                let pace_ms = (lasts_ms / order.len() as u64).max(down_ms + 1);
+                let (turn, goes_down) = (round.div_ceil(2), !round.is_multiple_of(2));
+                let Some(node) = order.get(turn - 1) else {
+                    return;
+                };
+                let wait_ms = if goes_down {
+                    let stopped = self.stop(id, &[*node], Leaves::Some, conditions, orders);
+                    self.faults[at].stopped += stopped.len() as u64;
+                    down_ms
+                } else {
+                    self.let_up(id, &[*node], orders);
+                    pace_ms - down_ms
+                };
+                self.agenda
+                    .insert((now_ns + wait_ms * NS_PER_MS, at, Cue::Next));
+            }
+            _ => {}
+        }
+    }
+
+    fn end(
+        &mut self,
+        at: usize,
+        now_ns: u64,
+        conditions: &mut Conditions,
+        orders: &mut Vec<Order>,
+    ) {
         let planned = &mut self.faults[at];
-        planned.record.until_ns = Some(now_ns);
-        weather.lift(planned.fault.id);
-        for node in &planned.record.nodes {
-            let Some(keepers) = self.down.get_mut(node) else {
-                continue;
-            };
-            if keepers.remove(&planned.fault.id) && keepers.is_empty() {
-                orders.push(Order::Start(*node));
-            }
+        planned.record.until_ns.get_or_insert(now_ns);
+        let (id, nodes) = (planned.fault.id, planned.record.nodes.clone());
+        let restarts = !self.feigns
+            && matches!(
+                planned.fault.action,
+                Action::Disk {
+                    trouble: DiskTrouble::Lies | DiskTrouble::Misdirects,
+                    ..
+                }
+            );
+        conditions.weather.lift(id);
+        let reclocked = conditions.machines.lift(id, now_ns);
+        orders.extend(reclocked.into_iter().map(Order::Reclock));
+        orders.extend(nodes.iter().copied().map(Order::Wake));
+        if restarts {
+            self.stop(id, &nodes, Leaves::Synced, conditions, orders);
         }
-        settle(planned, weather);
+        self.let_up(id, &nodes, orders);
+        settle(&mut self.faults[at], conditions, self.feigns);
     }
 
-    /// Stops those of the nodes that are up. The others are down already, and stay so for as long as their own fault says.
+    /// Stops those of the nodes that are up, and gives them. The others are down already, and stay so for as long as their own fault says.
     fn stop(
         &mut self,
         fault: u32,
         nodes: &[NodeId],
+        leaves: Leaves,
+        conditions: &mut Conditions,
         orders: &mut Vec<Order>,
-    ) -> Result<Vec<NodeId>, String> {
+    ) -> Vec<NodeId> {
         let up: Vec<NodeId> = nodes
             .iter()
             .copied()
             .filter(|node| !self.is_down(*node))
             .collect();
-        if up.is_empty() {
-            return Err(format!("{nodes:?} is down already"));
-        }
         for node in &up {
-            self.down.entry(*node).or_default().insert(fault);
+            self.keep_down(*node, fault);
+            conditions.machines.crash(fault, *node, leaves);
             orders.push(Order::Stop(*node));
-            if self.leader.is_some_and(|(_, leader)| leader == *node) {
-                self.leader = None;
-            }
         }
-        Ok(up)
+        up
     }
 
-    fn resolve(&self, at: usize, target: Target) -> Result<NodeId, String> {
-        match target {
-            Target::Node(node) => Ok(node),
-            Target::Leader => match self.leader {
-                Some((_, leader)) => Ok(leader),
-                None => Err("no node leads".to_string()),
-            },
-            Target::Subject => self.faults[at]
-                .subject
-                .ok_or_else(|| "no fact started it".to_string()),
+    fn keep_down(&mut self, node: NodeId, fault: u32) {
+        self.down.entry(node).or_default().insert(fault);
+        if self.leader.is_some_and(|(_, leader)| leader == node) {
+            self.leader = None;
         }
+    }
+
+    /// A fault lets go of nodes; those that no other keeps down start.
+    fn let_up(&mut self, fault: u32, nodes: &[NodeId], orders: &mut Vec<Order>) {
+        for node in nodes {
+            let Some(keepers) = self.down.get_mut(node) else {
+                continue;
+            };
+            if keepers.remove(&fault) && keepers.is_empty() {
+                self.newcomer = Some(*node);
+                orders.push(Order::Start(*node));
+            }
+        }
+    }
+
+    fn resolve(
+        &self,
+        at: usize,
+        target: &Target,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<NodeId>, String> {
+        let found = match target {
+            Target::Node(node) => return Ok(vec![*node]),
+            Target::Nodes(nodes) => return Ok(nodes.clone()),
+            Target::Leader => self.leader.map(|(_, leader)| leader).ok_or("no node leads"),
+            Target::Subject => self.faults[at].subject.ok_or("no fact started it"),
+            Target::Newcomer => {
+                let up = self.newcomer.filter(|node| !self.is_down(*node));
+                up.ok_or("no node that was started again is up")
+            }
+            Target::Behind => {
+                let leader = self.leader.map(|(_, leader)| leader);
+                let follows = NodeId::all(self.nodes)
+                    .filter(|node| Some(*node) != leader && !self.is_down(*node));
+                let placed = follows.filter_map(|node| Some((progress(node)?, node)));
+                placed
+                    .min()
+                    .map(|(_, node)| node)
+                    .ok_or("no node that follows is up")
+            }
+        };
+        found.map(|node| vec![node]).map_err(str::to_string)
     }
 }
 
+/// Which of the faults wait for a fact.
+fn waits(faults: &[Planned]) -> BTreeSet<usize> {
+    let waits = |(at, planned): (usize, &Planned)| {
+        matches!(planned.fault.when, When::OnFact { .. }).then_some(at)
+    };
+    faults.iter().enumerate().filter_map(waits).collect()
+}
+
+/// All links from one group to another.
+fn pairs(from: &[NodeId], to: &[NodeId]) -> impl Iterator<Item = (NodeId, NodeId)> {
+    let link = |from: NodeId| to.iter().map(move |to| (from, *to));
+    from.iter()
+        .copied()
+        .flat_map(link)
+        .filter(|(from, to)| from != to)
+}
+
+/// All links between two groups, both ways.
+fn between(left: &[NodeId], right: &[NodeId]) -> Vec<(NodeId, NodeId)> {
+    pairs(left, right).chain(pairs(right, left)).collect()
+}
+
+/// Whether a fault has done its work when it has stopped a node. Others must show what they did to a disk.
+fn counts_stops(kind: FaultKind) -> bool {
+    kind.info().family == "crash"
+}
+
 /// Decides from what a fault did whether it happened.
-fn settle(planned: &mut Planned, weather: &Weather) {
+fn settle(planned: &mut Planned, conditions: &Conditions, feigned: bool) {
     let record = &mut planned.record;
     if record.from_ns.is_none() {
         return;
     }
-    let stops = matches!(
-        planned.fault.action,
-        Action::Crash { .. } | Action::PowerBlip { .. }
-    );
-    if !stops {
-        record.effects = weather.met(record.id);
-    }
+    record.effects = match counts_stops(record.kind) {
+        _ if feigned => 1,
+        true => planned.stopped,
+        false => conditions.weather.met(record.id) + conditions.machines.met(record.id),
+    };
     record.status = if record.effects > 0 {
         FaultStatus::Installed
     } else {
+        let missing = match record.kind.info().family {
+            "partition" | "message" | "slow" => "no frame met it",
+            "pause" => "nothing waited for the node",
+            "clock" => "nobody read the clock",
+            _ => "the disk had nothing to lose",
+        };
         FaultStatus::Indeterminate {
-            reason: "no frame met it".to_string(),
+            reason: missing.to_string(),
         }
     };
-}
-
-fn cut(weather: &mut Weather, fault: u32, from: &[NodeId], to: &[NodeId]) {
-    disturb(weather, fault, from, to, Disturbance::Cut);
-}
-
-fn disturb(
-    weather: &mut Weather,
-    fault: u32,
-    from: &[NodeId],
-    to: &[NodeId],
-    disturbance: Disturbance,
-) {
-    for sender in from {
-        for receiver in to.iter().filter(|receiver| *receiver != sender) {
-            weather.disturb(fault, *sender, *receiver, disturbance);
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::{FaultKind, Trigger};
+    use crate::schedule::Trigger;
     use crate::trial::Arena;
+    use stormglass_impls::catalog;
     use stormglass_workloads::workload::WorkloadConfig;
 
-    fn conductor(schedule: Vec<Fault>) -> (Conductor, Weather) {
+    const MS: u64 = NS_PER_MS;
+
+    fn conductor(schedule: Vec<Fault>) -> (Conductor, Conditions) {
         let workload = WorkloadConfig::named("register").unwrap();
         let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, 1);
         trial.schedule = schedule;
-        (Conductor::new(&trial), Weather::new(trial.network, 1))
+        let budget = catalog::system("raft-cache").unwrap().budget();
+        (Conductor::new(&trial), Conditions::new(&trial, &budget))
+    }
+
+    fn due(conductor: &mut Conductor, conditions: &mut Conditions, at_ms: u64) -> Vec<Order> {
+        // The higher its number, the further a node is; the first two are down.
+        conductor.due(at_ms * MS, conditions, &|node| {
+            (node.0 > 2).then_some(node.0.into())
+        })
+    }
+
+    fn fault(id: u32, kind: FaultKind, action: Action, at_ms: u64, lasts_ms: u64) -> Fault {
+        let when = When::AtMs(at_ms);
+        Fault {
+            id,
+            kind,
+            action,
+            when,
+            lasts_ms,
+        }
+    }
+
+    fn crash(id: u32, target: Target, at_ms: u64, lasts_ms: u64) -> Fault {
+        let leaves = Leaves::Some;
+        fault(
+            id,
+            FaultKind::Crash,
+            Action::Crash { target, leaves },
+            at_ms,
+            lasts_ms,
+        )
     }
 
     fn kill(id: u32, after_ms: u64) -> Fault {
@@ -361,97 +642,192 @@ mod tests {
             after_ms,
         };
         Fault {
-            id,
-            action: Action::Crash {
-                target: Target::Subject,
-            },
+            kind: FaultKind::KillFreshLeader,
             when,
-            lasts_ms: 100,
+            ..crash(id, Target::Subject, 0, 100)
         }
     }
 
-    fn leads(node: u8, at_ms: u64, epoch: u64) -> FactRecord {
-        FactRecord {
-            time_ns: at_ms * NS_PER_MS,
-            node: NodeId(node),
-            fact: Fact::BecameLeader { epoch },
-        }
+    fn leads(conductor: &mut Conductor, node: u8, at_ms: u64, epoch: u64) {
+        let notice = Notice::Fact(Fact::BecameLeader { epoch });
+        conductor.noticed(at_ms * MS, NodeId(node), &notice);
+    }
+
+    fn stops(orders: &[Order]) -> Vec<u8> {
+        let stopped = orders.iter().filter_map(|order| match order {
+            Order::Stop(node) => Some(node.0),
+            _ => None,
+        });
+        stopped.collect()
+    }
+
+    fn starts(orders: &[Order]) -> Vec<u8> {
+        let started = orders.iter().filter_map(|order| match order {
+            Order::Start(node) => Some(node.0),
+            _ => None,
+        });
+        started.collect()
     }
 
     #[test]
     fn a_fact_starts_one_fault_and_the_next_fact_the_next() {
-        let (mut conductor, mut weather) = conductor(vec![kill(0, 5), kill(1, 0)]);
-        conductor.noticed(&leads(1, 5, 1));
+        let (mut conductor, mut conditions) = conductor(vec![kill(0, 5), kill(1, 0)]);
+        leads(&mut conductor, 1, 5, 1);
         assert_eq!(conductor.next_ns(), None, "too early");
-        conductor.noticed(&leads(1, 20, 2));
-        assert_eq!(conductor.due(24 * NS_PER_MS, &mut weather), []);
-        assert_eq!(
-            conductor.due(25 * NS_PER_MS, &mut weather),
-            [Order::Stop(NodeId(1))]
-        );
-        conductor.noticed(&leads(2, 30, 3));
-        assert_eq!(
-            conductor.due(30 * NS_PER_MS, &mut weather),
-            [Order::Stop(NodeId(2))]
-        );
-        let started = conductor.due(130 * NS_PER_MS, &mut weather);
-        assert_eq!(started, [Order::Start(NodeId(1)), Order::Start(NodeId(2))]);
-        let records = conductor.finish(&weather);
-        assert!(
-            records
-                .iter()
-                .all(|record| record.status == FaultStatus::Installed
-                    && record.kind == FaultKind::KillFreshLeader)
-        );
+        leads(&mut conductor, 1, 20, 2);
+        assert_eq!(due(&mut conductor, &mut conditions, 24), []);
+        assert_eq!(stops(&due(&mut conductor, &mut conditions, 25)), [1]);
+        leads(&mut conductor, 2, 30, 3);
+        assert_eq!(stops(&due(&mut conductor, &mut conditions, 30)), [2]);
+        assert_eq!(starts(&due(&mut conductor, &mut conditions, 130)), [1, 2]);
+        for record in conductor.finish(&conditions) {
+            assert_eq!(
+                (record.status, record.nodes.len()),
+                (FaultStatus::Installed, 1)
+            );
+        }
     }
 
     #[test]
     fn after_the_healing_nothing_begins() {
-        let (mut conductor, mut weather) = conductor(vec![kill(0, 5), kill(1, 0)]);
-        conductor.noticed(&leads(1, 20, 2));
-        assert_eq!(conductor.heal(22 * NS_PER_MS, &mut weather), []);
-        conductor.noticed(&leads(2, 30, 3));
-        assert_eq!(conductor.due(100 * NS_PER_MS, &mut weather), []);
-        let records = conductor.finish(&weather);
-        assert!(
-            records
-                .iter()
-                .all(|record| matches!(record.status, FaultStatus::Skipped { .. })),
-            "{records:?}"
-        );
+        let (mut conductor, mut conditions) = conductor(vec![kill(0, 5), kill(1, 0)]);
+        leads(&mut conductor, 1, 20, 2);
+        assert_eq!(conductor.heal(22 * MS, &mut conditions), []);
+        leads(&mut conductor, 2, 30, 3);
+        assert_eq!(due(&mut conductor, &mut conditions, 100), []);
+        let records = conductor.finish(&conditions);
+        let skipped = |record: &FaultRecord| matches!(record.status, FaultStatus::Skipped { .. });
+        assert!(records.iter().all(skipped), "{records:?}");
     }
 
     #[test]
     fn a_fault_that_met_no_frame_is_indeterminate_and_a_node_is_stopped_once() {
-        let cut = Action::Isolate {
-            target: Target::Node(NodeId(3)),
-        };
-        let crash = |id, at_ms| Fault {
-            id,
-            action: Action::Crash {
-                target: Target::Node(NodeId(2)),
-            },
-            when: When::AtMs(at_ms),
-            lasts_ms: 50,
-        };
-        let quiet = Fault {
-            id: 0,
-            action: cut,
-            when: When::AtMs(1),
-            lasts_ms: 5,
-        };
-        let (mut conductor, mut weather) = conductor(vec![quiet, crash(1, 10), crash(2, 20)]);
-        conductor.due(30 * NS_PER_MS, &mut weather);
-        assert_eq!(
-            conductor.heal(40 * NS_PER_MS, &mut weather),
-            [Order::Start(NodeId(2))]
+        let target = Target::Node(NodeId(3));
+        let disturbance = Disturbance::Cut;
+        let links = Links::Around { target };
+        let cut = fault(
+            0,
+            FaultKind::PartitionOne,
+            Action::Disturb { links, disturbance },
+            1,
+            5,
         );
-        let records = conductor.finish(&weather);
+        let two = || Target::Node(NodeId(2));
+        let (mut conductor, mut conditions) =
+            conductor(vec![cut, crash(1, two(), 10, 50), crash(2, two(), 20, 50)]);
+        assert_eq!(stops(&due(&mut conductor, &mut conditions, 30)), [2]);
+        assert_eq!(starts(&conductor.heal(40 * MS, &mut conditions)), [2]);
+        let records = conductor.finish(&conditions);
         assert!(matches!(
             records[0].status,
             FaultStatus::Indeterminate { .. }
         ));
         assert_eq!(records[1].status, FaultStatus::Installed);
         assert!(matches!(records[2].status, FaultStatus::Skipped { .. }));
+    }
+
+    #[test]
+    fn targets_are_found_when_the_fault_begins() {
+        let schedule = vec![
+            crash(0, Target::Newcomer, 1, 5),
+            crash(1, Target::Behind, 10, 5),
+            crash(2, Target::Newcomer, 20, 5),
+            crash(3, Target::Leader, 30, 5),
+        ];
+        let (mut conductor, mut conditions) = conductor(schedule);
+        leads(&mut conductor, 3, 0, 1);
+        let mut stopped = Vec::new();
+        for at_ms in [1, 10, 15, 20, 25, 30] {
+            stopped.extend(stops(&due(&mut conductor, &mut conditions, at_ms)));
+        }
+        assert_eq!(stopped, [4, 4, 3], "the leader is not behind");
+        let records = conductor.finish(&conditions);
+        let none = FaultStatus::Skipped {
+            reason: "no node that was started again is up".to_string(),
+        };
+        assert_eq!(records[0].status, none);
+        assert_eq!(records[2].nodes, [NodeId(4)]);
+    }
+
+    #[test]
+    fn rounds_go_down_and_up_until_the_end() {
+        let target = Target::Node(NodeId(1));
+        let action = Action::CrashLoop {
+            target,
+            up_ms: 5,
+            down_ms: 10,
+        };
+        let order: Vec<NodeId> = [2, 3].map(NodeId).to_vec();
+        let rolling = Action::RollingRestart { order, down_ms: 7 };
+        let schedule = vec![
+            fault(0, FaultKind::CrashLoop, action, 0, 34),
+            fault(1, FaultKind::RollingRestart, rolling, 100, 40),
+        ];
+        let (mut conductor, mut conditions) = conductor(schedule);
+        let mut seen = Vec::new();
+        for at_ms in 0..150 {
+            let orders = due(&mut conductor, &mut conditions, at_ms);
+            seen.extend(stops(&orders).into_iter().map(|node| (at_ms, "stop", node)));
+            seen.extend(
+                starts(&orders)
+                    .into_iter()
+                    .map(|node| (at_ms, "start", node)),
+            );
+        }
+        let loops = [
+            (0, "stop", 1),
+            (10, "start", 1),
+            (15, "stop", 1),
+            (25, "start", 1),
+            (30, "stop", 1),
+            (34, "start", 1),
+        ];
+        let rolls = [
+            (100, "stop", 2),
+            (107, "start", 2),
+            (120, "stop", 3),
+            (127, "start", 3),
+        ];
+        assert_eq!(seen, [loops.as_slice(), &rolls].concat());
+    }
+
+    #[test]
+    fn a_core_heals_and_the_rest_stays_broken() {
+        for rest in [Rest::Stopped, Rest::CutOff] {
+            let (mut conductor, mut conditions) =
+                conductor(vec![crash(0, Target::Node(NodeId(1)), 1, 500)]);
+            let core: Vec<NodeId> = [1, 2, 3].map(NodeId).to_vec();
+            conductor.healing = Healing::Core { core, rest };
+            due(&mut conductor, &mut conditions, 1);
+            let orders = conductor.heal(10 * MS, &mut conditions);
+            assert_eq!(starts(&orders), [1]);
+            let cut = conditions.weather.disturbances().count();
+            match rest {
+                Rest::Stopped => assert_eq!((stops(&orders), cut), (vec![4, 5], 0)),
+                Rest::CutOff => assert_eq!((stops(&orders), cut), (vec![], 3 * 2 * 2)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_whose_disk_failed_starts_when_the_fault_is_over() {
+        let action = Action::Disk {
+            target: Target::Node(NodeId(1)),
+            trouble: DiskTrouble::Fails,
+        };
+        let (mut conductor, mut conditions) =
+            conductor(vec![fault(0, FaultKind::DiskError, action, 1, 50)]);
+        due(&mut conductor, &mut conditions, 1);
+        assert!(matches!(
+            conditions.machines.sync(NodeId(1)),
+            crate::machines::Sync::Fails(0)
+        ));
+        conductor.stopped_itself(NodeId(1), 0, 5 * MS);
+        assert!(conductor.is_down(NodeId(1)));
+        assert_eq!(starts(&due(&mut conductor, &mut conditions, 51)), [1]);
+        assert_eq!(
+            conductor.finish(&conditions)[0].status,
+            FaultStatus::Installed
+        );
     }
 }

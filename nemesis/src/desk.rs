@@ -3,10 +3,12 @@
 //! A client goes through three phases. In the storm it calls one operation after the other, with pauses. When the storm is over it makes its
 //! share of the final reads, again and again until each is answered. Then it is done.
 
-use crate::trial::Trial;
+use crate::harness::Flaws;
+use crate::trial::{Call, Trial};
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use stormglass_checker::History;
+use stormglass_impls::contract::RequestId;
 use stormglass_workloads::client::Outcome;
 use stormglass_workloads::recorder::Recorder;
 use stormglass_workloads::workload::{Binding, Completion, Operation, Workload};
@@ -71,17 +73,29 @@ pub struct Desk {
     answered_ns: u64,
     recovery_ns: u64,
     operations_max: u64,
+    flaws: Flaws,
 }
 
 struct Progress {
     /// How many operations the client has called in the storm.
     called: u64,
+    /// What it calls in the storm, where that is fixed; the next one first.
+    fixed: Option<VecDeque<Call>>,
+    /// How many requests it has made, and how many calls the history knows of.
+    requests: u64,
+    recorded: u64,
     /// The final reads it has still to make. The one under way is among them.
     finals: VecDeque<Operation>,
     /// Whether what it planned is a final read. A host may wake a little later than planned, so the time of the call does not tell.
     planned_last: bool,
-    /// The operation under way, and whether it is a final read.
-    current: Option<(Operation, bool)>,
+    /// The operation under way.
+    current: Option<Current>,
+}
+
+struct Current {
+    operation: Operation,
+    is_final: bool,
+    called_ns: u64,
 }
 
 /// What a client does next.
@@ -97,21 +111,29 @@ impl Desk {
     /// The desk of a trial.
     pub fn new(trial: &Trial) -> Self {
         let workload = trial.workload.start(trial.seed);
-        let finals = workload.final_reads();
+        let flaws = Flaws::of(trial);
+        let finals = final_reads(trial);
         let clients = trial.clients as usize;
-        let share = |client| {
-            finals
+        let share = |client| match flaws.final_reads_skipped {
+            true => VecDeque::new(),
+            false => finals
                 .iter()
                 .skip(client)
                 .step_by(clients)
                 .cloned()
-                .collect()
+                .collect(),
         };
         Self {
             recorder: Recorder::new(trial.clients),
             clients: (0..clients)
                 .map(|client| Progress {
                     called: 0,
+                    fixed: trial
+                        .calls
+                        .as_ref()
+                        .map(|calls| fixed(calls, client as u32)),
+                    requests: 0,
+                    recorded: 0,
                     finals: share(client),
                     planned_last: false,
                     current: None,
@@ -122,6 +144,7 @@ impl Desk {
             answered_ns: trial.storm_ms * 1_000_000,
             recovery_ns: trial.recovery_ms * 1_000_000,
             operations_max: trial.operations_per_client_max.unwrap_or(u64::MAX),
+            flaws,
             workload,
         }
     }
@@ -131,8 +154,11 @@ impl Desk {
         let progress = &mut self.clients[client as usize];
         progress.planned_last = false;
         if now_ns < self.storm_ns && progress.called < self.operations_max {
-            let at_ns = now_ns + self.workload.think_time_ns(client, progress.called);
-            if at_ns < self.storm_ns {
+            let at_ns = match &progress.fixed {
+                Some(calls) => calls.front().map(|call| call.at_ns.max(now_ns)),
+                None => Some(now_ns + self.workload.think_time_ns(client, progress.called)),
+            };
+            if let Some(at_ns) = at_ns.filter(|at_ns| *at_ns < self.storm_ns) {
                 return Plan::CallAt(at_ns);
             }
         }
@@ -143,35 +169,62 @@ impl Desk {
         Plan::CallAt(now_ns.max(self.finals_ns))
     }
 
-    /// A client calls what it planned: gives the operation, and records that it was called.
-    pub fn call(&mut self, client: u32, now_ns: u64) -> Operation {
+    /// A client calls what it planned: gives the operation and the number of its request, and records that it was called.
+    pub fn call(&mut self, client: u32, now_ns: u64) -> (RequestId, Operation) {
         let progress = &mut self.clients[client as usize];
-        let last = progress.planned_last;
-        let operation = if !last {
-            progress.called += 1;
-            self.workload.operation(client, progress.called - 1)
+        let is_final = progress.planned_last;
+        let operation = if is_final {
+            let next = progress.finals.front();
+            next.expect("a client calls only what it planned").clone()
         } else {
-            progress
-                .finals
-                .front()
-                .expect("a client calls only what it planned")
-                .clone()
+            progress.called += 1;
+            match &mut progress.fixed {
+                Some(calls) => {
+                    let call = calls
+                        .pop_front()
+                        .expect("a client calls only what it planned");
+                    operation(call, self.workload.functions())
+                }
+                None => self.workload.operation(client, progress.called - 1),
+            }
         };
-        progress.current = Some((operation.clone(), last));
-        self.recorder.invoke(now_ns, client, operation.clone());
-        operation
+        progress.requests += 1;
+        progress.current = Some(Current {
+            operation: operation.clone(),
+            is_final,
+            called_ns: now_ns,
+        });
+        let request = RequestId(progress.requests);
+        if !self.flaws.calls_recorded_late {
+            progress.recorded = progress.requests;
+            self.recorder.invoke(now_ns, client, operation.clone());
+        }
+        (request, operation)
+    }
+
+    /// The newest request of a client whose call the history knows of.
+    pub fn recorded(&self, client: u32) -> RequestId {
+        RequestId(self.clients[client as usize].recorded)
     }
 
     /// A client's operation ended now. A final read that was not answered is made again.
     pub fn ended(&mut self, client: u32, now_ns: u64, ending: Ending) {
         let progress = &mut self.clients[client as usize];
-        let (operation, last) = progress
-            .current
-            .take()
-            .expect("only what was called can end");
+        let current = progress.current.take();
+        let Current {
+            operation,
+            is_final,
+            called_ns,
+        } = current.expect("only what was called can end");
+        if self.flaws.calls_recorded_late {
+            progress.recorded = progress.requests;
+            // One nanosecond ago: as late as nobody notices from the history alone.
+            let late_ns = now_ns.saturating_sub(1).max(called_ns);
+            self.recorder.invoke(late_ns, client, operation.clone());
+        }
         match ending {
             Ending::Answered(completion) => {
-                if last {
+                if is_final {
                     progress.finals.pop_front();
                     self.answered_ns = now_ns;
                 }
@@ -179,6 +232,9 @@ impl Desk {
                 self.workload.completed(client, &operation, &completion);
             }
             Ending::Failed(error) => self.recorder.fail(now_ns, client, &error),
+            Ending::Unknown(error) if self.flaws.timeouts_fail => {
+                self.recorder.fail(now_ns, client, &error)
+            }
             Ending::Unknown(error) => self.recorder.unknown(now_ns, client, &error),
         }
     }
@@ -208,9 +264,45 @@ impl Desk {
         &mut self.recorder
     }
 
+    /// The history so far.
+    pub fn history(&self) -> &History {
+        self.recorder.history()
+    }
+
     /// The history.
     pub fn finish(self) -> History {
         self.recorder.finish()
+    }
+}
+
+/// The final reads of a trial: all its workload makes, or, where the calls are fixed, those of the keys that are called.
+pub(crate) fn final_reads(trial: &Trial) -> Vec<Operation> {
+    let mut finals = trial.workload.start(trial.seed).final_reads();
+    if let Some(calls) = &trial.calls {
+        let keys: BTreeSet<&Option<String>> = calls.iter().map(|call| &call.key).collect();
+        finals.retain(|read| keys.contains(&read.key));
+    }
+    finals
+}
+
+/// The fixed calls of one client, by time.
+fn fixed(calls: &[Call], client: u32) -> VecDeque<Call> {
+    let mut own: Vec<Call> = calls
+        .iter()
+        .filter(|call| call.client == client)
+        .cloned()
+        .collect();
+    own.sort_by_key(|call| call.at_ns);
+    own.into()
+}
+
+/// A fixed call as an operation. `functions` are the names its workload knows.
+fn operation(call: Call, functions: &'static [&'static str]) -> Operation {
+    let f = functions.iter().find(|name| **name == call.f);
+    Operation {
+        f: f.expect("a valid trial calls what its workload knows"),
+        key: call.key,
+        value: call.value,
     }
 }
 
@@ -238,7 +330,7 @@ mod tests {
     /// Plans and calls at once.
     fn call(desk: &mut Desk, client: u32, now_ns: u64) -> Operation {
         assert_ne!(desk.plan(client, now_ns), Plan::Done);
-        desk.call(client, now_ns)
+        desk.call(client, now_ns).1
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //!   good day every link has a latency of its own, drawn from the seed and constant.
 //! - The acceptance of a connection does not pass the network: a one-way cut stops the call for it and the data, not the acceptance.
 //! - Clients reach every node that is up. Faults lie between nodes.
-//! - Nobody says who leads, so no fault is aimed at a leader: see [`storm`].
+//! - Nobody says who leads or how far a node is, so no fault is aimed by that: see [`storm`].
+//! - A crash loses everything that was not synced.
+//! - Of the kinds of fault, those that need no gate can be made: see [`FaultInfo::foreign`](crate::faults::FaultInfo::foreign).
 //! - There are no inputs to hash. The digest covers every call and its ending, every start and every stop, each with its time.
 
 mod client;
@@ -19,14 +21,16 @@ mod panics;
 pub use client::{Caller, Client};
 
 use crate::arena::{ArenaError, Progress};
+use crate::conditions::Conditions;
 use crate::conductor::{Conductor, Order};
 use crate::desk::Desk;
+use crate::faults::{FAULTS, FaultKind};
 use crate::observer::Board;
 use crate::profile::Storm;
-use crate::record::{Run, Traffic, ViolationKind};
-use crate::schedule::{Action, FAULTS, Fault, FaultKind, Target};
+use crate::record::{Run, Traffic, ViolationKind, Wear};
+use crate::schedule::{Fault, Target, When};
 use crate::trial::{Arena, Trial};
-use crate::weather::{self, Weather};
+use crate::weather;
 use client::AnyClient;
 use links::Links;
 use panics::Panics;
@@ -35,8 +39,10 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use stormglass_impls::contract::NodeId;
+use stormglass_impls::system::{self, Budget};
 use stormglass_workloads::draw::Draws;
 
 /// The host all clients live on: the cost of a tick grows with the hosts.
@@ -113,12 +119,7 @@ pub struct Foreign {
 /// The kinds of fault that can befall a foreign cluster, from names of kinds and families separated by commas, or `all`, or `none`.
 /// A family, and `all`, leave out what needs to know the leader; to name that by itself is an error, which says so.
 pub fn kinds(list: &str) -> Result<Vec<FaultKind>, String> {
-    let blind = |kind: &FaultKind| {
-        !matches!(
-            kind,
-            FaultKind::PartitionLeader | FaultKind::KillFreshLeader
-        )
-    };
+    let blind = |kind: &FaultKind| kind.info().foreign;
     let mut chosen = Vec::new();
     for word in list.split(',').map(str::trim) {
         let fits = |family: &str| word == family || word == "all";
@@ -127,10 +128,17 @@ pub fn kinds(list: &str) -> Result<Vec<FaultKind>, String> {
             Some(info) if blind(&info.kind) => chosen.push(info.kind),
             Some(_) => {
                 return Err(format!(
-                    "{word} needs to know who leads, which only the reference clusters tell; choose another kind of fault"
+                    "{word} needs to know who leads, or a gate at every node, which only the reference clusters have; choose another kind of fault"
                 ));
             }
-            _ if FAULTS.iter().any(|info| fits(info.family)) => {}
+            _ if FAULTS
+                .iter()
+                .any(|info| fits(info.family) && blind(&info.kind)) => {}
+            _ if FAULTS.iter().any(|info| fits(info.family)) => {
+                return Err(format!(
+                    "no fault of the family {word} can befall a server that is not ours; choose another"
+                ));
+            }
             _ => {
                 let mut known: Vec<&str> = vec!["all", "none"];
                 known.extend(FAULTS.iter().flat_map(|info| [info.family, info.name]));
@@ -151,8 +159,8 @@ pub fn storm(storm: &Storm) -> Vec<Fault> {
     let draws = Draws::new(storm.seed, "node in place of a leader");
     let mut schedule = storm.schedule();
     for fault in &mut schedule {
-        if let Action::Crash { target } | Action::Isolate { target } = &mut fault.action
-            && *target == Target::Leader
+        if let Some(target) = fault.action.target_mut()
+            && matches!(target, Target::Leader | Target::Behind)
         {
             let node = draws.within(&[fault.id.into()], 1..=storm.nodes.into());
             *target = Target::Node(NodeId(node as u8));
@@ -160,6 +168,17 @@ pub fn storm(storm: &Storm) -> Vec<Fault> {
     }
     schedule
 }
+
+/// What is assumed of a server that promises nothing in particular.
+const PROMISE: Budget = Budget {
+    links: system::Links::Any,
+    crashes: true,
+    pauses: false,
+    disk_stops: false,
+    synced_loss: false,
+    wall_clock: false,
+    drift_percent_max: 0,
+};
 
 /// What all hosts of a simulation share. It lives outside of them, so no crash touches it.
 struct Stage {
@@ -177,6 +196,8 @@ pub fn run(
     progress: &mut Progress<'_>,
 ) -> Result<Run, ArenaError> {
     check(trial)?;
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    align_task_numbers();
     let now_ns = Rc::new(Cell::new(0));
     let clock = Rc::clone(&now_ns);
     // Within a tick every host has a time of its own; between ticks there is only the simulation's.
@@ -189,7 +210,7 @@ pub fn run(
         panics: Panics::catch(),
     });
     let mut conductor = Conductor::new(trial);
-    let mut weather = Weather::new(trial.network, trial.seed);
+    let mut conditions = Conditions::new(trial, &PROMISE);
     let mut sim = build(&stage);
     // A panic may come from where no task is: from what a crash drops, or from turmoil itself. It was caught as all are, and the
     // simulation is not used any more.
@@ -198,7 +219,7 @@ pub fn run(
             &stage,
             &mut sim,
             &mut conductor,
-            &mut weather,
+            &mut conditions,
             &now_ns,
             progress,
         )
@@ -218,15 +239,36 @@ pub fn run(
         }
         Err(panic) => std::panic::resume_unwind(panic),
     };
+    drop(alone);
     let mut board = stage.board.borrow_mut();
     board.demand_progress(trial, &stage.desk.borrow(), interrupted);
-    let faults = conductor.finish(&weather);
-    let record = board.record(trial, interrupted, Traffic::default(), faults);
+    let faults = conductor.finish(&conditions);
+    let record = board.record(
+        trial,
+        interrupted,
+        (Traffic::default(), Wear::default()),
+        faults,
+    );
     let desk = stage.desk.replace(Desk::new(trial));
     Ok(Run {
         history: desk.finish(),
         record,
     })
+}
+
+/// One foreign cluster at a time in a process. Tokio numbers its tasks through the whole process, and ends the tasks of a crashed node in
+/// an order that depends on their numbers: two clusters at a time would disturb each other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Lets the numbers of the tasks of this trial begin at a multiple of what their order of ending depends on.
+fn align_task_numbers() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder
+        .build()
+        .expect("a runtime without threads needs nothing");
+    let number = || runtime.spawn(async {}).id().to_string().parse::<u64>();
+    // A number that cannot be read is one that nothing can be done about.
+    while number().is_ok_and(|number| !number.is_multiple_of(64)) {}
 }
 
 /// Checks what a foreign cluster cannot do.
@@ -238,6 +280,12 @@ fn check(trial: &Trial) -> Result<(), ArenaError> {
     }
     if trial.mutant.is_some() {
         return unsound("mutant: only reference clusters have mutants; plant a bug in the server");
+    }
+    for fault in &trial.schedule {
+        if !fault.kind.info().foreign || matches!(fault.when, When::OnFact { .. }) {
+            let text = "schedule: fault {}: kind: a server that is not ours cannot be given this fault; it has no gate and tells no facts";
+            return unsound(&text.replace("{}", &fault.id.to_string()));
+        }
     }
     Ok(())
 }
@@ -305,7 +353,7 @@ fn ride(
     stage: &Stage,
     sim: &mut ::turmoil::Sim<'static>,
     conductor: &mut Conductor,
-    weather: &mut Weather,
+    conditions: &mut Conditions,
     now_ns: &Cell<u64>,
     progress: &mut Progress<'_>,
 ) -> Result<bool, String> {
@@ -317,9 +365,9 @@ fn ride(
         now_ns.set(now);
         let cue = conductor.next_ns().is_some_and(|at_ns| at_ns <= now);
         let heals = now >= storm_ns && !healed;
-        let mut orders = conductor.due(now, weather);
+        let mut orders = conductor.due(now, conditions, &|_| None);
         if heals {
-            orders.extend(conductor.heal(now, weather));
+            orders.extend(conductor.heal(now, conditions));
             healed = true;
         }
         for order in orders {
@@ -329,10 +377,11 @@ fn ride(
                     stage.board.borrow_mut().note_event((node, "stop"));
                 }
                 Order::Start(node) => sim.bounce(node.to_string()),
+                Order::Wake(_) | Order::Reclock(_) => {}
             }
         }
         if cue || heals {
-            links.follow(weather, sim);
+            links.follow(&mut conditions.weather, sim);
         }
         stage.hear_panics();
         let broken = !stage.board.borrow().violations.is_empty();
@@ -381,11 +430,16 @@ mod tests {
     #[test]
     fn a_family_and_all_leave_out_what_needs_a_leader() {
         let all = kinds("all").unwrap();
-        assert_eq!(all.len(), FAULTS.len() - 2);
+        assert_eq!(all.len(), FAULTS.iter().filter(|info| info.foreign).count());
         assert!(!all.contains(&FaultKind::KillFreshLeader));
         assert_eq!(
             kinds("crash, slow-links").unwrap(),
-            [FaultKind::Crash, FaultKind::PowerBlip, FaultKind::SlowLinks]
+            [
+                FaultKind::SlowLinks,
+                FaultKind::Crash,
+                FaultKind::CrashAll,
+                FaultKind::PowerBlip
+            ]
         );
         assert_eq!(kinds("none").unwrap(), []);
         assert!(kinds("partition-leader").unwrap_err().contains("who leads"));
@@ -399,16 +453,11 @@ mod tests {
             storm_ms: 60_000,
             election_timeout_ms_min: 150,
             kinds: kinds("all").unwrap(),
+            message_kinds: &[],
+            drift_percent_max: 0,
             seed,
         };
-        let aimed = |fault: &Fault| {
-            matches!(
-                fault.action,
-                Action::Crash {
-                    target: Target::Leader
-                }
-            )
-        };
+        let aimed = |fault: &Fault| fault.action.target() == Some(&Target::Leader);
         let plain: Vec<Fault> = (0..10).flat_map(|seed| shape(seed).schedule()).collect();
         assert!(plain.iter().any(aimed), "or this test tests nothing");
         let blind: Vec<Fault> = (0..10).flat_map(|seed| storm(&shape(seed))).collect();

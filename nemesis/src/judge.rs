@@ -1,10 +1,13 @@
 //! The verdict on a whole run: what the clients saw, what broke inside, and whether the run tested anything.
 
+use crate::arena::is_within;
+use crate::desk;
 use crate::record::{FaultStatus, Record, Run, Violation, ViolationKind};
 use crate::trial::Trial;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_checker::{CheckError, History, Judgement, Kind, Limits, Process, Reason, Verdict};
+use stormglass_impls::catalog;
 
 /// The verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,6 +21,8 @@ pub enum Ruling {
     Unknown,
     /// Nothing was put to the test. Not a pass.
     Vacuous,
+    /// Something broke after faults that go beyond the promise, as the trial meant them to: a measurement, and no verdict.
+    Measured,
 }
 
 /// A run, judged.
@@ -70,7 +75,11 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
     let counts = count(&run.history, &run.record);
     let vacuous = vacuous(trial, run, &counts);
     let violations = run.record.violations.clone();
-    let (ruling, sentence) = match (&judgement.verdict, violations.first(), &vacuous) {
+    let flawed = violations
+        .iter()
+        .find(|violation| violation.kind == ViolationKind::Harness);
+    let (ruling, sentence) = match (&judgement.verdict, flawed.or(violations.first()), &vacuous) {
+        (_, Some(violation), _) if flawed.is_some() => (Ruling::Violation, inside(violation)),
         (Verdict::Invalid(evidence), _, _) => {
             let key = evidence
                 .key
@@ -110,6 +119,17 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
             (Ruling::Valid, sentence)
         }
     };
+    let beyond = beyond_promise(trial, &run.record);
+    let (ruling, sentence) = match ruling {
+        Ruling::Violation if flawed.is_none() && !beyond.is_empty() => {
+            let kinds: Vec<&str> = beyond.into_iter().collect();
+            (
+                Ruling::Measured,
+                format!("After {}, beyond the promise: {sentence}", kinds.join(", ")),
+            )
+        }
+        _ => (ruling, sentence),
+    };
     Ok(Judged {
         ruling,
         sentence,
@@ -119,6 +139,24 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         vacuous,
         counts,
     })
+}
+
+/// The kinds of fault beyond the promise that had begun when the first thing broke inside, or by the end. What breaks before any such
+/// fault is a violation, whatever else the trial had in store.
+fn beyond_promise(trial: &Trial, record: &Record) -> BTreeSet<&'static str> {
+    let Some(system) = catalog::system(&trial.cluster).filter(|_| trial.beyond_promise) else {
+        return BTreeSet::new();
+    };
+    let budget = system.budget();
+    let broke_ns = record
+        .violations
+        .first()
+        .map_or(u64::MAX, |violation| violation.time_ns);
+    let faults = trial.schedule.iter().zip(&record.faults);
+    let beyond = faults.filter(|(fault, went)| {
+        !is_within(fault, &budget) && went.from_ns.is_some_and(|from_ns| from_ns <= broke_ns)
+    });
+    beyond.map(|(fault, _)| fault.kind.name()).collect()
 }
 
 fn inside(violation: &Violation) -> String {
@@ -137,6 +175,11 @@ fn inside(violation: &Violation) -> String {
         ViolationKind::Progress => "The cluster was whole again and made no progress.".to_string(),
         ViolationKind::Protocol => {
             format!("A client was answered with something that is no answer{node}.")
+        }
+        ViolationKind::Hang => format!("A node did not give the processor back{node}."),
+        ViolationKind::Harness => {
+            "Stormglass wrote down what did not happen: nothing is known of the cluster."
+                .to_string()
         }
     }
 }
@@ -197,7 +240,7 @@ fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
     }
     if wanted.final_reads_required {
         let read = read_since(&run.history, run.record.healed_ns);
-        let finals = trial.workload.start(trial.seed).final_reads();
+        let finals = desk::final_reads(trial);
         if let Some(missing) = finals.iter().find(|wanted| !read.contains(&wanted.key)) {
             let key = missing.key.as_deref().unwrap_or("the object");
             return Some(format!("{key} was not read after everything was healed"));

@@ -14,11 +14,13 @@
 //! | module | what is there |
 //! | --- | --- |
 //! | [`trial`], [`schedule`], [`record`] | the experiment, its faults, and what came back: data |
-//! | [`profile`] | schedules made from a seed |
+//! | [`faults`] | the kinds of fault: names, arenas, demands |
+//! | [`profile`], [`swarm`] | schedules made from a seed, and all else a seed draws |
 //! | [`judge`] | the verdict on a run, vacuity among it |
-//! | [`weather`] | which frames are cut and delayed now: one for all arenas |
+//! | [`conditions`]: [`weather`], [`machines`] | what becomes of every frame now, and of every pause, disk and clock: one for all arenas |
 //! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
+//! | [`harness`] | bugs of the harness to plant, and the audit that must notice them |
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
 //! | [`simulator`] | the cores on a heap of events |
 //! | `turmoil` | the real host inside turmoil (feature `turmoil`) |
@@ -35,16 +37,22 @@
 //! Protocols and the host (crate `impls`), clients and operations (crate `workloads`), pages (crate `reports`).
 
 pub mod arena;
+pub mod conditions;
 pub mod conductor;
 pub mod desk;
+pub mod faults;
 #[cfg(feature = "turmoil")]
 pub mod foreign;
+pub mod harness;
 pub mod judge;
+pub mod machines;
 pub mod observer;
 pub mod profile;
 pub mod record;
+pub mod replay;
 pub mod schedule;
 pub mod simulator;
+pub mod swarm;
 pub mod trial;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;

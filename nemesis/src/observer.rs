@@ -3,40 +3,52 @@
 //! [`Observed`] wraps a system. The nodes it boots look like any other, so neither the host nor the simulator knows that it is watched.
 
 use crate::desk::Desk;
+use crate::harness;
 use crate::record::{
-    FactRecord, FaultRecord, RECORD_VERSION, Record, Traffic, Violation, ViolationKind,
+    FactRecord, FaultRecord, Marks, RECORD_VERSION, Record, Traffic, Violation, ViolationKind, Wear,
 };
-use crate::trial::Trial;
+use crate::schedule::{Notice, Trigger, When};
+use crate::trial::{Healing, Trial};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
-use stormglass_impls::contract::{Effect, Effects, Input, NodeId, Now};
+use stormglass_checker::History;
+use stormglass_impls::contract::{ClientId, Effect, Effects, Input, NodeId, Now, RequestId};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup,
     System, Watch, Word,
 };
 
-/// How many inputs lie between two checkpoints of the digest.
-pub const INPUTS_PER_CHECKPOINT: u64 = 4_096;
+/// How many marks of the digest are kept at most.
+const MARKS_MAX: usize = 1 << 18;
 
 /// What was observed of one cluster so far.
 pub struct Board {
     digest: SipHasher13,
     /// See [`crate::record::Record::inputs`].
     inputs: u64,
-    /// See [`crate::record::Record::checkpoints`].
-    checkpoints: Vec<String>,
+    /// See [`Marks`]: the last two bytes of the digest after every so many inputs.
+    marks: Vec<u16>,
+    marks_every: u64,
     /// See [`crate::record::Record::facts`].
     facts: Vec<FactRecord>,
     /// What broke. The first one ends the trial.
     pub violations: Vec<Violation>,
-    /// Facts that the conductor has not seen yet.
-    unseen: VecDeque<FactRecord>,
+    /// What the conductor has not seen yet: when, where, what.
+    unseen: VecDeque<(u64, NodeId, Notice)>,
+    /// Whether the conductor waits for disks to be given something to write.
+    notices_writes: bool,
+    /// The newest request of each client that the history knows of.
+    recorded: BTreeMap<ClientId, RequestId>,
+    /// The inputs that somebody wants described, by number, and what was described.
+    wanted: std::ops::Range<u64>,
+    described: Vec<String>,
     watch: Box<dyn Watch>,
     /// The nodes that are up. A crash drops a node, and with it this way to it.
     members: BTreeMap<NodeId, Weak<RefCell<Box<dyn Member>>>>,
@@ -46,39 +58,70 @@ pub struct Board {
 
 impl Board {
     /// An empty board for a cluster of that system.
-    pub fn new(system: &dyn System, clock: Rc<dyn Fn() -> u64>) -> Self {
-        Self {
-            digest: SipHasher13::new(),
-            inputs: 0,
-            checkpoints: Vec::new(),
-            facts: Vec::new(),
-            violations: Vec::new(),
-            unseen: VecDeque::new(),
-            watch: system.watch(),
-            members: BTreeMap::new(),
-            clock,
-        }
+    pub fn new(system: &dyn System, trial: &Trial, clock: Rc<dyn Fn() -> u64>) -> Self {
+        let mut board = Self::with(system.watch(), clock);
+        board.notices_writes = trial.schedule.iter().any(|fault| {
+            matches!(
+                fault.when,
+                When::OnFact {
+                    fact: Trigger::Persisting,
+                    ..
+                }
+            )
+        });
+        board
     }
 
     /// An empty board for a cluster whose nodes nobody can look into.
     pub fn blind(clock: Rc<dyn Fn() -> u64>) -> Self {
+        Self::with(Box::new(Blind), clock)
+    }
+
+    fn with(watch: Box<dyn Watch>, clock: Rc<dyn Fn() -> u64>) -> Self {
         Self {
             digest: SipHasher13::new(),
             inputs: 0,
-            checkpoints: Vec::new(),
+            marks: Vec::new(),
+            marks_every: 1,
             facts: Vec::new(),
             violations: Vec::new(),
             unseen: VecDeque::new(),
-            watch: Box::new(Blind),
+            notices_writes: false,
+            recorded: BTreeMap::new(),
+            wanted: WANTED.take(),
+            described: Vec::new(),
+            watch,
             members: BTreeMap::new(),
             clock,
         }
     }
 
+    /// The history knows of this request now, and of those before it.
+    pub fn recorded(&mut self, client: ClientId, request: RequestId) {
+        self.recorded.insert(client, request);
+    }
+
+    /// How far a node is in what the cluster agreed on; `None` when it is down. Must not be called from within a step.
+    pub fn progress(&self, node: NodeId) -> Option<u64> {
+        let member = self.members.get(&node)?.upgrade()?;
+        let progress = member.borrow().progress();
+        Some(progress)
+    }
+
     /// Puts an event into the digest, with its time. It counts as an input, where no inputs can be seen.
-    pub fn note_event(&mut self, event: impl Hash) {
-        ((self.clock)(), event).hash(&mut self.digest);
+    pub fn note_event(&mut self, event: impl Hash + Debug) {
+        let now_ns = (self.clock)();
+        (now_ns, &event).hash(&mut self.digest);
+        self.describe(now_ns, format_args!("{event:?}"));
         self.count_input();
+    }
+
+    /// Describes what is being put into the digest, if somebody wants that one described.
+    fn describe(&mut self, now_ns: u64, what: std::fmt::Arguments<'_>) {
+        if self.wanted.contains(&self.inputs) {
+            let at_s = now_ns as f64 / 1e9;
+            self.described.push(format!("{at_s:.9} s: {what}"));
+        }
     }
 
     /// The digest of all inputs so far: 32 hexadecimal digits.
@@ -86,8 +129,8 @@ impl Board {
         format!("{:032x}", self.digest.finish128().as_u128())
     }
 
-    /// The oldest fact the conductor has not seen.
-    pub fn next_fact(&mut self) -> Option<FactRecord> {
+    /// The oldest thing the conductor has not seen: when, where, what.
+    pub fn next_notice(&mut self) -> Option<(u64, NodeId, Notice)> {
         self.unseen.pop_front()
     }
 
@@ -135,11 +178,23 @@ impl Board {
             return;
         }
         let unread = desk.unread().join(", ");
+        let whole = match &trial.healing {
+            Healing::Everything => "everything is healed".to_string(),
+            Healing::Core { core, .. } => format!("the majority {core:?} is healed"),
+        };
         let message = format!(
-            "no answer to the final read of {unread} for {} ms, and everything is healed",
+            "no answer to the final read of {unread} for {} ms, and {whole}",
             trial.recovery_ms
         );
         self.violation(ViolationKind::Progress, "progress", None, message);
+    }
+
+    /// At the end: whether the history says only what can be known. What it should not say makes every verdict worthless.
+    pub fn audit_harness(&mut self, history: &History) {
+        if let Err(message) = harness::audit(history) {
+            let (kind, name) = harness::FINDING;
+            self.violation(kind, name, None, message);
+        }
     }
 
     /// What was observed, as a record.
@@ -147,18 +202,27 @@ impl Board {
         &self,
         trial: &Trial,
         interrupted: bool,
-        traffic: Traffic,
+        (traffic, wear): (Traffic, Wear),
         faults: Vec<FaultRecord>,
     ) -> Record {
+        DESCRIBED.replace(self.described.clone());
         Record {
             schema_version: RECORD_VERSION,
             digest: self.digest(),
-            checkpoints: self.checkpoints.clone(),
+            marks: Marks {
+                every: self.marks_every,
+                digits: self
+                    .marks
+                    .iter()
+                    .map(|mark| format!("{mark:04x}"))
+                    .collect(),
+            },
             inputs: self.inputs,
             interrupted,
             ended_ns: (self.clock)(),
             healed_ns: trial.storm_ms * 1_000_000,
             traffic,
+            wear,
             faults,
             facts: self.facts.clone(),
             violations: self.violations.clone(),
@@ -166,14 +230,45 @@ impl Board {
     }
 
     fn note_input(&mut self, node: NodeId, input: &Input<Erased>) {
-        ((self.clock)(), node, input).hash(&mut self.digest);
+        let now_ns = (self.clock)();
+        (now_ns, node, input).hash(&mut self.digest);
+        self.describe(now_ns, format_args!("{node} takes {input:?}"));
         self.count_input();
+        if let Input::Request {
+            client, request_id, ..
+        } = input
+        {
+            self.check_recorded(*client, *request_id);
+        }
+    }
+
+    /// A request that reached a node was called before: the history must know of it.
+    fn check_recorded(&mut self, client: ClientId, request: RequestId) {
+        if self
+            .recorded
+            .get(&client)
+            .is_none_or(|newest| request > *newest)
+        {
+            let (kind, name) = harness::FINDING;
+            let message = format!(
+                "request {request} of {client} reached a node, and the history knows no such call"
+            );
+            self.violation(kind, name, None, message);
+        }
     }
 
     fn count_input(&mut self) {
         self.inputs += 1;
-        if self.inputs.is_multiple_of(INPUTS_PER_CHECKPOINT) {
-            self.checkpoints.push(self.digest());
+        if self.inputs.is_multiple_of(self.marks_every) {
+            self.marks.push(self.digest.finish128().as_u128() as u16);
+            if self.marks.len() == MARKS_MAX {
+                let mut position = 0;
+                self.marks.retain(|_| {
+                    position += 1;
+                    position % 2 == 0
+                });
+                self.marks_every *= 2;
+            }
         }
     }
 
@@ -190,7 +285,11 @@ impl Board {
                     fact: *fact,
                 };
                 self.facts.push(record);
-                self.unseen.push_back(record);
+                self.unseen
+                    .push_back((record.time_ns, node, Notice::Fact(*fact)));
+            } else if let (Effect::Persist(_), true) = (effect, self.notices_writes) {
+                self.unseen
+                    .push_back(((self.clock)(), node, Notice::Persisting));
             }
         }
     }
@@ -205,6 +304,21 @@ impl Board {
         let message = text_of(payload);
         self.violation(ViolationKind::Panic, "panic", Some(node), message);
     }
+}
+
+thread_local! {
+    /// Which inputs the next board of this thread describes.
+    static WANTED: std::cell::RefCell<std::ops::Range<u64>> = const { std::cell::RefCell::new(0..0) };
+    /// What the last board of this thread described.
+    static DESCRIBED: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Runs a trial with the inputs of these numbers, from 0, described. What is described is no part of the record.
+pub fn describing<T>(inputs: std::ops::Range<u64>, run: impl FnOnce() -> T) -> (T, Vec<String>) {
+    WANTED.replace(inputs);
+    DESCRIBED.take();
+    let result = run();
+    (result, DESCRIBED.take())
 }
 
 /// The watch over nodes that nobody can look into.

@@ -1,12 +1,12 @@
 //! What came back from a trial, besides the history its clients saw.
 
-use crate::schedule::FaultKind;
+use crate::faults::FaultKind;
 use serde::{Deserialize, Serialize};
 use stormglass_checker::History;
 use stormglass_impls::contract::{Fact, NodeId};
 
 /// The version of the record file.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// What an arena gives back.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,8 @@ pub struct Record {
     pub schema_version: u32,
     /// The digest of every input of every node with its time: 32 hexadecimal digits.
     pub digest: String,
-    /// The digest as it stood after every 4,096th input, so that a replay that differs can say where.
-    pub checkpoints: Vec<String>,
+    /// The digest as it stood along the way, so that a replay that differs can say where.
+    pub marks: Marks,
     /// How many inputs the nodes took.
     pub inputs: u64,
     /// Whether somebody interrupted the trial.
@@ -36,12 +36,26 @@ pub struct Record {
     pub healed_ns: u64,
     /// What the network carried.
     pub traffic: Traffic,
+    /// What the machines went through.
+    pub wear: Wear,
     /// The faults, in the order of the schedule, as they really went.
     pub faults: Vec<FaultRecord>,
     /// What the nodes noted, in order.
     pub facts: Vec<FactRecord>,
     /// What broke inside the cluster. What clients saw broken is for the checker to say.
     pub violations: Vec<Violation>,
+}
+
+/// The digest along the way, cut short: two bytes after every so many inputs.
+///
+/// There are never more than a quarter of a million: when there would be, every second one goes and the distance doubles. So a run of up
+/// to that many inputs says exactly which input was the first to differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// How many inputs lie between two marks.
+    pub every: u64,
+    /// The marks, four hexadecimal digits each.
+    pub digits: String,
 }
 
 /// What the network carried, in frames between nodes and between nodes and clients.
@@ -51,8 +65,49 @@ pub struct Traffic {
     pub sent: u64,
     /// Cut by a fault.
     pub cut: u64,
+    /// Lost one by one.
+    pub lost: u64,
     /// Delayed by a fault.
     pub slowed: u64,
+    /// Held until a fault was over.
+    pub held: u64,
+    /// Sent so that later ones overtake them.
+    pub reordered: u64,
+    /// Sent twice.
+    pub duplicated: u64,
+    /// Sent with a bit flipped.
+    pub corrupted: u64,
+    /// Found to be damaged by those who received them.
+    pub rejected: u64,
+    /// Lost together with their connection.
+    pub reset: u64,
+}
+
+/// What the machines under the nodes went through, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wear {
+    /// Inputs that had to wait because their node stood still.
+    pub inputs_held: u64,
+    /// Steps that took time.
+    pub steps_slowed: u64,
+    /// Readings of a clock that was wrong.
+    pub clock_readings_bent: u64,
+    /// Syncs that took longer.
+    pub syncs_slowed: u64,
+    /// Syncs that said they were done and were not.
+    pub syncs_lied: u64,
+    /// Disks that failed loudly.
+    pub disks_failed: u64,
+    /// Batches that were not synced and are gone.
+    pub unsynced_lost: u64,
+    /// Batches that were said to be synced and are gone or altered.
+    pub synced_lost: u64,
+    /// Writes of which a crash left a part.
+    pub writes_torn: u64,
+    /// Writes that landed on others.
+    pub writes_misdirected: u64,
+    /// Disks that were found damaged at a start, which the node refused.
+    pub disks_refused: u64,
 }
 
 /// How one planned fault really went.
@@ -133,4 +188,8 @@ pub enum ViolationKind {
     Progress,
     /// A client was answered with something that is no answer.
     Protocol,
+    /// A node did not give the processor back.
+    Hang,
+    /// Stormglass itself wrote down what did not happen. Nothing is known of the cluster.
+    Harness,
 }

@@ -2,14 +2,16 @@
 
 use crate::schedule::{DAY_MS, Fault};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use stormglass_impls::contract::NodeId;
 use stormglass_impls::system::Knobs;
 use stormglass_workloads::client::Patience;
 use stormglass_workloads::workload::WorkloadConfig;
 
 /// The version of the trial file. A file of another version is refused, not guessed at.
-pub const TRIAL_VERSION: u32 = 1;
+pub const TRIAL_VERSION: u32 = 2;
 
 /// A whole experiment. The saved file is the reproducer: the same source, the same `Cargo.lock` and the same trial give the same digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +29,17 @@ pub struct Trial {
     pub workload: WorkloadConfig,
     /// The most operations a client calls before the final reads; `None`: as many as the time allows.
     pub operations_per_client_max: Option<u64>,
+    /// The operations themselves, in place of those the workload would make: what is left when a trial was shrunk. `None`: the
+    /// workload's own.
+    pub calls: Option<Vec<Call>>,
     /// Where it happens.
     pub arena: Arena,
     /// Seeds every draw.
     pub seed: u64,
-    /// How long the storm lasts, in simulated milliseconds. Then everything heals.
+    /// How long the storm lasts, in simulated milliseconds. Then it heals.
     pub storm_ms: u64,
+    /// What heals.
+    pub healing: Healing,
     /// How long after healing the final reads may take, in simulated milliseconds: no progress in that time is a violation.
     pub recovery_ms: u64,
     /// The length of a turmoil tick, in milliseconds. It shapes the trace, so it is part of the trial.
@@ -45,14 +52,57 @@ pub struct Trial {
     pub knobs: Knobs,
     /// How patient the clients are.
     pub patience: Patience,
-    /// The bug planted, if any.
+    /// The bug planted, if any; or a change that should harm nothing.
     pub mutant: Option<String>,
+    /// Whether faults may go beyond what the cluster promises to survive. What breaks after such a fault is a measurement.
+    pub beyond_promise: bool,
     /// How much work the judge may do.
     pub limits: JudgeLimits,
     /// What a run must have seen to count as a test.
     pub vacuity: Vacuity,
     /// The faults, explicit and fixed.
     pub schedule: Vec<Fault>,
+}
+
+/// One operation of a client, fixed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Which client, from 0.
+    pub client: u32,
+    /// When it is called, in simulated nanoseconds, or as soon after that as the client has nothing else open.
+    pub at_ns: u64,
+    /// What is done, as `read`.
+    pub f: String,
+    /// To what.
+    pub key: Option<String>,
+    /// With what.
+    pub value: Value,
+}
+
+/// What heals when the storm is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Healing {
+    /// Everything.
+    Everything,
+    /// A majority and the links within it. The rest stays broken, and progress is demanded all the same.
+    Core {
+        /// Who is in it.
+        core: Vec<NodeId>,
+        /// What becomes of the others.
+        rest: Rest,
+    },
+}
+
+/// What becomes of the nodes outside a core that heals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// They stay down.
+    Stopped,
+    /// They run, and hear the core no more than the core hears them.
+    CutOff,
 }
 
 /// Where a trial is run.
@@ -130,9 +180,11 @@ impl Trial {
             clients: 5,
             workload,
             operations_per_client_max: None,
+            calls: None,
             arena,
             seed,
             storm_ms: 60_000,
+            healing: Healing::Everything,
             recovery_ms: 10_000,
             tick_ms: 1,
             network: Network {
@@ -143,6 +195,7 @@ impl Trial {
             knobs: Knobs::default(),
             patience: Patience::default(),
             mutant: None,
+            beyond_promise: false,
             limits: JudgeLimits {
                 steps: 200_000_000,
                 bytes: 256 << 20,
@@ -163,6 +216,12 @@ impl Trial {
             line,
             cause,
         };
+        // A file of another version differs in its fields, too; the version is the better answer.
+        let version = serde_json::from_str::<Value>(&text).ok();
+        let version = version.and_then(|trial| trial.get("schema_version")?.as_u64());
+        if version.is_some_and(|version| version != u64::from(TRIAL_VERSION)) {
+            return Err(malformed(1, OTHER_VERSION.to_string()));
+        }
         let trial: Trial = serde_json::from_str(&text)
             .map_err(|error| malformed(error.line(), error.to_string()))?;
         trial.validate().map_err(|cause| malformed(1, cause))?;
@@ -195,10 +254,7 @@ impl Trial {
             .reads_percent
             .saturating_add(register.writes_percent);
         let rules = [
-            (
-                self.schema_version == TRIAL_VERSION,
-                "schema_version: this build reads another version; make the trial again with this build",
-            ),
+            (self.schema_version == TRIAL_VERSION, OTHER_VERSION),
             (
                 (1..=99).contains(&self.nodes),
                 "nodes: a cluster has 1 to 99 nodes",
@@ -282,6 +338,11 @@ impl Trial {
         if let Some((_, text)) = rules.iter().find(|(holds, _)| !holds) {
             return Err((*text).to_string());
         }
+        self.healing.validate(self.nodes)?;
+        for (at, call) in self.calls.iter().flatten().enumerate() {
+            call.validate(self)
+                .map_err(|cause| format!("calls: number {}: {cause}", at + 1))?;
+        }
         let mut ids = BTreeSet::new();
         for fault in &self.schedule {
             fault
@@ -299,6 +360,49 @@ impl Trial {
 }
 
 const HOUR_MS: u64 = 3_600_000;
+
+const OTHER_VERSION: &str =
+    "schema_version: this build reads another version; make the trial again with this build";
+
+impl Healing {
+    fn validate(&self, nodes: u8) -> Result<(), String> {
+        let Healing::Core { core, .. } = self else {
+            return Ok(());
+        };
+        let distinct: BTreeSet<&NodeId> = core.iter().collect();
+        if let Some(id) = core.iter().find(|id| id.0 == 0 || id.0 > nodes) {
+            return Err(format!(
+                "healing: core: there is no {id} in a cluster of {nodes}"
+            ));
+        }
+        if distinct.len() < core.len() || core.len() <= usize::from(nodes / 2) {
+            return Err("healing: core: a core is a majority, each node named once".to_string());
+        }
+        Ok(())
+    }
+}
+
+impl Call {
+    fn validate(&self, trial: &Trial) -> Result<(), String> {
+        if self.client >= trial.clients {
+            return Err(format!(
+                "client: there is no client {} among {}",
+                self.client, trial.clients
+            ));
+        }
+        if self.at_ns >= trial.storm_ms.saturating_mul(1_000_000) {
+            return Err(format!(
+                "at_ns: {} is after the storm; only final reads are made then",
+                self.at_ns
+            ));
+        }
+        let known = trial.workload.functions();
+        if !known.contains(&self.f.as_str()) {
+            return Err(format!("f: {:?} is none of {known:?}", self.f));
+        }
+        Ok(())
+    }
+}
 
 /// A trial file that cannot be used.
 #[derive(Debug, thiserror::Error)]

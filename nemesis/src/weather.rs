@@ -1,158 +1,363 @@
-//! The weather: which frames are cut and which are delayed now. One for all arenas.
+//! The weather: what becomes of every frame on every link now. One for all arenas.
 //!
-//! Every delay is drawn from the seed, the link and the number of the frame on that link. Taking one fault out of a trial leaves the
-//! draws of untouched links as they were.
+//! Every draw is made from the seed, the link and the number of the frame on that link. Taking one fault out of a trial leaves the draws
+//! of untouched links as they were.
 
 use crate::record::Traffic;
+use crate::schedule::Disturbance;
 use crate::trial::Network;
 use std::collections::BTreeMap;
 use stormglass_impls::contract::NodeId;
+use stormglass_impls::system::Links;
 use stormglass_impls::wire::Party;
 use stormglass_workloads::draw::Draws;
 
 /// The wall clock of every node at the start, in nanoseconds since the Unix epoch: 2026-01-01.
 pub const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 
+const NS_PER_MS: u64 = 1_000_000;
+
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// It is lost.
     Cut,
-    /// It arrives after so many nanoseconds.
+    /// It is lost, and the connection it was sent on breaks.
+    Reset,
+    /// It arrives after so many nanoseconds, and what is sent later arrives later.
     After(u64),
+    /// It arrives after so many nanoseconds, and what is sent later may overtake it.
+    Overtaken(u64),
+    /// It arrives, and once more after that.
+    Twice {
+        /// Nanoseconds until it arrives.
+        after_ns: u64,
+        /// Nanoseconds between the two.
+        apart_ns: u64,
+    },
+    /// It arrives after so many nanoseconds with a bit flipped; its receiver must notice, and give the connection up.
+    Corrupt {
+        /// Nanoseconds until it arrives.
+        after_ns: u64,
+        /// Which bit, to be counted modulo the bits there are.
+        bit: u64,
+    },
 }
 
-/// What a fault does to a link, one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disturbance {
-    /// Nothing passes.
-    Cut,
-    /// What passes takes longer.
-    Slow {
-        /// The shortest added delay, in milliseconds.
-        delay_ms_min: u64,
-        /// The longest.
-        delay_ms_max: u64,
-    },
+/// A fault in force on a link.
+#[derive(Clone, Debug)]
+struct Force {
+    disturbance: Disturbance,
+    /// When it came into force, in simulated nanoseconds.
+    from_ns: u64,
+    /// When it will be over at the latest.
+    until_ns: u64,
+}
+
+/// The state of one link, one way.
+#[derive(Clone, Debug, Default)]
+struct Link {
+    /// How many frames were handed to it.
+    frames: u64,
+    /// The faults in force, by fault.
+    faults: BTreeMap<u32, Force>,
 }
 
 /// The state of every link.
 #[derive(Debug)]
 pub struct Weather {
     base: Network,
+    /// Whether the protocol counts on order and on nothing being lost: then what would break that breaks the connection.
+    fifo: bool,
     delays: Draws,
     slowness: Draws,
-    /// The faults in force on a link, by fault.
-    links: BTreeMap<(NodeId, NodeId), BTreeMap<u32, Disturbance>>,
-    /// How many frames were handed to each link.
-    frames: BTreeMap<(Party, Party), u64>,
+    chances: Draws,
+    /// Links between nodes, `from` by `to`.
+    links: Vec<Link>,
+    nodes: usize,
+    /// How many frames were handed to links with a client at one end: by client, node, and direction.
+    client_frames: Vec<u64>,
     /// How many frames each fault met.
     met: BTreeMap<u32, u64>,
     traffic: Traffic,
 }
 
+/// What a draw on a frame is for, besides the fault it is made for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Hit,
+    HowLate,
+    Bit,
+}
+
+/// What the faults on a link do to one frame, gathered.
+#[derive(Default)]
+struct Outcome {
+    cut: bool,
+    lost: bool,
+    reset: bool,
+    slowed_ns: u64,
+    held_until_ns: u64,
+    late_ns: u64,
+    apart_ns: u64,
+    flipped: Option<u64>,
+}
+
 impl Weather {
-    /// Fair weather.
-    pub fn new(base: Network, seed: u64) -> Self {
+    /// Fair weather over a cluster of so many nodes and their clients.
+    pub fn new(base: Network, (nodes, clients): (u8, u32), links: Links, seed: u64) -> Self {
+        let nodes = usize::from(nodes);
         Self {
             base,
+            fifo: links == Links::Fifo,
             delays: Draws::new(seed, "frame delay"),
             slowness: Draws::new(seed, "slow link"),
-            links: BTreeMap::new(),
-            frames: BTreeMap::new(),
+            chances: Draws::new(seed, "frame chance"),
+            links: vec![Link::default(); nodes * nodes],
+            nodes,
+            client_frames: vec![0; nodes * clients as usize * 2],
             met: BTreeMap::new(),
             traffic: Traffic::default(),
         }
     }
 
-    /// Puts a fault on a link.
-    pub fn disturb(&mut self, fault: u32, from: NodeId, to: NodeId, disturbance: Disturbance) {
-        self.links
-            .entry((from, to))
-            .or_default()
-            .insert(fault, disturbance);
+    fn link(&mut self, from: NodeId, to: NodeId) -> &mut Link {
+        &mut self.links[from.index() * self.nodes + to.index()]
+    }
+
+    /// Puts a fault on a link, from now until that time or until it is [lifted](Weather::lift).
+    pub fn disturb(
+        &mut self,
+        fault: u32,
+        (from, to): (NodeId, NodeId),
+        disturbance: &Disturbance,
+        (from_ns, until_ns): (u64, u64),
+    ) {
+        let force = Force {
+            disturbance: disturbance.clone(),
+            from_ns,
+            until_ns,
+        };
+        self.link(from, to).faults.insert(fault, force);
     }
 
     /// Lifts a fault from all links.
     pub fn lift(&mut self, fault: u32) {
-        for disturbances in self.links.values_mut() {
-            disturbances.remove(&fault);
+        for link in &mut self.links {
+            link.faults.remove(&fault);
         }
-        self.links
-            .retain(|_, disturbances| !disturbances.is_empty());
     }
 
-    /// Decides about a frame that is being sent now.
-    pub fn passage(&mut self, from: Party, to: Party) -> Passage {
-        let number = self.frames.entry((from, to)).or_default();
-        *number += 1;
+    /// Decides about a frame that is being sent now. `kind` names the kind of message it carries, and is asked only when a fault cares.
+    pub fn passage(
+        &mut self,
+        from: Party,
+        to: Party,
+        now_ns: u64,
+        kind: impl Fn() -> &'static str,
+    ) -> Passage {
         self.traffic.sent += 1;
-        let keys = [key(from), key(to), *number];
-        let base_ns = self.base.delay_us_min * 1_000..=self.base.delay_us_max * 1_000;
-        let mut delay_ns = self.delays.within(&keys, base_ns);
-        if let (Party::Node(from), Party::Node(to)) = (from, to)
-            && let Some(disturbances) = self.links.get(&(from, to))
-        {
-            let (mut cut, mut slowed) = (false, false);
-            for (fault, disturbance) in disturbances {
-                let met = match disturbance {
-                    Disturbance::Cut => {
-                        cut = true;
-                        true
-                    }
-                    Disturbance::Slow {
-                        delay_ms_min,
-                        delay_ms_max,
-                    } => {
-                        let range = delay_ms_min * 1_000_000..=delay_ms_max * 1_000_000;
-                        let keys = [keys[0], keys[1], keys[2], u64::from(*fault)];
-                        let added_ns = self.slowness.within(&keys, range);
-                        delay_ns += added_ns;
-                        slowed |= added_ns > 0;
-                        added_ns > 0
-                    }
-                };
-                *self.met.entry(*fault).or_default() += u64::from(met);
-            }
-            if cut {
-                self.traffic.cut += 1;
-                return Passage::Cut;
-            }
-            self.traffic.slowed += u64::from(slowed);
+        let (Party::Node(sender), Party::Node(receiver)) = (from, to) else {
+            let place = self.client_place(from, to);
+            self.client_frames[place] += 1;
+            let number = self.client_frames[place];
+            return Passage::After(self.base_ns(&[key(from), key(to), number]));
+        };
+        let link = self.link(sender, receiver);
+        link.frames += 1;
+        let keys = [key(from), key(to), link.frames];
+        let base_ns = self.base_ns(&keys);
+        if self.link(sender, receiver).faults.is_empty() {
+            return Passage::After(base_ns);
         }
-        Passage::After(delay_ns)
+        let outcome = self.suffer((sender, receiver), &keys, now_ns, kind);
+        self.conclude(outcome, base_ns, now_ns)
+    }
+
+    fn client_place(&self, from: Party, to: Party) -> usize {
+        let place = |client: u32, node: NodeId, way| {
+            (client as usize * self.nodes + node.index()) * 2 + way
+        };
+        match (from, to) {
+            (Party::Client(client), Party::Node(node)) => place(client.0, node, 0),
+            (Party::Node(node), Party::Client(client)) => place(client.0, node, 1),
+            _ => unreachable!("a link with a client has a node at the other end"),
+        }
+    }
+
+    fn base_ns(&self, keys: &[u64]) -> u64 {
+        let range = self.base.delay_us_min * 1_000..=self.base.delay_us_max * 1_000;
+        self.delays.within(keys, range)
+    }
+
+    /// Lets every fault on a link do its part to a frame, and counts those that did something.
+    fn suffer(
+        &mut self,
+        (from, to): (NodeId, NodeId),
+        keys: &[u64; 3],
+        now_ns: u64,
+        kind: impl Fn() -> &'static str,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let link = &self.links[from.index() * self.nodes + to.index()];
+        for (fault, force) in &link.faults {
+            let name =
+                |purpose: Purpose| [keys[0], keys[1], keys[2], u64::from(*fault), purpose as u64];
+            let hits = |percent: u64| self.chances.percent(&name(Purpose::Hit), percent);
+            let up_to = |ms: u64| {
+                self.chances
+                    .within(&name(Purpose::HowLate), 1..=ms * NS_PER_MS)
+            };
+            let met = match &force.disturbance {
+                Disturbance::Cut => {
+                    outcome.cut = true;
+                    true
+                }
+                Disturbance::Flaky { period_ms } => {
+                    let cut = is_off(now_ns, force.from_ns, *period_ms);
+                    outcome.cut |= cut;
+                    cut
+                }
+                Disturbance::Lose { percent, only } => {
+                    let meant = only.as_ref().is_none_or(|only| only == kind());
+                    let lost = meant && hits(*percent);
+                    outcome.lost |= lost;
+                    lost
+                }
+                Disturbance::Reset { percent } => {
+                    let reset = hits(*percent);
+                    outcome.reset |= reset;
+                    reset
+                }
+                Disturbance::Slow {
+                    delay_ms_min,
+                    delay_ms_max,
+                } => {
+                    let keys = [keys[0], keys[1], keys[2], u64::from(*fault)];
+                    let range = delay_ms_min * NS_PER_MS..=delay_ms_max * NS_PER_MS;
+                    let added_ns = self.slowness.within(&keys, range);
+                    outcome.slowed_ns += added_ns;
+                    added_ns > 0
+                }
+                Disturbance::Clog => {
+                    outcome.held_until_ns = outcome.held_until_ns.max(force.until_ns);
+                    force.until_ns > now_ns
+                }
+                Disturbance::Reorder {
+                    percent,
+                    late_ms_max,
+                } => {
+                    let late = hits(*percent);
+                    if late {
+                        outcome.late_ns = outcome.late_ns.max(up_to(*late_ms_max));
+                    }
+                    late
+                }
+                Disturbance::Duplicate {
+                    percent,
+                    apart_ms_max,
+                } => {
+                    let twice = hits(*percent);
+                    if twice {
+                        outcome.apart_ns = outcome.apart_ns.max(up_to(*apart_ms_max));
+                    }
+                    twice
+                }
+                Disturbance::Corrupt { percent } => {
+                    let flips = hits(*percent);
+                    if flips {
+                        outcome.flipped = Some(self.chances.at(&name(Purpose::Bit)));
+                    }
+                    flips
+                }
+            };
+            if met {
+                *self.met.entry(*fault).or_default() += 1;
+            }
+        }
+        outcome
+    }
+
+    /// What becomes of a frame in the end, and the count of it. What is lost is not late.
+    fn conclude(&mut self, outcome: Outcome, base_ns: u64, now_ns: u64) -> Passage {
+        let traffic = &mut self.traffic;
+        if outcome.cut {
+            traffic.cut += 1;
+            return Passage::Cut;
+        }
+        let disorders = outcome.lost || outcome.late_ns > 0 || outcome.apart_ns > 0;
+        if outcome.reset || (self.fifo && disorders) {
+            traffic.reset += 1;
+            return Passage::Reset;
+        }
+        if outcome.lost {
+            traffic.lost += 1;
+            return Passage::Cut;
+        }
+        let held_ns = outcome.held_until_ns.saturating_sub(now_ns);
+        let after_ns = base_ns + outcome.slowed_ns + held_ns;
+        traffic.slowed += u64::from(outcome.slowed_ns > 0);
+        traffic.held += u64::from(held_ns > 0);
+        if let Some(bit) = outcome.flipped {
+            traffic.corrupted += 1;
+            return Passage::Corrupt { after_ns, bit };
+        }
+        if outcome.apart_ns > 0 {
+            traffic.duplicated += 1;
+            return Passage::Twice {
+                after_ns,
+                apart_ns: outcome.apart_ns,
+            };
+        }
+        if outcome.late_ns > 0 {
+            traffic.reordered += 1;
+            return Passage::Overtaken(after_ns + outcome.late_ns);
+        }
+        Passage::After(after_ns)
     }
 
     /// Whether a connection can be made now: its handshake needs both ways. An attempt counts as a frame met by the faults that stop it.
-    pub fn may_dial(&mut self, from: Party, to: Party) -> bool {
+    pub fn may_dial(&mut self, from: Party, to: Party, now_ns: u64) -> bool {
         let (Party::Node(from), Party::Node(to)) = (from, to) else {
             return true;
         };
         let mut free = true;
-        for (fault, disturbance) in [(from, to), (to, from)]
-            .iter()
-            .filter_map(|link| self.links.get(link))
-            .flatten()
-        {
-            if *disturbance == Disturbance::Cut {
-                *self.met.entry(*fault).or_default() += 1;
-                free = false;
+        for (one, other) in [(from, to), (to, from)] {
+            for (fault, force) in &self.links[one.index() * self.nodes + other.index()].faults {
+                let stops = match force.disturbance {
+                    Disturbance::Cut => true,
+                    Disturbance::Flaky { period_ms } => is_off(now_ns, force.from_ns, period_ms),
+                    _ => false,
+                };
+                if stops {
+                    *self.met.entry(*fault).or_default() += 1;
+                    free = false;
+                }
             }
         }
         free
     }
 
     /// The faults in force, link by link.
-    pub fn disturbances(&self) -> impl Iterator<Item = ((NodeId, NodeId), u32, Disturbance)> {
-        self.links.iter().flat_map(|(link, faults)| {
-            let faults = faults.iter();
-            faults.map(|(fault, disturbance)| (*link, *fault, *disturbance))
+    pub fn disturbances(&self) -> impl Iterator<Item = ((NodeId, NodeId), u32, &Disturbance)> {
+        let nodes = NodeId::all(self.nodes as u8);
+        let names = nodes
+            .clone()
+            .flat_map(move |from| nodes.clone().map(move |to| (from, to)));
+        names.zip(&self.links).flat_map(|(name, link)| {
+            let faults = link.faults.iter();
+            faults.map(move |(fault, force)| (name, *fault, &force.disturbance))
         })
     }
 
     /// Counts for a fault what no frame told: an arena without a gate saw it at work on a link.
     pub fn meet(&mut self, fault: u32) {
         *self.met.entry(fault).or_default() += 1;
+    }
+
+    /// A receiver noticed a damaged frame and gave its connection up.
+    pub fn rejected(&mut self) {
+        self.traffic.rejected += 1;
     }
 
     /// How many frames a fault met.
@@ -164,6 +369,11 @@ impl Weather {
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
+}
+
+/// Whether something that is off for a while and on for a while, off first, is off now.
+pub(crate) fn is_off(now_ns: u64, from_ns: u64, period_ms: u64) -> bool {
+    (now_ns.saturating_sub(from_ns) / (period_ms * NS_PER_MS)).is_multiple_of(2)
 }
 
 /// A number for each party, the same in every trial.
@@ -178,76 +388,195 @@ pub(crate) fn key(party: Party) -> u64 {
 mod tests {
     use super::*;
 
-    fn weather() -> Weather {
-        Weather::new(
-            Network {
-                delay_us_min: 1_000,
-                delay_us_max: 3_000,
-            },
-            9,
-        )
+    const ONE_TWO: (NodeId, NodeId) = (NodeId(1), NodeId(2));
+
+    fn weather_of(links: Links) -> Weather {
+        let base = Network {
+            delay_us_min: 1_000,
+            delay_us_max: 3_000,
+        };
+        Weather::new(base, (4, 1), links, 9)
     }
 
-    fn link(from: u8, to: u8) -> (Party, Party) {
-        (Party::Node(NodeId(from)), Party::Node(NodeId(to)))
+    fn weather() -> Weather {
+        weather_of(Links::Any)
+    }
+
+    fn send(weather: &mut Weather, from: u8, to: u8) -> Passage {
+        send_at(weather, from, to, 0)
+    }
+
+    fn send_at(weather: &mut Weather, from: u8, to: u8, now_ns: u64) -> Passage {
+        let (from, to) = (Party::Node(NodeId(from)), Party::Node(NodeId(to)));
+        weather.passage(from, to, now_ns, || "vote")
+    }
+
+    fn put(weather: &mut Weather, disturbance: Disturbance) {
+        weather.disturb(1, ONE_TWO, &disturbance, (0, 500 * NS_PER_MS));
     }
 
     #[test]
     fn a_cut_is_one_way_and_lifts() {
         let mut weather = weather();
-        weather.disturb(1, NodeId(1), NodeId(2), Disturbance::Cut);
-        let (one, two) = link(1, 2);
-        assert_eq!(weather.passage(one, two), Passage::Cut);
-        assert!(matches!(weather.passage(two, one), Passage::After(_)));
-        weather.lift(1);
-        assert!(matches!(weather.passage(one, two), Passage::After(_)));
-        assert_eq!(
-            (
-                weather.met(1),
-                weather.traffic().cut,
-                weather.traffic().sent
-            ),
-            (1, 1, 3)
+        put(&mut weather, Disturbance::Cut);
+        assert_eq!(send(&mut weather, 1, 2), Passage::Cut);
+        assert!(matches!(send(&mut weather, 2, 1), Passage::After(_)));
+        let (one, two) = (Party::Node(NodeId(1)), Party::Node(NodeId(2)));
+        assert!(
+            !weather.may_dial(two, one, 0),
+            "a handshake needs both ways"
         );
+        weather.lift(1);
+        assert!(weather.may_dial(two, one, 0));
+        assert!(matches!(send(&mut weather, 1, 2), Passage::After(_)));
+        let traffic = weather.traffic();
+        assert_eq!((weather.met(1), traffic.cut, traffic.sent), (2, 1, 3));
     }
 
     #[test]
     fn a_fault_leaves_the_draws_of_other_links_and_other_frames_as_they_were() {
         let mut calm = weather();
         let mut stormy = weather();
-        stormy.disturb(1, NodeId(1), NodeId(2), Disturbance::Cut);
-        let (one, two) = link(1, 2);
-        let (three, four) = link(3, 4);
+        put(&mut stormy, Disturbance::Cut);
         for round in 0..20 {
-            stormy.passage(one, two);
-            calm.passage(one, two);
+            send(&mut stormy, 1, 2);
+            send(&mut calm, 1, 2);
             assert_eq!(
-                stormy.passage(three, four),
-                calm.passage(three, four),
+                send(&mut stormy, 3, 4),
+                send(&mut calm, 3, 4),
                 "round {round}"
             );
         }
         stormy.lift(1);
-        assert_eq!(stormy.passage(one, two), calm.passage(one, two));
+        assert_eq!(send(&mut stormy, 1, 2), send(&mut calm, 1, 2));
     }
 
     #[test]
-    fn a_slow_link_adds_its_delay() {
+    fn a_slow_link_adds_its_delay_and_a_clog_holds_until_its_end() {
         let mut weather = weather();
-        weather.disturb(
-            4,
-            NodeId(1),
-            NodeId(2),
+        let (delay_ms_min, delay_ms_max) = (50, 60);
+        put(
+            &mut weather,
             Disturbance::Slow {
-                delay_ms_min: 50,
-                delay_ms_max: 60,
+                delay_ms_min,
+                delay_ms_max,
             },
         );
-        let (one, two) = link(1, 2);
-        match weather.passage(one, two) {
+        match send(&mut weather, 1, 2) {
             Passage::After(delay) => assert!((51_000_000..=63_000_000).contains(&delay), "{delay}"),
-            Passage::Cut => panic!("a slow link cuts nothing"),
+            other => panic!("a slow link loses nothing: {other:?}"),
         }
-        assert_eq!(weather.traffic().slowed, 1);
+        put(&mut weather, Disturbance::Clog);
+        match send_at(&mut weather, 1, 2, 100 * NS_PER_MS) {
+            Passage::After(delay) => {
+                assert!((401_000_000..=403_000_000).contains(&delay), "{delay}")
+            }
+            other => panic!("a clogged link loses nothing: {other:?}"),
+        }
+        assert_eq!((weather.traffic().slowed, weather.traffic().held), (1, 1));
+    }
+
+    #[test]
+    fn a_flaky_link_is_off_and_on() {
+        let mut weather = weather();
+        put(&mut weather, Disturbance::Flaky { period_ms: 10 });
+        let passes =
+            |weather: &mut Weather, ms| send_at(weather, 1, 2, ms * NS_PER_MS) != Passage::Cut;
+        let seen: Vec<bool> = [0, 9, 10, 19, 20, 31]
+            .map(|ms| passes(&mut weather, ms))
+            .to_vec();
+        assert_eq!(seen, [false, false, true, true, false, true]);
+        assert_eq!(weather.met(1), 3);
+    }
+
+    #[test]
+    fn a_share_of_the_frames_is_hit_and_counted() {
+        let percent = 30;
+        let cases: [(Disturbance, fn(&Passage) -> bool, fn(&Traffic) -> u64); 5] = [
+            (
+                Disturbance::Lose {
+                    percent,
+                    only: None,
+                },
+                |p| *p == Passage::Cut,
+                |t| t.lost,
+            ),
+            (
+                Disturbance::Reset { percent },
+                |p| *p == Passage::Reset,
+                |t| t.reset,
+            ),
+            (
+                Disturbance::Corrupt { percent },
+                |p| matches!(p, Passage::Corrupt { .. }),
+                |t| t.corrupted,
+            ),
+            (
+                Disturbance::Reorder {
+                    percent,
+                    late_ms_max: 40,
+                },
+                |p| matches!(p, Passage::Overtaken(ns) if *ns <= 43_000_000),
+                |t| t.reordered,
+            ),
+            (
+                Disturbance::Duplicate {
+                    percent,
+                    apart_ms_max: 40,
+                },
+                |p| matches!(p, Passage::Twice { apart_ns, .. } if *apart_ns <= 40_000_000),
+                |t| t.duplicated,
+            ),
+        ];
+        for (disturbance, is_hit, count) in cases {
+            let mut weather = weather();
+            put(&mut weather, disturbance.clone());
+            let hits = (0..1_000)
+                .filter(|_| is_hit(&send(&mut weather, 1, 2)))
+                .count() as u64;
+            assert!((200..400).contains(&hits), "{disturbance:?}: {hits}");
+            assert_eq!(
+                (weather.met(1), count(&weather.traffic())),
+                (hits, hits),
+                "{disturbance:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_loss_by_kind_spares_the_other_kinds() {
+        let mut weather = weather();
+        let lose = |kind: &str| Disturbance::Lose {
+            percent: 100,
+            only: Some(kind.to_string()),
+        };
+        put(&mut weather, lose("append"));
+        assert!(matches!(send(&mut weather, 1, 2), Passage::After(_)));
+        put(&mut weather, lose("vote"));
+        assert_eq!(send(&mut weather, 1, 2), Passage::Cut);
+    }
+
+    /// A protocol that counts on order never sees a gap, a copy or a swap: the link breaks instead.
+    #[test]
+    fn under_a_protocol_that_counts_on_order_disorder_becomes_a_reset() {
+        let percent = 100;
+        for disturbance in [
+            Disturbance::Lose {
+                percent,
+                only: None,
+            },
+            Disturbance::Reorder {
+                percent,
+                late_ms_max: 40,
+            },
+            Disturbance::Duplicate {
+                percent,
+                apart_ms_max: 40,
+            },
+        ] {
+            let mut weather = weather_of(Links::Fifo);
+            put(&mut weather, disturbance);
+            assert_eq!(send(&mut weather, 1, 2), Passage::Reset);
+        }
     }
 }

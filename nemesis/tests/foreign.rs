@@ -15,10 +15,13 @@ use std::time::Duration;
 use stormglass_checker::{History, Kind};
 use stormglass_impls::contract::NodeId;
 use stormglass_nemesis::desk::Ending;
+use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::foreign::{self, Caller, Client, Foreign, Make, Node, Start};
 use stormglass_nemesis::judge::{Ruling, judge};
 use stormglass_nemesis::record::{FaultRecord, FaultStatus, Run, Violation, ViolationKind};
-use stormglass_nemesis::schedule::{Action, Fault, Target, Trigger, When};
+use stormglass_nemesis::schedule::{
+    Action, Disturbance, Fault, Leaves, Links, Target, Trigger, When,
+};
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_workloads::register::RegisterConfig;
 use stormglass_workloads::workload::{Operation, WorkloadConfig};
@@ -118,13 +121,19 @@ fn trial(schedule: Vec<Fault>) -> Trial {
     }
 }
 
-fn fault(id: u32, at_ms: u64, lasts_ms: u64, action: Action) -> Fault {
+fn fault(id: u32, at_ms: u64, lasts_ms: u64, (kind, action): (FaultKind, Action)) -> Fault {
     Fault {
         id,
+        kind,
         action,
         when: When::AtMs(at_ms),
         lasts_ms,
     }
+}
+
+fn cut(kind: FaultKind, links: Links) -> (FaultKind, Action) {
+    let disturbance = Disturbance::Cut;
+    (kind, Action::Disturb { links, disturbance })
 }
 
 fn run(trial: &Trial, cluster: &Foreign) -> Run {
@@ -160,10 +169,13 @@ const TWO: NodeId = NodeId(2);
 
 #[test]
 fn a_cut_cuts_is_counted_by_link_and_heals() {
-    let split = Action::Split {
-        left: vec![ONE],
-        right: vec![TWO],
-    };
+    let split = cut(
+        FaultKind::PartitionHalves,
+        Links::Between {
+            left: vec![ONE],
+            right: vec![TWO],
+        },
+    );
     let trial = trial(vec![fault(0, 1_000, 800, split)]);
     let run = run(&trial, &plain());
     assert_eq!(status(&run.record.faults[0]), (&FaultStatus::Installed, 2));
@@ -177,10 +189,13 @@ fn a_cut_cuts_is_counted_by_link_and_heals() {
 #[test]
 fn a_one_way_cut_is_one_link() {
     for (from, to) in [(ONE, TWO), (TWO, ONE)] {
-        let cut = Action::OneWay {
-            from: vec![from],
-            to: vec![to],
-        };
+        let cut = cut(
+            FaultKind::PartitionOneWay,
+            Links::OneWay {
+                from: vec![from],
+                to: vec![to],
+            },
+        );
         let run = run(&trial(vec![fault(0, 1_000, 800, cut)]), &plain());
         assert_eq!(status(&run.record.faults[0]), (&FaultStatus::Installed, 1));
         assert!(answered_within(&run.history, 1_000 * MS, 1_800 * MS).is_empty());
@@ -189,11 +204,19 @@ fn a_one_way_cut_is_one_link() {
 
 #[test]
 fn overlapping_cuts_end_when_the_last_does() {
-    let cut = || Action::OneWay {
-        from: vec![ONE],
-        to: vec![TWO],
+    let one_way = || {
+        cut(
+            FaultKind::PartitionOneWay,
+            Links::OneWay {
+                from: vec![ONE],
+                to: vec![TWO],
+            },
+        )
     };
-    let schedule = vec![fault(0, 1_000, 800, cut()), fault(1, 1_500, 800, cut())];
+    let schedule = vec![
+        fault(0, 1_000, 800, one_way()),
+        fault(1, 1_500, 800, one_way()),
+    ];
     let run = run(&trial(schedule), &plain());
     assert!(answered_within(&run.history, 1_000 * MS, 2_300 * MS).is_empty());
     assert!(answered_within(&run.history, 2_300 * MS, 3_000 * MS).len() > 5);
@@ -201,12 +224,15 @@ fn overlapping_cuts_end_when_the_last_does() {
 
 #[test]
 fn a_slow_link_is_slow_by_what_the_fault_says() {
-    let slow = Action::SlowLinks {
+    let links = Links::OneWay {
         from: vec![ONE],
         to: vec![ONE, TWO],
+    };
+    let disturbance = Disturbance::Slow {
         delay_ms_min: 20,
         delay_ms_max: 25,
     };
+    let slow = (FaultKind::SlowLinks, Action::Disturb { links, disturbance });
     let trial = trial(vec![fault(0, 1_000, 1_000, slow)]);
     let run = run(&trial, &plain());
     assert_eq!(status(&run.record.faults[0]), (&FaultStatus::Installed, 1));
@@ -222,13 +248,20 @@ fn a_slow_link_is_slow_by_what_the_fault_says() {
 
 #[test]
 fn a_cut_to_a_node_that_is_down_is_not_shown() {
-    let cut = Action::OneWay {
-        from: vec![ONE],
-        to: vec![TWO],
-    };
-    let crash = Action::Crash {
-        target: Target::Node(TWO),
-    };
+    let cut = cut(
+        FaultKind::PartitionOneWay,
+        Links::OneWay {
+            from: vec![ONE],
+            to: vec![TWO],
+        },
+    );
+    let crash = (
+        FaultKind::Crash,
+        Action::Crash {
+            target: Target::Node(TWO),
+            leaves: Leaves::Synced,
+        },
+    );
     let schedule = vec![fault(0, 1_000, 1_000, crash), fault(1, 1_200, 400, cut)];
     let run = run(&trial(schedule), &plain());
     assert_eq!(status(&run.record.faults[0]), (&FaultStatus::Installed, 1));
@@ -239,9 +272,13 @@ fn a_cut_to_a_node_that_is_down_is_not_shown() {
 
 #[test]
 fn what_was_only_in_memory_is_lost_in_a_crash_and_missed() {
-    let crash = Action::Crash {
-        target: Target::Node(TWO),
-    };
+    let crash = (
+        FaultKind::Crash,
+        Action::Crash {
+            target: Target::Node(TWO),
+            leaves: Leaves::Synced,
+        },
+    );
     let trial = trial(vec![fault(0, 1_500, 100, crash)]);
     let judged = judge(&trial, &run(&trial, &plain())).unwrap();
     assert_eq!(judged.ruling, Ruling::Violation);
@@ -253,40 +290,57 @@ fn what_was_only_in_memory_is_lost_in_a_crash_and_missed() {
 }
 
 #[test]
-fn faults_that_need_a_leader_are_skipped_with_their_reason() {
-    let isolate = Action::Isolate {
+fn faults_that_need_a_leader_a_fact_or_a_gate_are_refused_or_skipped_with_their_reason() {
+    let around = Links::Around {
         target: Target::Leader,
     };
-    let fresh = Fault {
+    let isolate = fault(0, 500, 100, cut(FaultKind::PartitionOne, around));
+    let run = run(&trial(vec![isolate]), &plain());
+    let FaultStatus::Skipped { reason } = &run.record.faults[0].status else {
+        panic!("{:?}", run.record.faults[0]);
+    };
+    assert!(reason.contains("no node leads"), "{reason}");
+
+    let fact = Trigger::BecameLeader;
+    let crash = (
+        FaultKind::Crash,
+        Action::Crash {
+            target: Target::Subject,
+            leaves: Leaves::Some,
+        },
+    );
+    let on_fact = Fault {
         when: When::OnFact {
-            fact: Trigger::BecameLeader,
+            fact,
             from_ms: 0,
             after_ms: 1,
         },
-        ..fault(
-            1,
-            0,
-            100,
-            Action::Crash {
-                target: Target::Subject,
-            },
-        )
+        ..fault(1, 0, 100, crash)
     };
-    let run = run(&trial(vec![fault(0, 500, 100, isolate), fresh]), &plain());
-    for (record, reason) in run.record.faults.iter().zip(["leads", "did not come"]) {
-        let FaultStatus::Skipped { reason: said } = &record.status else {
-            panic!("{record:?}");
-        };
-        assert!(said.contains(reason), "{said}");
+    let pause = (
+        FaultKind::Pause,
+        Action::Pause {
+            target: Target::Node(ONE),
+        },
+    );
+    for refused in [on_fact, fault(1, 500, 100, pause)] {
+        let error = foreign::run(&trial(vec![refused]), &plain(), &mut |_| {
+            ControlFlow::Continue(())
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("schedule: fault 1: kind"), "{error}");
     }
 }
 
 #[test]
 fn the_same_trial_gives_the_same_run() {
-    let split = Action::Split {
-        left: vec![ONE],
-        right: vec![TWO],
-    };
+    let split = cut(
+        FaultKind::PartitionHalves,
+        Links::Between {
+            left: vec![ONE],
+            right: vec![TWO],
+        },
+    );
     let trial = trial(vec![fault(0, 1_000, 300, split)]);
     let (one, other) = (run(&trial, &plain()), run(&trial, &plain()));
     assert_eq!(one, other);
@@ -371,9 +425,13 @@ fn a_panic_in_what_a_crash_drops_is_a_violation() {
         }),
         ..plain()
     };
-    let crash = Action::Crash {
-        target: Target::Node(TWO),
-    };
+    let crash = (
+        FaultKind::Crash,
+        Action::Crash {
+            target: Target::Node(TWO),
+            leaves: Leaves::Synced,
+        },
+    );
     let violation = broken(&trial(vec![fault(0, 500, 100, crash)]), &cluster);
     assert_eq!(violation.kind, ViolationKind::Panic);
     assert!(violation.message.contains("dropped"), "{violation:?}");

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use stormglass_checker::Verdict;
 use stormglass_nemesis::arena;
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
-use stormglass_nemesis::profile::Storm;
 use stormglass_nemesis::record::Run;
-use stormglass_nemesis::schedule::FAULTS;
+use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::{RunDirectory, Timings};
 use stormglass_workloads::workload::WorkloadConfig;
@@ -46,16 +45,9 @@ fn storm(seed: u64, mutant: Option<&str>) -> Result<(Trial, Run, Judged), Box<dy
     let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, seed);
     trial.mutant = mutant.map(str::to_string);
     trial.knobs.entries_per_append_max = 1;
-    let kinds = FAULTS.iter().map(|info| info.kind).collect();
-    let (nodes, storm_ms) = (trial.nodes, trial.storm_ms);
-    trial.schedule = Storm {
-        nodes,
-        storm_ms,
-        election_timeout_ms_min: 150,
-        kinds,
-        seed,
-    }
-    .schedule();
+    let system = stormglass_impls::catalog::system("raft-cache").expect("there is raft-cache");
+    let kinds = swarm::kinds_of(&trial, system.as_ref());
+    trial.schedule = swarm::storm(&trial, system.as_ref(), kinds).schedule();
     let run = arena::run(&trial, &mut |_| ControlFlow::Continue(()))?;
     let judged = judge(&trial, &run)?;
     Ok((trial, run, judged))

@@ -1,8 +1,8 @@
 //! The faults in force, as bands of time.
 
 use crate::units::{duration, moment};
+use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::record::{FaultStatus, Record};
-use stormglass_nemesis::schedule::FaultKind;
 
 /// A fault that was set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +77,9 @@ impl Band {
         self.kind.info().family
     }
 
-    /// Whether it stops nodes.
+    /// Whether it keeps its nodes down from its beginning to its end.
     pub(crate) fn stops_nodes(&self) -> bool {
-        self.family() == "crash"
+        self.kind.keeps_down()
     }
 
     /// All of it in a line, for a tooltip.

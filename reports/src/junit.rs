@@ -34,11 +34,11 @@ pub fn render(runs: &[RunSummary]) -> Result<String, ReportError> {
 
 fn case(run: &RunSummary) -> TestCase {
     let mut status = match run.verdict {
-        Ruling::Valid => TestCaseStatus::success(),
+        Ruling::Valid | Ruling::Measured => TestCaseStatus::success(),
         Ruling::Violation | Ruling::Vacuous => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Ruling::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
-    if run.verdict != Ruling::Valid {
+    if !matches!(run.verdict, Ruling::Valid | Ruling::Measured) {
         status
             .set_type(word(run.verdict))
             .set_message(visible(&run.sentence))

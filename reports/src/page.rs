@@ -401,7 +401,7 @@ fn inside(judged: &Judged) -> Vec<Inside> {
 }
 
 fn coverage(summary: &RunSummary) -> Vec<CoverageRow> {
-    let infos = stormglass_nemesis::schedule::FAULTS;
+    let infos = stormglass_nemesis::faults::FAULTS;
     let rows = summary.coverage.iter().map(|(kind, coverage)| CoverageRow {
         kind: kind.clone(),
         summary: infos
@@ -454,6 +454,7 @@ fn plan(fault: &Fault) -> String {
     let lasts = duration(ms(fault.lasts_ms));
     match fault.when {
         When::AtMs(at_ms) => format!("at {} for {lasts}", moment(ms(at_ms))),
+        When::AtNs(at_ns) => format!("at {} for {lasts}", moment(at_ns)),
         When::OnFact {
             fact,
             from_ms,
@@ -520,10 +521,16 @@ fn facts(told: &Told<'_>) -> Vec<(&'static str, String)> {
         (
             "network",
             format!(
-                "{} frames sent, {} cut, {} slowed",
+                "{} frames sent: {} cut, {} lost, {} slowed, {} held, {} reordered, {} repeated, {} damaged ({} of them noticed)",
                 count(traffic.sent),
                 count(traffic.cut),
-                count(traffic.slowed)
+                count(traffic.lost + traffic.reset),
+                count(traffic.slowed),
+                count(traffic.held),
+                count(traffic.reordered),
+                count(traffic.duplicated),
+                count(traffic.corrupted),
+                count(traffic.rejected)
             ),
         ),
         (

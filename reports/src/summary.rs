@@ -160,6 +160,7 @@ pub fn word(ruling: Ruling) -> &'static str {
         Ruling::Violation => "violation",
         Ruling::Unknown => "unknown",
         Ruling::Vacuous => "vacuous",
+        Ruling::Measured => "measured",
     }
 }
 

@@ -36,6 +36,10 @@ pub(crate) const COLOURS: &[Colour] = &[
     colour("partition", "#6a5acd", "#9d90f5"),
     colour("crash", "#d1462f", "#ff8066"),
     colour("slow", "#14808f", "#41bccd"),
+    colour("message", "#8f5a14", "#e0a04f"),
+    colour("pause", "#4f7a1f", "#a3cf63"),
+    colour("disk", "#a0307f", "#ee8ccd"),
+    colour("clock", "#56708f", "#9fb8d8"),
     colour("series-1", "#2b6fdc", "#74a5ff"),
     colour("series-2", "#9a45c9", "#cf93f5"),
     colour("series-3", "#0b857c", "#3fc7bb"),
@@ -99,6 +103,13 @@ pub(crate) fn style() -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn every_family_of_faults_has_a_colour() {
+        for info in stormglass_nemesis::faults::FAULTS {
+            assert_eq!(named(info.family).name, info.family);
+        }
+    }
 
     #[test]
     fn every_colour_has_a_name_and_a_sentinel_of_its_own() {

@@ -23,6 +23,20 @@ pub struct ClientConfig {
     pub servers: u8,
     /// How patient it is.
     pub patience: Patience,
+    /// How it numbers a retry.
+    pub numbering: Numbering,
+}
+
+/// How a client numbers a retry.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Numbering {
+    /// As the first attempt: whoever sees both runs one.
+    #[default]
+    Kept,
+    /// Anew. A bug, to be planted: a request may run twice.
+    Fresh,
 }
 
 /// How long a client waits, in milliseconds.
@@ -163,6 +177,7 @@ impl Node for Client {
                 if open.waiting {
                     self.server = self.after(self.server);
                 }
+                self.renumber();
                 self.attempt(effects);
             }
             Input::TimerFired(ClientTimer::Deadline) => self.end(Outcome::Unknown, effects),
@@ -181,6 +196,13 @@ impl Client {
 
     fn after(&self, server: NodeId) -> NodeId {
         NodeId(server.0 % self.config.servers + 1)
+    }
+
+    /// Numbers a retry, if retries have numbers of their own.
+    fn renumber(&mut self) {
+        if let (Numbering::Fresh, Some(open)) = (self.config.numbering, &mut self.open) {
+            open.request_id.0 += 1 << 32;
+        }
     }
 
     fn attempt(&mut self, effects: &mut Effects<Self>) {
@@ -257,6 +279,7 @@ mod tests {
             id: ClientId(0),
             servers,
             patience: Patience::default(),
+            numbering: Numbering::Kept,
         };
         Client::boot(&config, NoDisk, Now::default(), &mut Effects::default())
     }

@@ -283,6 +283,7 @@ impl<N: Net, G: Gate> Connections<N, G> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Numbering;
     use crate::client::Patience;
     use crate::workload::{Operation, WorkloadConfig};
     use std::io;
@@ -380,6 +381,7 @@ mod tests {
                 id: ClientId(0),
                 servers: addresses.len() as u8,
                 patience,
+                numbering: Numbering::Kept,
             },
             addresses: addresses.to_vec(),
             net: TokioNet,

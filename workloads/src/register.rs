@@ -55,6 +55,9 @@ pub struct Register {
     seen: BTreeMap<(u32, String), Value>,
 }
 
+/// What its operations can do.
+pub const FUNCTIONS: &[&str] = &["read", "write", "cas"];
+
 /// What a draw is for, as the last of its keys.
 mod purpose {
     pub(super) const KEY: u64 = 0;
@@ -76,6 +79,10 @@ impl Register {
 }
 
 impl Workload for Register {
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
+    }
+
     fn operation(&mut self, client: u32, n: u64) -> Operation {
         let draw = |purpose, high| self.draws.within(&[client.into(), n, purpose], 0..=high);
         let number = draw(purpose::KEY, u64::from(self.config.keys) - 1);

@@ -1,6 +1,6 @@
 //! Workloads by name, and their face towards the arenas.
 
-use crate::register::{CacheBinding, Register, RegisterConfig};
+use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stormglass_checker::{CheckError, History, Judgement, Limits};
@@ -44,6 +44,13 @@ impl WorkloadConfig {
         }
     }
 
+    /// What its operations can do.
+    pub fn functions(&self) -> &'static [&'static str] {
+        match self {
+            Self::Register(_) => register::FUNCTIONS,
+        }
+    }
+
     /// Puts the workload to work.
     pub fn start(&self, seed: u64) -> Box<dyn Workload> {
         match self {
@@ -82,6 +89,9 @@ pub enum Completion {
 
 /// A workload at work.
 pub trait Workload {
+    /// What its operations can do: the names in [`Operation::f`].
+    fn functions(&self) -> &'static [&'static str];
+
     /// The operation of `client` that is its `n`th, from 0.
     fn operation(&mut self, client: u32, n: u64) -> Operation;
 

@@ -150,7 +150,9 @@ impl fmt::Display for Failure {
         match self.ruling {
             Ruling::Unknown => writeln!(f, "{name}, seed {seed}: nobody knows, which is no pass")?,
             Ruling::Vacuous => writeln!(f, "{name}, seed {seed}: not tested, which is no pass")?,
-            Ruling::Valid | Ruling::Violation => writeln!(f, "{name}, seed {seed}: broken")?,
+            Ruling::Valid | Ruling::Violation | Ruling::Measured => {
+                writeln!(f, "{name}, seed {seed}: broken")?
+            }
         }
         writeln!(f, "{}", self.sentence)?;
         for violation in &self.violations {

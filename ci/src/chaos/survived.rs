@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::judge::Judged;
 use stormglass_nemesis::record::{FaultStatus, Run};
-use stormglass_nemesis::schedule::FaultKind;
 use stormglass_nemesis::trial::Trial;
 
 /// What a server went through and kept its promise.

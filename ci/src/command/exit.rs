@@ -53,7 +53,8 @@ impl Exit {
 impl From<Ruling> for Exit {
     fn from(ruling: Ruling) -> Exit {
         match ruling {
-            Ruling::Valid => Exit::Valid,
+            // A measurement beyond the promise is what was asked for.
+            Ruling::Valid | Ruling::Measured => Exit::Valid,
             Ruling::Violation => Exit::Violation,
             Ruling::Unknown => Exit::Unknown,
             Ruling::Vacuous => Exit::Vacuous,

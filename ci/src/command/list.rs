@@ -3,8 +3,11 @@
 use super::{Exit, Failure, Format, print_line};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::rc::Rc;
 use stormglass_impls::catalog;
-use stormglass_nemesis::schedule::FAULTS;
+use stormglass_impls::system::System;
+use stormglass_nemesis::faults::FAULTS;
+use stormglass_nemesis::harness;
 use stormglass_workloads::workload::WORKLOADS;
 
 /// The specifications `check` judges by: the name, and what it is.
@@ -68,16 +71,32 @@ fn rows(what: What) -> Vec<Value> {
         What::Workloads => WORKLOADS.iter().map(|info| json!({"name": info.name, "summary": info.summary})).collect(),
         What::Faults => FAULTS
             .iter()
-            .map(|info| json!({"name": info.name, "family": info.family, "summary": info.summary}))
+            .map(|info| {
+                let arenas: Vec<&str> = info.arenas.iter().map(|arena| arena.name()).collect();
+                let within = systems.iter().filter(|system| info.demand.is_within(&system.budget()));
+                let promised: Vec<&str> = within.map(|system| system.name()).collect();
+                json!({
+                    "name": info.name,
+                    "family": info.family,
+                    "summary": info.summary,
+                    "arenas": arenas.join(", "),
+                    "promised": match promised.is_empty() {
+                        true => "beyond every promise".to_string(),
+                        false => format!("survived by {}", promised.join(", ")),
+                    },
+                })
+            })
             .collect(),
         What::Models => MODELS.iter().map(|(name, summary)| json!({"name": name, "summary": summary})).collect(),
         What::Mutants => systems
             .iter()
             .flat_map(|system| system.mutants())
+            .chain(harness::MUTANTS)
             .map(|mutant| {
                 let seen_by = format!("seen by {}", mutant.seen_by);
                 json!({"name": mutant.id, "mechanism": mutant.mechanism, "seen_by": seen_by, "source": mutant.source})
             })
+            .chain(harmless(&systems))
             .collect(),
         What::Invariants => systems
             .iter()
@@ -87,4 +106,10 @@ fn rows(what: What) -> Vec<Value> {
             })
             .collect(),
     }
+}
+
+/// The changes that must not be flagged, which can be planted like mutants.
+fn harmless(systems: &[Rc<dyn System>]) -> Vec<Value> {
+    let all = systems.iter().flat_map(|system| system.harmless());
+    all.map(|harmless| json!({"name": harmless.id, "mechanism": harmless.change, "seen_by": "seen by nobody: it is harmless"})).collect()
 }

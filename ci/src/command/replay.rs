@@ -8,6 +8,7 @@ use serde_json::json;
 use std::path::Path;
 use stormglass_nemesis::judge::judge;
 use stormglass_nemesis::record::Run;
+use stormglass_nemesis::replay::difference;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::RunDirectory;
 
@@ -118,35 +119,4 @@ fn compare(
     } else {
         judged.ruling.into()
     })
-}
-
-/// Where two runs of one trial first differ, if they do.
-fn difference(before: &Run, again: &Run) -> Option<String> {
-    if before.record.digest != again.record.digest {
-        let same = before
-            .record
-            .checkpoints
-            .iter()
-            .zip(&again.record.checkpoints);
-        let same = same.take_while(|(before, again)| before == again).count() as u64;
-        let from = same * stormglass_nemesis::observer::INPUTS_PER_CHECKPOINT + 1;
-        let to = from + stormglass_nemesis::observer::INPUTS_PER_CHECKPOINT - 1;
-        return Some(format!(
-            "the first input that differs is between number {from} and {to}: digest {}, before {}",
-            again.record.digest, before.record.digest
-        ));
-    }
-    let event = before
-        .history
-        .events
-        .iter()
-        .zip(&again.history.events)
-        .position(|(before, again)| before != again);
-    let shorter = before.history.events.len().min(again.history.events.len());
-    let longer = before.history.events.len().max(again.history.events.len());
-    let event = event.or((shorter != longer).then_some(shorter));
-    if let Some(event) = event {
-        return Some(format!("the histories differ at event {event}"));
-    }
-    (before.record != again.record).then(|| "the records differ".to_string())
 }

@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use std::path::Path;
 use std::time::Duration;
 use stormglass_impls::catalog;
+use stormglass_impls::system::System;
 use stormglass_nemesis::arena::{self, ArenaError};
+use stormglass_nemesis::faults::{FAULTS, FaultKind};
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
-use stormglass_nemesis::profile::{Storm, fewest_nodes};
-use stormglass_nemesis::record::Run;
-use stormglass_nemesis::schedule::{FAULTS, FaultKind};
+use stormglass_nemesis::record::{Run, ViolationKind};
+use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
@@ -23,9 +24,13 @@ pub(crate) struct RunArgs {
     /// What its clients do (see `list workloads`)
     #[arg(long, default_value = "register")]
     workload: String,
-    /// Which faults: kinds or families, separated by commas (see `list faults`), or all, or none
-    #[arg(long, default_value = "all", value_delimiter = ',')]
+    /// Which faults: kinds or families, separated by commas (see `list faults`), or all, or none; or swarm: each seed draws its own
+    /// kinds, its own settings of protocol, network and disks, and what heals
+    #[arg(long, default_value = "swarm", value_delimiter = ',')]
     faults: Vec<String>,
+    /// Let faults go beyond what the cluster promises to survive: what breaks after such a fault is measured, not judged
+    #[arg(long)]
+    beyond_promise: bool,
     /// Seeds everything: the storm, the operations, every delay
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -81,21 +86,20 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
     let last = args.seed.checked_add(args.seeds - 1);
     let last =
         last.ok_or_else(|| Failure::usage("--seed and --seeds together go past the last seed"))?;
-    if first.schedule.is_empty() && !kinds(&args.faults)?.is_empty() {
+    if first.schedule.is_empty() && args.faults != ["none"] {
         eprintln!(
             "stormglass: no fault of these kinds fits into {:?} with {} nodes; say --faults none for a calm",
             args.time, args.nodes
         );
         return Ok(Exit::NothingSelected);
     }
-    for kind in kinds(&args.faults)?
-        .into_iter()
-        .filter(|kind| args.nodes < fewest_nodes(*kind))
-    {
+    let named = FAULTS
+        .iter()
+        .filter(|info| args.faults.iter().any(|name| name == info.name));
+    for info in named.filter(|info| args.nodes < info.nodes_min) {
         eprintln!(
             "stormglass: {} needs {} nodes and is left out",
-            kind.name(),
-            fewest_nodes(kind)
+            info.name, info.nodes_min
         );
     }
     interrupt::listen();
@@ -176,6 +180,12 @@ pub(super) fn run_one(
     };
     let exit = if run.record.interrupted {
         Exit::Interrupted
+    } else if judged
+        .violations
+        .iter()
+        .any(|violation| violation.kind == ViolationKind::Harness)
+    {
+        Exit::Internal
     } else {
         judged.ruling.into()
     };
@@ -237,7 +247,7 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
         return Err(names::unknown("workload", &args.workload, &known));
     };
     if let Some(mutant) = &args.mutant {
-        let known: Vec<&str> = system.mutants().iter().map(|mutant| mutant.id).collect();
+        let known = arena::mutants(system.as_ref());
         if !known.contains(&mutant.as_str()) {
             return Err(names::unknown("mutant", mutant, &known));
         }
@@ -248,38 +258,57 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
     trial.storm_ms = u64::try_from(args.time.as_millis()).unwrap_or(u64::MAX);
     trial.operations_per_client_max = args.ops.map(|ops| ops.div_ceil(u64::from(args.clients)));
     trial.mutant = args.mutant.clone();
+    trial.beyond_promise = args.beyond_promise;
+    trial.validate().map_err(Failure::usage)?;
+    if args.faults == ["swarm"] {
+        swarm::draw(&mut trial, system.as_ref());
+    } else {
+        let kinds = kinds(&args.faults, &trial, system.as_ref())?;
+        trial.schedule = swarm::storm(&trial, system.as_ref(), kinds).schedule();
+    }
     if let Some(entries) = args.entries_per_append {
         trial.knobs.entries_per_append_max = entries;
     }
     trial.validate().map_err(Failure::usage)?;
-    let storm = Storm {
-        nodes: trial.nodes,
-        storm_ms: trial.storm_ms,
-        election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
-        kinds: kinds(&args.faults)?,
-        seed,
-    };
-    trial.schedule = storm.schedule();
     Ok(trial)
 }
 
-/// The kinds of fault that a list of kinds and families names.
-fn kinds(faults: &[String]) -> Result<Vec<FaultKind>, Failure> {
+/// The kinds of fault that a list of kinds and families names. A family, and `all`, leave out what the arena cannot represent and what
+/// goes beyond the promise; to name that by itself is an error.
+fn kinds(faults: &[String], trial: &Trial, system: &dyn System) -> Result<Vec<FaultKind>, Failure> {
+    let possible = swarm::kinds_of(trial, system);
     let mut kinds = Vec::new();
     for name in faults {
-        let named = |info: &&stormglass_nemesis::schedule::FaultInfo| {
-            name == "all" || name == info.name || name == info.family
-        };
-        let found: Vec<FaultKind> = FAULTS.iter().filter(named).map(|info| info.kind).collect();
-        if found.is_empty() && name != "none" {
-            let known: Vec<&str> = FAULTS
-                .iter()
-                .flat_map(|info| [info.name, info.family])
-                .chain(["all", "none"])
-                .collect();
-            return Err(names::unknown("fault", name, &known));
+        let meant = FAULTS
+            .iter()
+            .filter(|info| name == "all" || *name == info.family);
+        kinds.extend(
+            meant
+                .clone()
+                .map(|info| info.kind)
+                .filter(|kind| possible.contains(kind)),
+        );
+        match FAULTS.iter().find(|info| info.name == name) {
+            Some(info) if possible.contains(&info.kind) => kinds.push(info.kind),
+            Some(info) if !info.arenas.contains(&trial.arena) => {
+                let arena = trial.arena.name();
+                return Err(Failure::usage(format!(
+                    "--faults: the {arena} arena cannot represent {name}; choose another arena"
+                )));
+            }
+            Some(_) => {
+                return Err(Failure::usage(format!(
+                    "--faults: {name} goes beyond what {} promises to survive; add --beyond-promise, and what breaks is measured",
+                    system.name()
+                )));
+            }
+            None if meant.count() > 0 || name == "none" => {}
+            None => {
+                let known = FAULTS.iter().flat_map(|info| [info.name, info.family]);
+                let known: Vec<&str> = known.chain(["all", "none", "swarm"]).collect();
+                return Err(names::unknown("fault", name, &known));
+            }
         }
-        kinds.extend(found);
     }
     kinds.sort_unstable();
     kinds.dedup();
@@ -303,9 +332,10 @@ fn command(args: &RunArgs, trial: &Trial) -> String {
         format!("--workload {}", args.workload),
     );
     option(
-        args.faults != ["all"],
+        args.faults != ["swarm"],
         format!("--faults {}", args.faults.join(",")),
     );
+    option(args.beyond_promise, "--beyond-promise".to_string());
     option(
         args.arena == ArenaName::Simulator,
         "--arena simulator".to_string(),
@@ -340,6 +370,7 @@ fn verdict(done: &Done) -> &'static str {
             Ruling::Violation => "VIOLATION",
             Ruling::Unknown => "UNKNOWN",
             Ruling::Vacuous => "VACUOUS",
+            Ruling::Measured => "MEASURED",
         },
     }
 }
@@ -430,6 +461,7 @@ struct Tally {
     violations: u64,
     unknown: u64,
     vacuous: u64,
+    measured: u64,
     kinds: std::collections::BTreeSet<String>,
 }
 
@@ -440,6 +472,7 @@ impl Tally {
             Ruling::Violation => self.violations += 1,
             Ruling::Unknown => self.unknown += 1,
             Ruling::Vacuous => self.vacuous += 1,
+            Ruling::Measured => self.measured += 1,
         }
         let installed = done
             .summary
@@ -451,8 +484,12 @@ impl Tally {
 
     fn text(&self) -> String {
         let kinds: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
+        let measured = match self.measured {
+            0 => String::new(),
+            count => format!(", {count} measured"),
+        };
         format!(
-            "{} valid, {} violations, {} unknown, {} vacuous; {} kinds of fault installed: {}",
+            "{} valid, {} violations, {} unknown, {} vacuous{measured}; {} kinds of fault installed: {}",
             self.valid,
             self.violations,
             self.unknown,

@@ -67,6 +67,13 @@ impl From<std::io::Error> for End {
     }
 }
 
+impl End {
+    /// Whether damaged bytes ended it.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, End::Frame(error) if !matches!(error, FrameError::Io(_)))
+    }
+}
+
 /// Lets a panic of a task go on in the task that waited for it: a task that dies in silence is the hardest bug to find.
 pub fn pass_on_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
@@ -92,28 +99,44 @@ pub struct Outbox<G> {
 struct Waiting {
     /// In the order of sending; each goes out when its time has come and all before it have gone.
     frames: VecDeque<(Instant, Bytes)>,
+    /// When the last of those goes out.
+    last_due: Option<Instant>,
     /// By time; these wait for nobody and hold nobody up.
-    copies: BTreeMap<(Instant, u64), Bytes>,
-    copies_count: u64,
+    loose: BTreeMap<(Instant, u64), Bytes>,
+    loose_count: u64,
 }
 
 impl Waiting {
     fn next_due(&self) -> Option<Instant> {
         let frame = self.frames.front().map(|(due, _)| *due);
-        let copy = self.copies.first_key_value().map(|((due, _), _)| *due);
-        frame.into_iter().chain(copy).min()
+        let loose = self.loose.first_key_value().map(|((due, _), _)| *due);
+        frame.into_iter().chain(loose).min()
     }
 
     fn take_due(&mut self, now: Instant) -> Option<Bytes> {
         if self.frames.front().is_some_and(|(due, _)| *due <= now) {
             return self.frames.pop_front().map(|(_, bytes)| bytes);
         }
-        let ((due, _), _) = self.copies.first_key_value()?;
+        let ((due, _), _) = self.loose.first_key_value()?;
         if *due <= now {
-            self.copies.pop_first().map(|(_, bytes)| bytes)
+            self.loose.pop_first().map(|(_, bytes)| bytes)
         } else {
             None
         }
+    }
+
+    /// Adds a frame that keeps its place. Gives when it goes out: not before those ahead of it.
+    fn push(&mut self, due: Instant, framed: Bytes) -> Instant {
+        let due = self.last_due.map_or(due, |last| due.max(last));
+        self.last_due = Some(due);
+        self.frames.push_back((due, framed));
+        due
+    }
+
+    /// Adds a frame that waits for nobody.
+    fn push_loose(&mut self, due: Instant, framed: Bytes) {
+        self.loose_count += 1;
+        self.loose.insert((due, self.loose_count), framed);
     }
 }
 
@@ -153,31 +176,41 @@ impl<G: Gate> Outbox<G> {
             return;
         };
         let now = Instant::now();
-        let mut waiting = self.waiting.borrow_mut();
-        match self
+        let fate = self
             .gate
-            .frame(self.from, self.to, self.connection, &framed)
-        {
-            Fate::Pass => waiting.frames.push_back((now, framed)),
-            Fate::Delay { ns } => waiting
-                .frames
-                .push_back((now + Duration::from_nanos(ns), framed)),
+            .frame(self.from, self.to, self.connection, &framed);
+        let after = |ns| now + Duration::from_nanos(ns);
+        let mut waiting = self.waiting.borrow_mut();
+        match fate {
+            Fate::Pass => {
+                waiting.push(now, framed);
+            }
+            Fate::Delay { ns } => {
+                waiting.push(after(ns), framed);
+            }
+            Fate::Overtaken { ns } => waiting.push_loose(after(ns), framed),
             Fate::Drop | Fate::Take => return,
-            Fate::Copy { times, delay_ns } => {
-                let mut due = now;
+            Fate::Reset => {
+                drop(waiting);
+                self.close();
+                return;
+            }
+            Fate::Copy {
+                after_ns,
+                times,
+                delay_ns,
+            } => {
+                let mut due = waiting.push(after(after_ns), framed.clone());
                 for _ in 0..times {
                     due += Duration::from_nanos(delay_ns);
-                    waiting.copies_count += 1;
-                    let count = waiting.copies_count;
-                    waiting.copies.insert((due, count), framed.clone());
+                    waiting.push_loose(due, framed.clone());
                 }
-                waiting.frames.push_back((now, framed));
             }
-            Fate::Corrupt { bit } => {
+            Fate::Corrupt { after_ns, bit } => {
                 let mut flipped = framed.to_vec();
                 let bit = (bit % (flipped.len() as u64 * 8)) as usize;
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                waiting.frames.push_back((now, flipped.into()));
+                waiting.push(after(after_ns), flipped.into());
             }
         }
         drop(waiting);

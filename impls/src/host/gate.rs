@@ -19,10 +19,19 @@ pub enum Fate {
         /// Nanoseconds from the moment it was sent.
         ns: u64,
     },
+    /// It goes out later, and holds nothing up: what is sent meanwhile overtakes it.
+    Overtaken {
+        /// Nanoseconds from the moment it was sent.
+        ns: u64,
+    },
     /// It never goes out. The connection lives on.
     Drop,
-    /// It goes out at once and again later. The copies hold nothing up: what is sent meanwhile overtakes them.
+    /// It never goes out, and the connection is closed: what had not gone out is lost with it.
+    Reset,
+    /// It goes out, and again later. The copies hold nothing up: what is sent meanwhile overtakes them. None overtakes the original.
     Copy {
+        /// Nanoseconds until the original goes out, as in [`Fate::Delay`].
+        after_ns: u64,
         /// How many copies follow the original.
         times: u32,
         /// Nanoseconds between the original and the first copy, and from copy to copy.
@@ -30,6 +39,8 @@ pub enum Fate {
     },
     /// It goes out with one bit flipped behind the checksums' back. The receiver closes the connection.
     Corrupt {
+        /// Nanoseconds until it goes out, as in [`Fate::Delay`].
+        after_ns: u64,
         /// Which bit of the framed bytes, counted modulo their number.
         bit: u64,
     },
@@ -74,6 +85,9 @@ pub trait Gate: 'static {
     fn frame(&self, _from: Party, _to: Party, _connection: u64, _bytes: &[u8]) -> Fate {
         Fate::Pass
     }
+
+    /// A frame that `to` received from `from` was damaged, and the connection is given up.
+    fn rejected(&self, _from: Party, _to: Party) {}
 
     /// Which input the core takes next. `ready` is never empty: the timers that are due, by deadline, then the mail, by arrival.
     ///

@@ -231,7 +231,10 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
             });
             Ok(())
         };
-        wire.serve(&outbox, deliver).await;
+        if wire.serve(&outbox, deliver).await.is_damage() {
+            self.gate
+                .rejected(Party::Node(peer), Party::Node(self.node));
+        }
         self.ended(peer, Side::Taken, &outbox);
     }
 

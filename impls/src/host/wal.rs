@@ -43,6 +43,9 @@ const PREAMBLE_LENGTH: usize = 20;
 const HEADER_LENGTH: usize = 17;
 const CHECKSUM_LENGTH: usize = 4;
 
+/// How many bytes a mark takes: a record without a body.
+pub const MARK_LENGTH: usize = HEADER_LENGTH + CHECKSUM_LENGTH;
+
 const WRITE: u8 = 1;
 const MARK: u8 = 2;
 

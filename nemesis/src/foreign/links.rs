@@ -1,7 +1,8 @@
 //! Turmoil's links, made to follow the weather.
 
+use crate::schedule::Disturbance;
 use crate::trial::{Network, Trial};
-use crate::weather::{Disturbance, Weather};
+use crate::weather::Weather;
 use ::turmoil::Sim;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -61,6 +62,7 @@ impl Links {
                     delay_ms_min,
                     delay_ms_max,
                 } => {
+                    let (delay_ms_min, delay_ms_max) = (*delay_ms_min, *delay_ms_max);
                     let pair = (from.min(to), from.max(to));
                     let keys = [pair.0.0.into(), pair.1.0.into(), fault.into()];
                     let delay_ms = self.slowness.within(&keys, delay_ms_min..=delay_ms_max);
@@ -68,6 +70,8 @@ impl Links {
                     let slowest = slow.entry(pair).or_default();
                     *slowest = delay_ms.max(*slowest);
                 }
+                // Nothing else can be made without a gate, and no trial that is run here asks for it.
+                _ => {}
             }
             showing.push((fault, link));
         }

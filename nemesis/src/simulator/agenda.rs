@@ -71,6 +71,10 @@ impl Ord for Scheduled {
     }
 }
 
+/// The lives of two nodes and the number of the connection between them: what must not have changed between the sending of a frame and
+/// its arrival.
+pub(super) type Epoch = (u64, u64, u64);
+
 /// What happens.
 pub(super) enum Event {
     NodeTimer {
@@ -84,8 +88,19 @@ pub(super) enum Event {
     Message {
         from: NodeId,
         to: NodeId,
-        epoch: (u64, u64, u64),
+        epoch: Epoch,
         message: Parcel,
+    },
+    /// A frame between nodes that was damaged on its way.
+    Damaged {
+        from: NodeId,
+        to: NodeId,
+        epoch: Epoch,
+    },
+    /// The connection between two nodes breaks and is made anew.
+    Reset {
+        one: NodeId,
+        other: NodeId,
     },
     Call {
         client: u32,
@@ -105,7 +120,20 @@ pub(super) enum Event {
         node: NodeId,
         client: u32,
     },
+    /// The oldest batch of a node's disk is synced, or is said to be by the fault that is named.
     Synced {
+        node: NodeId,
+        life: u64,
+        lie: Option<u32>,
+    },
+    /// A node's disk fails, as that fault says.
+    Failed {
+        node: NodeId,
+        life: u64,
+        fault: u32,
+    },
+    /// A step that took time is over.
+    Free {
         node: NodeId,
         life: u64,
     },
@@ -114,11 +142,18 @@ pub(super) enum Event {
     },
 }
 
-/// The timers of one party: which are set, and for which event on the heap each waits.
+/// The timers of one party: which are set, when each is due by the party's own clock, and for which event on the heap it waits.
 pub(super) struct Timers<T> {
-    set: Vec<(T, u64)>,
+    set: Vec<Waiting<T>>,
     /// How many lengths were drawn. Goes on across crashes, so that no draw is used twice.
     pub(super) draws: u64,
+}
+
+pub(super) struct Waiting<T> {
+    timer: T,
+    /// By the clock of its party, in nanoseconds.
+    pub(super) due_ns: u64,
+    pub(super) sequence: u64,
 }
 
 impl<T: PartialEq> Timers<T> {
@@ -130,19 +165,42 @@ impl<T: PartialEq> Timers<T> {
     }
 
     pub(super) fn cancel(&mut self, timer: &T) {
-        self.set.retain(|(known, _)| known != timer);
+        self.set.retain(|waiting| waiting.timer != *timer);
     }
 
     /// Takes the timer that waits for this event, if it is still set.
     pub(super) fn take(&mut self, sequence: u64) -> Option<T> {
-        let at = self.set.iter().position(|(_, waits)| *waits == sequence)?;
-        Some(self.set.swap_remove(at).0)
+        let at = self
+            .set
+            .iter()
+            .position(|waiting| waiting.sequence == sequence)?;
+        Some(self.set.swap_remove(at).timer)
+    }
+
+    /// Takes the timer that has been due the longest.
+    pub(super) fn take_due(&mut self, now_ns: u64) -> Option<T> {
+        let due = self
+            .set
+            .iter()
+            .enumerate()
+            .filter(|(_, waiting)| waiting.due_ns <= now_ns);
+        let (at, _) = due.min_by_key(|(_, waiting)| (waiting.due_ns, waiting.sequence))?;
+        Some(self.set.swap_remove(at).timer)
     }
 
     /// Sets a timer that waits for this event; it waits for no other any more.
-    pub(super) fn set(&mut self, timer: T, sequence: u64) {
+    pub(super) fn set(&mut self, timer: T, due_ns: u64, sequence: u64) {
         self.cancel(&timer);
-        self.set.push((timer, sequence));
+        self.set.push(Waiting {
+            timer,
+            due_ns,
+            sequence,
+        });
+    }
+
+    /// All that are set.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting<T>> {
+        self.set.iter_mut()
     }
 
     /// Stops all of them.

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use std::path::Path;
 use stormglass_checker::{Event, History, Kind, Process};
 use stormglass_impls::contract::{Fact, NodeId};
+use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::{
-    FactRecord, FaultRecord, FaultStatus, RECORD_VERSION, Record, Run, Traffic,
+    FactRecord, FaultRecord, FaultStatus, Marks, RECORD_VERSION, Record, Run, Traffic, Wear,
 };
-use stormglass_nemesis::schedule::{Action, Fault, Target, When};
+use stormglass_nemesis::schedule::{Action, Disturbance, Fault, Leaves, Links, Target, When};
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::WorkloadConfig;
@@ -32,29 +33,34 @@ impl Scenario {
         scenario.fault(
             0,
             2,
-            Action::Isolate {
-                target: Target::Node(NodeId(2)),
+            FaultKind::PartitionOne,
+            Action::Disturb {
+                links: Links::Around {
+                    target: Target::Node(NodeId(2)),
+                },
+                disturbance: Disturbance::Cut,
             },
-            2_000,
-            4_000,
+            (2_000, 4_000),
         );
         scenario.fault(
             1,
             1,
+            FaultKind::Crash,
             Action::Crash {
                 target: Target::Leader,
+                leaves: Leaves::Some,
             },
-            5_000,
-            5_500,
+            (5_000, 5_500),
         );
         scenario.fault(
             2,
             1,
+            FaultKind::Crash,
             Action::Crash {
                 target: Target::Leader,
+                leaves: Leaves::Some,
             },
-            6_000,
-            6_500,
+            (6_000, 6_500),
         );
         scenario.record.faults[2].status = FaultStatus::Skipped {
             reason: "nobody leads".to_string(),
@@ -134,7 +140,10 @@ impl Scenario {
         let record = Record {
             schema_version: RECORD_VERSION,
             digest: "0123456789abcdef0123456789abcdef".to_string(),
-            checkpoints: vec![],
+            marks: Marks {
+                every: 1,
+                digits: String::new(),
+            },
             inputs: 1_234,
             interrupted: false,
             ended_ns: 11_000_000_000,
@@ -142,8 +151,9 @@ impl Scenario {
             traffic: Traffic {
                 sent: 5_000,
                 cut: 40,
-                slowed: 0,
+                ..Traffic::default()
             },
+            wear: Wear::default(),
             faults: vec![],
             facts: vec![],
             violations: vec![],
@@ -155,16 +165,24 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn fault(&mut self, id: u32, node: u8, action: Action, from_ms: u64, until_ms: u64) {
+    pub(crate) fn fault(
+        &mut self,
+        id: u32,
+        node: u8,
+        kind: FaultKind,
+        action: Action,
+        (from_ms, until_ms): (u64, u64),
+    ) {
         let fault = Fault {
             id,
+            kind,
             action,
             when: When::AtMs(from_ms),
             lasts_ms: until_ms - from_ms,
         };
         self.record.faults.push(FaultRecord {
             id,
-            kind: fault.kind(),
+            kind,
             nodes: vec![NodeId(node)],
             from_ns: Some(from_ms * 1_000_000),
             until_ns: Some(until_ms * 1_000_000),

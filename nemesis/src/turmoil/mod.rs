@@ -3,28 +3,41 @@
 //! Turmoil gives the machines: each node is a host with its own tokio runtime, sockets and disk, which crashes and comes back as turmoil
 //! does it. Every delay and every cut is made at the host's gate, drawn as everywhere else from the seed, the link and the frame; turmoil's
 //! own latency is constant and its losses are off. All clients live on one host, because the cost of a tick grows with the hosts.
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | `mod.rs` | the simulation: hosts, clients, and faults between the ticks |
+//! | `gate.rs` | the gate of every host |
+//! | `machine.rs` | the disk and the clocks of a node |
 
-use crate::arena::{ArenaError, Progress};
+mod gate;
+mod machine;
+
+use crate::arena::{ArenaError, Progress, client_config, setup};
+use crate::conditions::Conditions;
 use crate::conductor::{Conductor, Order};
 use crate::desk::{Desk, Ending, Plan};
 use crate::observer::{Board, Observed};
 use crate::record::{Run, ViolationKind};
 use crate::trial::Trial;
-use crate::weather::{self, Passage, Weather};
+use crate::weather;
+use gate::StormGate;
+use machine::{StormClock, StormDisk, Unsynced};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{ClientId, DelayRange, NodeId, Now, RequestId};
-use stormglass_impls::host::turmoil::{TurmoilClock, TurmoilDisk, TurmoilNet};
-use stormglass_impls::host::{Draw, Fate, Fsync, Gate, Host};
-use stormglass_impls::system::{Setup, System};
+use stormglass_impls::host::turmoil::{TurmoilClock, TurmoilNet};
+use stormglass_impls::host::{Draw, Host, HostError, WalError};
+use stormglass_impls::system::System;
 use stormglass_impls::wire::Party;
-use stormglass_workloads::client::{ClientConfig, Outcome};
+use stormglass_workloads::client::Outcome;
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::driver::{self, Driver, Task};
 use stormglass_workloads::workload::{Binding, Operation};
+use tokio::sync::Notify;
 
 /// The port every node listens at.
 const PORT: u16 = 7_000;
@@ -36,16 +49,27 @@ const AUDIT_NS: u64 = 10_000_000_000;
 /// What all hosts of a simulation share. It lives outside of them, so no crash touches it.
 struct Stage {
     trial: Trial,
-    weather: RefCell<Weather>,
+    /// The system as it is, not observed: for reading its words.
+    system: Rc<dyn System>,
+    conditions: RefCell<Conditions>,
     board: Rc<RefCell<Board>>,
     desk: RefCell<Desk>,
     binding: Rc<dyn Binding>,
     timers: Draws,
-    syncs: Draws,
     /// How often each party drew for a timer.
     timer_draws: RefCell<BTreeMap<u64, u64>>,
-    /// How often each node synced.
-    sync_draws: RefCell<BTreeMap<NodeId, u64>>,
+    /// By node: what it has written and not synced.
+    unsynced: Vec<RefCell<Unsynced>>,
+    /// By node: until when its last step takes, in simulated nanoseconds.
+    busy_until_ns: Vec<Cell<u64>>,
+    /// By node: told when it may go on, or its clock changed.
+    woken: Vec<Notify>,
+    /// The nodes whose disk a fault has damaged behind their backs.
+    damaged: RefCell<BTreeSet<NodeId>>,
+    /// The nodes that are about to stop, and the fault that makes their disk fail.
+    stopping: RefCell<BTreeMap<NodeId, u32>>,
+    /// The nodes that stopped themselves since the conductor last heard: for a fault of their disk, or because it is damaged.
+    stopped: RefCell<Vec<(NodeId, Option<u32>)>>,
 }
 
 /// Runs a trial on a cluster of that system.
@@ -59,17 +83,23 @@ pub fn run(
     let clock = Rc::clone(&now_ns);
     // Within a tick every host has a time of its own; between ticks there is only the simulation's.
     let clock = Rc::new(move || ::turmoil::sim_elapsed().map_or_else(|| clock.get(), nanoseconds));
-    let board = Rc::new(RefCell::new(Board::new(system.as_ref(), clock)));
+    let board = Rc::new(RefCell::new(Board::new(system.as_ref(), trial, clock)));
+    let nodes = usize::from(trial.nodes);
     let stage = Rc::new(Stage {
         trial: trial.clone(),
-        weather: RefCell::new(Weather::new(trial.network, trial.seed)),
+        system: Rc::clone(&system),
+        conditions: RefCell::new(Conditions::new(trial, &system.budget())),
         board: Rc::clone(&board),
         desk: RefCell::new(Desk::new(trial)),
         binding,
         timers: Draws::new(trial.seed, "timer"),
-        syncs: Draws::new(trial.seed, "sync"),
         timer_draws: RefCell::default(),
-        sync_draws: RefCell::default(),
+        unsynced: (0..nodes).map(|_| RefCell::default()).collect(),
+        busy_until_ns: vec![Cell::new(0); nodes],
+        woken: (0..nodes).map(|_| Notify::new()).collect(),
+        damaged: RefCell::default(),
+        stopping: RefCell::default(),
+        stopped: RefCell::default(),
     });
     let system: Rc<dyn System> = Rc::new(Observed { system, board });
     let mut sim = build(&stage, &system);
@@ -80,9 +110,11 @@ pub fn run(
 
     let mut board = stage.board.borrow_mut();
     board.demand_progress(trial, &stage.desk.borrow(), interrupted);
-    let weather = stage.weather.borrow();
-    let faults = conductor.finish(&weather);
-    let record = board.record(trial, interrupted, weather.traffic(), faults);
+    board.audit_harness(stage.desk.borrow().history());
+    let mut conditions = stage.conditions.borrow_mut();
+    let counts = (conditions.weather.traffic(), *conditions.machines.wear());
+    let faults = conductor.finish(&conditions);
+    let record = board.record(trial, interrupted, counts, faults);
     let desk = stage.desk.replace(Desk::new(trial));
     Ok(Run {
         history: desk.finish(),
@@ -143,42 +175,45 @@ fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> 
     sim
 }
 
-/// Runs a node. A host that stops by itself is a finding, not the end of the simulation.
+/// Runs a node. A host that stops by itself is a finding, unless a fault of its disk made it stop, and not the end of the simulation.
 async fn serve(stage: &Rc<Stage>, system: Rc<dyn System>, node: NodeId, addresses: Vec<String>) {
-    let setup = Setup {
-        id: node,
-        nodes: stage.trial.nodes,
-        knobs: stage.trial.knobs.clone(),
-        mutant: stage.trial.mutant.clone(),
-    };
     let host = Host {
         system,
-        setup,
+        setup: setup(node, &stage.trial),
         addresses,
         wal_path: "/wal".into(),
         net: TurmoilNet,
-        disk: TurmoilDisk,
-        clock: TurmoilClock,
+        disk: StormDisk {
+            stage: Rc::clone(stage),
+            node,
+        },
+        clock: StormClock {
+            stage: Rc::clone(stage),
+            node,
+        },
         gate: Rc::new(StormGate(Rc::clone(stage))),
         draw: stage.draw(Party::Node(node)),
     };
     let stopped: Result<Infallible, _> = host.run().await;
     let Err(error) = stopped;
-    stage
-        .board
-        .borrow_mut()
-        .violation(ViolationKind::Host, "host", Some(node), error.to_string());
+    let expected = stage.stopping.borrow_mut().remove(&node);
+    let damaged = matches!(
+        error,
+        HostError::Wal(WalError::Damaged { .. } | WalError::Foreign { .. })
+    );
+    if expected.is_some() || (damaged && stage.damaged.borrow().contains(&node)) {
+        stage.stopped.borrow_mut().push((node, expected));
+    } else {
+        let mut board = stage.board.borrow_mut();
+        board.violation(ViolationKind::Host, "host", Some(node), error.to_string());
+    }
     std::future::pending::<()>().await;
 }
 
 /// Runs a client.
 async fn visit(stage: Rc<Stage>, client: u32, addresses: Vec<String>) {
     let driver = Driver {
-        config: ClientConfig {
-            id: ClientId(client),
-            servers: stage.trial.nodes,
-            patience: stage.trial.patience,
-        },
+        config: client_config(client, &stage.trial),
         addresses,
         net: TurmoilNet,
         clock: TurmoilClock,
@@ -189,7 +224,6 @@ async fn visit(stage: Rc<Stage>, client: u32, addresses: Vec<String>) {
         stage,
         client,
         calling: None,
-        requests: 0,
     };
     driver
         .drive(&mut seat)
@@ -210,15 +244,20 @@ fn storm(
     loop {
         let now = nanoseconds(sim.elapsed());
         now_ns.set(now);
-        let mut orders = conductor.due(now, &mut stage.weather.borrow_mut());
+        stage.hear_stops(sim, conductor, now);
+        let progress_of = |node| stage.board.borrow().progress(node);
+        let mut orders = conductor.due(now, &mut stage.conditions.borrow_mut(), &progress_of);
         if now >= storm_ns && !healed {
-            orders.extend(conductor.heal(now, &mut stage.weather.borrow_mut()));
+            orders.extend(conductor.heal(now, &mut stage.conditions.borrow_mut()));
             healed = true;
         }
         for order in orders {
             match order {
-                Order::Stop(node) => sim.crash(node.to_string()),
+                Order::Stop(node) => stage.crash(node, sim),
                 Order::Start(node) => sim.bounce(node.to_string()),
+                Order::Wake(node) | Order::Reclock(node) => {
+                    stage.woken[node.index()].notify_waiters()
+                }
             }
         }
         let broken = !stage.board.borrow().violations.is_empty();
@@ -241,13 +280,44 @@ fn storm(
             arena: "turmoil",
             cause: error.to_string(),
         })?;
-        while let Some(seen) = { stage.board.borrow_mut().next_fact() } {
-            conductor.noticed(&seen);
+        while let Some((time_ns, node, notice)) = { stage.board.borrow_mut().next_notice() } {
+            conductor.noticed(time_ns, node, &notice);
         }
     }
 }
 
 impl Stage {
+    /// A node is about to stop, because this fault makes its disk fail.
+    fn expect_stop(&self, node: NodeId, fault: u32) {
+        self.stopping.borrow_mut().insert(node, fault);
+    }
+
+    fn crash(&self, node: NodeId, sim: &mut ::turmoil::Sim<'static>) {
+        sim.crash(node.to_string());
+        self.busy_until_ns[node.index()].set(0);
+        self.unsynced[node.index()].borrow_mut().next = None;
+        self.stopping.borrow_mut().remove(&node);
+    }
+
+    /// Tells the conductor of the nodes that stopped themselves, and takes down what is left of them.
+    fn hear_stops(
+        &self,
+        sim: &mut ::turmoil::Sim<'static>,
+        conductor: &mut Conductor,
+        now_ns: u64,
+    ) {
+        for (node, fault) in self.stopped.take() {
+            self.crash(node, sim);
+            match fault {
+                Some(fault) => conductor.stopped_itself(node, fault, now_ns),
+                None => {
+                    self.conditions.borrow_mut().machines.wear().disks_refused += 1;
+                    conductor.refused_to_start(node);
+                }
+            }
+        }
+    }
+
     fn audit(&self) {
         let mut board = self.board.borrow_mut();
         if board.violations.is_empty() {
@@ -270,40 +340,11 @@ impl Stage {
     }
 }
 
-/// The gate of every host and client: asks the weather.
-struct StormGate(Rc<Stage>);
-
-impl Gate for StormGate {
-    fn dial(&self, from: Party, to: Party, _: u64) -> bool {
-        self.0.weather.borrow_mut().may_dial(from, to)
-    }
-
-    fn frame(&self, from: Party, to: Party, _: u64, _: &[u8]) -> Fate {
-        match self.0.weather.borrow_mut().passage(from, to) {
-            Passage::Cut => Fate::Drop,
-            Passage::After(ns) => Fate::Delay { ns },
-        }
-    }
-
-    fn sync(&self, node: NodeId) -> Fsync {
-        let mut draws = self.0.sync_draws.borrow_mut();
-        let draws = draws.entry(node).or_default();
-        *draws += 1;
-        let (low, high) = self.0.trial.sync_ms;
-        let ns = self
-            .0
-            .syncs
-            .within(&[node.0.into(), *draws], low * 1_000_000..=high * 1_000_000);
-        Fsync::After { ns }
-    }
-}
-
 /// A client's place at the desk.
 struct Seat {
     stage: Rc<Stage>,
     client: u32,
     calling: Option<Operation>,
-    requests: u64,
 }
 
 impl driver::Desk for Seat {
@@ -320,15 +361,13 @@ impl driver::Desk for Seat {
     }
 
     fn call(&mut self, now: Now) -> (RequestId, Vec<u8>) {
-        let operation = self
-            .stage
-            .desk
-            .borrow_mut()
-            .call(self.client, now.monotonic_ns);
+        let mut desk = self.stage.desk.borrow_mut();
+        let (request, operation) = desk.call(self.client, now.monotonic_ns);
+        let mut board = self.stage.board.borrow_mut();
+        board.recorded(ClientId(self.client), desk.recorded(self.client));
         let body = self.stage.binding.request(&operation);
         self.calling = Some(operation);
-        self.requests += 1;
-        (RequestId(self.requests), body)
+        (request, body)
     }
 
     fn ended(&mut self, now: Now, _: RequestId, outcome: Outcome) {
@@ -348,6 +387,11 @@ impl driver::Desk for Seat {
             .borrow_mut()
             .ended(self.client, now.monotonic_ns, ending);
     }
+}
+
+/// The simulated time of the host that asks, in nanoseconds.
+fn now_ns() -> u64 {
+    ::turmoil::sim_elapsed().map_or(0, nanoseconds)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -1,0 +1,155 @@
+//! Whether two runs of one trial are the same, and where they first differ.
+
+use crate::arena::{self, ArenaError};
+use crate::observer::describing;
+use crate::record::{Marks, Run};
+use crate::trial::Trial;
+use serde::Serialize;
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// What usually makes a trial come out differently, where nobody meant it to.
+pub const USUAL_CAUSES: &str = "The usual causes: other source or Cargo.lock, an unbiased select, a hash-ordered container, a real clock.";
+
+/// The first difference between two runs of one trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "in")]
+pub enum Difference {
+    /// An input of a node: when, where or what.
+    Input {
+        /// The number of the first input that may differ, from 1.
+        first: u64,
+        /// The number of the last input of which the first difference may be: the same for runs of up to a quarter of a million inputs.
+        last: u64,
+        /// Those inputs, as the second run took them; nothing when they were not asked for.
+        events: Vec<String>,
+    },
+    /// What the clients saw, though the nodes took the same inputs.
+    History {
+        /// The position of the first event that differs, from 0.
+        event: usize,
+    },
+    /// What was written down about the run, though all else is the same.
+    Record,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Input {
+                first,
+                last,
+                events,
+            } => {
+                if first == last {
+                    write!(f, "first difference at event {first}")?;
+                } else {
+                    write!(f, "first difference between event {first} and {last}")?;
+                }
+                match events.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, ", now:\n    {}", events.join("\n    ")),
+                }
+            }
+            Difference::History { event } => {
+                write!(f, "first difference at event {event} of the history")
+            }
+            Difference::Record => write!(f, "the records differ"),
+        }
+    }
+}
+
+/// Where two runs of one trial first differ, if they do.
+pub fn difference(before: &Run, again: &Run) -> Option<Difference> {
+    let inputs = (before.record.inputs, again.record.inputs);
+    if before.record.digest != again.record.digest || inputs.0 != inputs.1 {
+        let (first, last) = span(&before.record.marks, &again.record.marks, inputs);
+        let events = Vec::new();
+        return Some(Difference::Input {
+            first,
+            last,
+            events,
+        });
+    }
+    let (old, new) = (&before.history.events, &again.history.events);
+    let differs = old.iter().zip(new).position(|(old, new)| old != new);
+    let shorter = old.len().min(new.len());
+    if let Some(event) = differs.or((old.len() != new.len()).then_some(shorter)) {
+        return Some(Difference::History { event });
+    }
+    (before.record != again.record).then_some(Difference::Record)
+}
+
+/// Between which inputs, counted from 1, two runs first differ.
+fn span(before: &Marks, again: &Marks, inputs: (u64, u64)) -> (u64, u64) {
+    // Marks lie a power of two apart; those of the finer list that the coarser one has are every so many.
+    let every = before.every.max(again.every);
+    let pick = |marks: &Marks| -> Vec<String> {
+        let step = (every / marks.every) as usize;
+        let digits = marks.digits.as_bytes().chunks(4);
+        let picked = digits.skip(step - 1).step_by(step);
+        picked
+            .map(|mark| String::from_utf8_lossy(mark).into_owned())
+            .collect()
+    };
+    let (old, new) = (pick(before), pick(again));
+    let same = old
+        .iter()
+        .zip(&new)
+        .take_while(|(old, new)| old == new)
+        .count() as u64;
+    let first = same * every + 1;
+    let last = (first + every - 1).min(inputs.0.max(inputs.1)).max(first);
+    (first, last)
+}
+
+/// Runs a trial again and says where it first differs from before, with the inputs described. Gives the second run with it.
+///
+/// # Errors
+/// Those of [`arena::run`].
+pub fn explain(trial: &Trial, before: &Run) -> Result<(Run, Option<Difference>), ArenaError> {
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let again = arena::run(trial, go_on)?;
+    let Some(Difference::Input { first, last, .. }) = difference(before, &again) else {
+        let difference = difference(before, &again);
+        return Ok((again, difference));
+    };
+    // Once more, to hear what was taken there. Where chance is at work this third run may differ as well; its number says where to look.
+    let (_, events) = describing(first - 1..last, || arena::run(trial, go_on));
+    Ok((
+        again,
+        Some(Difference::Input {
+            first,
+            last,
+            events,
+        }),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_mark_that_differs_says_which_input() {
+        let marks = |every: u64, digits: &str| Marks {
+            every,
+            digits: digits.to_string(),
+        };
+        let before = marks(1, "000100020003000400050006");
+        assert_eq!(
+            span(&before, &marks(1, "00010002ffff000400050006"), (6, 6)),
+            (3, 3)
+        );
+        assert_eq!(
+            span(&before, &marks(1, "00010002"), (6, 2)),
+            (3, 3),
+            "one goes on where the other ends"
+        );
+        assert_eq!(
+            span(&before, &marks(2, "00020004ffff"), (6, 6)),
+            (5, 6),
+            "the coarser list decides"
+        );
+    }
+}

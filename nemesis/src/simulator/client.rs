@@ -1,0 +1,142 @@
+//! A client of the simulation, and its way to the nodes.
+
+use super::Simulation;
+use super::agenda::{Event, Timers};
+use crate::arena::client_config;
+use crate::desk::{Ending, Plan};
+use crate::record::ViolationKind;
+use crate::trial::Trial;
+use crate::weather::{self, Passage};
+use stormglass_impls::contract::{
+    Answer, ClientId, Effect, Effects, Input, Node, NodeId, Now, RequestId,
+};
+use stormglass_impls::system::Word;
+use stormglass_impls::wire::{ClientFrame, Party};
+use stormglass_workloads::client::{Client, ClientTimer, NoDisk, Outcome};
+use stormglass_workloads::workload::Operation;
+
+/// A client and what it has open.
+pub(super) struct Seat {
+    client: Client,
+    pub(super) timers: Timers<ClientTimer>,
+    calling: Option<Operation>,
+    /// By node: when the last frame to it arrives.
+    asked_ns: Vec<u64>,
+}
+
+impl Seat {
+    pub(super) fn new(client: u32, trial: &Trial) -> Self {
+        let mut nothing = Effects::default();
+        Self {
+            client: Client::boot(
+                &client_config(client, trial),
+                NoDisk,
+                Now::default(),
+                &mut nothing,
+            ),
+            timers: Timers::new(),
+            calling: None,
+            asked_ns: vec![0; usize::from(trial.nodes)],
+        }
+    }
+}
+
+impl Simulation<'_> {
+    pub(super) fn plan(&mut self, client: u32) {
+        if let Plan::CallAt(at_ns) = self.desk.plan(client, self.now_ns.get()) {
+            self.agenda.add(at_ns, Event::Work { client });
+        }
+    }
+
+    pub(super) fn call(&mut self, client: u32) {
+        let (request_id, operation) = self.desk.call(client, self.now_ns.get());
+        let recorded = self.desk.recorded(client);
+        self.board.borrow_mut().recorded(ClientId(client), recorded);
+        let body = self.binding.request(&operation);
+        self.clients[client as usize].calling = Some(operation);
+        let (session, body) = (ClientId(client), body);
+        self.step_client(
+            client,
+            Input::Request {
+                client: session,
+                request_id,
+                body,
+            },
+        );
+    }
+
+    pub(super) fn step_client(&mut self, client: u32, input: Input<Client>) {
+        let now = self.now();
+        let mut effects = Effects::default();
+        let seat = &mut self.clients[client as usize];
+        seat.client.step(now, input, &mut effects);
+        for effect in effects.drain() {
+            match effect {
+                Effect::Send {
+                    to,
+                    message: ClientFrame::Call { request_id, body },
+                } => self.ask(client, to, request_id, &body),
+                Effect::SetTimer { timer, range } => {
+                    let timers = &mut self.clients[client as usize].timers;
+                    timers.draws += 1;
+                    let party = Party::Client(ClientId(client));
+                    let keys = [weather::key(party), timers.draws];
+                    let wait_ns = self.timers.within(&keys, range.min_ns..=range.max_ns);
+                    let at_ns = now.monotonic_ns + wait_ns;
+                    let sequence = self.agenda.add(at_ns, Event::ClientTimer { client });
+                    timers.set(timer, at_ns, sequence);
+                }
+                Effect::CancelTimer(timer) => self.clients[client as usize].timers.cancel(&timer),
+                Effect::Reply {
+                    answer: Answer::Done(outcome),
+                    ..
+                } => self.ended(client, outcome),
+                other => unreachable!("a client does not {other:?}"),
+            }
+        }
+    }
+
+    fn ask(&mut self, client: u32, to: NodeId, request_id: RequestId, body: &[u8]) {
+        let now_ns = self.now_ns.get();
+        if self.nodes[to.index()].member.is_none() {
+            // Nobody listens there: the connection is refused at once.
+            let at_ns = now_ns + self.trial.network.delay_us_max * 1_000;
+            self.agenda.add(at_ns, Event::Broken { node: to, client });
+            return;
+        }
+        let (from, party) = (Party::Client(ClientId(client)), Party::Node(to));
+        let Passage::After(delay_ns) = self.conditions.weather.passage(from, party, now_ns, || "")
+        else {
+            unreachable!("no fault lies between a client and a node");
+        };
+        let last_ns = &mut self.clients[client as usize].asked_ns[to.index()];
+        *last_ns = (now_ns + delay_ns).max(*last_ns);
+        let at_ns = *last_ns;
+        let body = self.system.decode(Word::Request, body);
+        let body = body.expect("a binding makes requests of its system");
+        let life = self.nodes[to.index()].life;
+        self.agenda.add(
+            at_ns,
+            Event::Call {
+                client,
+                to,
+                life,
+                request_id,
+                body,
+            },
+        );
+    }
+
+    fn ended(&mut self, client: u32, outcome: Outcome) {
+        let operation = self.clients[client as usize].calling.take();
+        let operation = operation.expect("only what was called can end");
+        let ending =
+            Ending::of(&operation, outcome, self.binding.as_ref()).unwrap_or_else(|error| {
+                let mut board = self.board.borrow_mut();
+                board.violation(ViolationKind::Protocol, "protocol", None, error.clone());
+                Ending::Unknown(error)
+            });
+        self.desk.ended(client, self.now_ns.get(), ending);
+        self.plan(client);
+    }
+}

@@ -1,0 +1,122 @@
+//! What a seed draws besides its faults: which kinds at all, the knobs of the protocol, the network, the disks, and what heals.
+//!
+//! A storm of everything at once hides what a storm of three things finds, and some bugs live only at one setting of a knob. So each seed
+//! draws a subset of the kinds, a rhythm, and a setting of everything that can be set.
+
+use crate::arena;
+use crate::faults::{FAULTS, FaultKind};
+use crate::profile::Storm;
+use crate::trial::{Healing, Network, Rest, Trial};
+use stormglass_impls::contract::{DelayRange, NodeId};
+use stormglass_impls::system::System;
+use stormglass_workloads::draw::Draws;
+use stormglass_workloads::workload::WorkloadConfig;
+
+/// What a draw is for: its only key.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Share,
+    Entries,
+    Election,
+    Heartbeat,
+    Sync,
+    Network,
+    Think,
+    Heals,
+    Core,
+    Rest,
+}
+
+/// The kinds of fault that can be made in the arena of a trial and lie within what its cluster promises to survive, or beyond it too if
+/// the trial says so.
+pub fn kinds_of(trial: &Trial, system: &dyn System) -> Vec<FaultKind> {
+    let budget = system.budget();
+    let fits = FAULTS.iter().filter(|info| {
+        info.arenas.contains(&trial.arena)
+            && (trial.beyond_promise || info.demand.is_within(&budget))
+    });
+    fits.map(|info| info.kind).collect()
+}
+
+/// The storm of a trial, of faults of these kinds.
+pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm {
+    Storm {
+        nodes: trial.nodes,
+        storm_ms: trial.storm_ms,
+        election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
+        kinds,
+        message_kinds: system.message_kinds(),
+        drift_percent_max: system.budget().drift_percent_max,
+        seed: trial.seed,
+    }
+}
+
+/// Draws from the trial's seed everything that a trial can have one way or another, and the faults.
+pub fn draw(trial: &mut Trial, system: &dyn System) {
+    let kinds = subset(trial, &kinds_of(trial, system));
+    draw_settings(trial);
+    trial.healing = healing(trial);
+    trial.schedule = storm(trial, system, kinds).schedule();
+    debug_assert!(
+        trial
+            .schedule
+            .iter()
+            .all(|fault| trial.beyond_promise || arena::is_within(fault, &system.budget()))
+    );
+}
+
+fn draws(trial: &Trial) -> impl Fn(Purpose, usize) -> usize + use<> {
+    let draws = Draws::new(trial.seed, "swarm");
+    move |purpose: Purpose, count: usize| {
+        draws.within(&[purpose as u64], 0..=count as u64 - 1) as usize
+    }
+}
+
+/// Some of the kinds: few or many, one at least.
+fn subset(trial: &Trial, kinds: &[FaultKind]) -> Vec<FaultKind> {
+    let percent = [10, 25, 50, 100][draws(trial)(Purpose::Share, 4)];
+    let chances = Draws::new(trial.seed, "swarm kinds");
+    let falls = |kind: &&FaultKind| chances.percent(&[**kind as u64], percent);
+    let some: Vec<FaultKind> = kinds.iter().filter(falls).copied().collect();
+    if some.is_empty() {
+        let lot = chances.within(&[u64::MAX], 0..=kinds.len().max(1) as u64 - 1) as usize;
+        return kinds.get(lot).copied().into_iter().collect();
+    }
+    some
+}
+
+fn draw_settings(trial: &mut Trial) {
+    let draw = draws(trial);
+    let (low_ms, high_ms) =
+        [(150, 300), (150, 300), (80, 160), (300, 500)][draw(Purpose::Election, 4)];
+    trial.knobs.election_timeout = DelayRange::from_ms(low_ms, high_ms);
+    trial.knobs.heartbeat_interval_ms =
+        [low_ms / 3, low_ms / 3, low_ms / 6][draw(Purpose::Heartbeat, 3)];
+    trial.knobs.entries_per_append_max = [64, 1, 2, 1][draw(Purpose::Entries, 4)];
+    trial.sync_ms = [(0, 4), (0, 4), (0, 0), (1, 25)][draw(Purpose::Sync, 4)];
+    let (delay_us_min, delay_us_max) =
+        [(500, 3_000), (500, 3_000), (50, 500), (1_000, 15_000)][draw(Purpose::Network, 4)];
+    trial.network = Network {
+        delay_us_min,
+        delay_us_max,
+    };
+    let WorkloadConfig::Register(register) = &mut trial.workload;
+    let (low_ms, high_ms) = [(40, 120), (40, 120), (20, 60), (100, 300)][draw(Purpose::Think, 4)];
+    (register.think_time_ms_min, register.think_time_ms_max) = (low_ms, high_ms);
+}
+
+/// Everything heals, or only a majority.
+fn healing(trial: &Trial) -> Healing {
+    let draw = draws(trial);
+    if trial.nodes < 3 || draw(Purpose::Heals, 2) == 0 {
+        return Healing::Everything;
+    }
+    let order = Draws::new(trial.seed, "swarm core");
+    let mut core: Vec<NodeId> = NodeId::all(trial.nodes).collect();
+    core.sort_by_key(|node| order.at(&[node.0.into()]));
+    let majority = usize::from(trial.nodes / 2) + 1;
+    core.truncate(majority + draw(Purpose::Core, usize::from(trial.nodes) - majority));
+    core.sort_unstable();
+    let rest = [Rest::Stopped, Rest::CutOff][draw(Purpose::Rest, 2)];
+    Healing::Core { core, rest }
+}
