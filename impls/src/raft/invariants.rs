@@ -208,10 +208,16 @@ impl<M: Machine> RaftWatch<M> {
                 .entry(entry.position)
                 .or_insert_with(|| held.clone());
             if *known != held {
-                let text = format!(
-                    "{node} holds at {:?} {held:?}, elsewhere it is {known:?} (term before, content)",
-                    entry.position
-                );
+                let place = entry.position;
+                let text = if known.0 != before {
+                    let other = known.0;
+                    format!(
+                        "{node} holds {place:?} behind term {before}, elsewhere it stands behind term {other}"
+                    )
+                } else {
+                    let (here, there) = (&held.1, &known.1);
+                    format!("{node} holds {here:?} at {place:?}, elsewhere it is {there:?}")
+                };
                 return broken("log-matching", text);
             }
             before = entry.position.term;
@@ -223,7 +229,7 @@ impl<M: Machine> RaftWatch<M> {
     fn state_machine_safety(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
         let seen = self.nodes.entry(node).or_default();
         let from = std::mem::replace(&mut seen.commit, raft.commit());
-        for entry in &raft.log().after(from)[..(raft.commit().0 - from.0) as usize] {
+        for entry in raft.log().between(from, raft.commit()) {
             match self.committed.get(entry.position.index.0 as usize - 1) {
                 None => self.committed.push(Committed {
                     position: entry.position,
@@ -254,13 +260,12 @@ impl<M: Machine> RaftWatch<M> {
         Ok(())
     }
 
-    fn monotonic_commit(&self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let before = self
-            .nodes
-            .get(&node)
-            .map(|seen| seen.commit)
-            .unwrap_or_default();
+    fn monotonic_commit(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
+        let seen = self.nodes.entry(node).or_default();
+        let before = seen.commit;
         if raft.commit() < before {
+            // A fall is told once; what the node commits from there on is looked at again.
+            seen.commit = raft.commit();
             return broken(
                 "monotonic-commit",
                 format!(
