@@ -102,6 +102,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
         effects: &[Effect<Erased>],
     ) -> Result<(), Broken> {
         let raft = core::<M>(member);
+        let mut logs_match = Ok(());
         for effect in effects {
             match effect {
                 Effect::Persist(writes) => {
@@ -110,7 +111,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
                         _ => None,
                     });
                     for entries in appended {
-                        self.log_matching(node, raft, entries)?;
+                        logs_match = logs_match.and(self.log_matching(node, raft, entries));
                     }
                 }
                 Effect::Send { message, .. } => {
@@ -125,6 +126,8 @@ impl<M: Machine> Watch for RaftWatch<M> {
         self.monotonic_term(node, raft)?;
         self.monotonic_commit(node, raft)?;
         self.election_safety(node, raft)?;
+        // After the election, whose second winner writes what contradicts the first: the cause is named, not what follows from it.
+        logs_match?;
         self.state_machine_safety(node, raft)
     }
 

@@ -28,7 +28,7 @@ pub const MUTANTS: &[Mutant] = &[
         id: "raft/stale-vote-response",
         mechanism: "a candidate counts a vote that was given to it in an older term",
         source: "akka-raft#46, akka-raft#47",
-        seen_by: "election-safety, monotonic-term",
+        seen_by: "election-safety, leader-completeness, monotonic-term",
     },
     Mutant {
         id: "raft/leader-votes-other",
