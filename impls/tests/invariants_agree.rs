@@ -244,8 +244,29 @@ fn a_correct_cluster_breaks_nothing_in_either_form() {
 }
 
 #[test]
+fn a_harmless_change_breaks_nothing_in_either_form() {
+    let system = catalog::system("raft-cache").unwrap();
+    for harmless in system.harmless() {
+        for seed in 1..=30 {
+            let found = run(seed, Some(harmless.id));
+            assert_eq!(
+                (found.incremental, found.plain),
+                (None, None),
+                "{}, seed {seed}",
+                harmless.id
+            );
+        }
+    }
+}
+
+#[test]
 fn what_the_plain_form_finds_the_incremental_form_has_found() {
-    for mutant in ["raft/vote-not-persisted", "raft/commit-old-term"] {
+    for mutant in [
+        "raft/vote-not-persisted",
+        "raft/no-up-to-date-check",
+        "raft/commit-old-term",
+        "raft/no-truncate-tail",
+    ] {
         let found: Vec<Found> = (1..=400).map(|seed| run(seed, Some(mutant))).collect();
         let incremental = found
             .iter()

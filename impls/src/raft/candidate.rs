@@ -1,6 +1,6 @@
 //! Elections: standing for one, and voting in one (Raft 5.2, 5.4.1).
 
-use super::message::{Body, Position, Term, Timer};
+use super::message::{Body, Position, Term};
 use super::{Held, Raft, Role, Turn};
 use crate::contract::{Fact, NodeId};
 use crate::machine::Machine;
@@ -17,8 +17,7 @@ impl<M: Machine> Raft<M> {
             votes: BTreeSet::new(),
         };
         turn.effects.note(Fact::Campaigned { epoch: self.term.0 });
-        turn.effects
-            .set_timer(Timer::Election, self.setup().knobs.election_timeout);
+        self.await_leader(turn);
         turn.held.push(Held::OwnVote(self.term));
         for peer in self.peers() {
             self.claim(
@@ -39,8 +38,15 @@ impl<M: Machine> Raft<M> {
         last: Position,
         turn: &mut Turn<'_, M>,
     ) {
-        let granted =
-            current && (self.rules().may_grant_vote)(self.vote, candidate, self.log.last(), last);
+        let may_grant = self.rules().may_grant_vote;
+        let granted = current
+            && may_grant(
+                self.is_leader(),
+                self.vote,
+                candidate,
+                self.log.last(),
+                last,
+            );
         if granted {
             // A repeated request gets the same vote again, and that is no new fact.
             if self.vote.replace(candidate).is_none() {
@@ -49,8 +55,7 @@ impl<M: Machine> Raft<M> {
                     candidate,
                 });
             }
-            turn.effects
-                .set_timer(Timer::Election, self.setup().knobs.election_timeout);
+            self.await_leader(turn);
         }
         self.claim(candidate, Body::Vote { granted }, turn);
     }

@@ -1,6 +1,6 @@
 //! Taking entries from a leader (Raft 5.3).
 
-use super::message::{Body, Entry, Index, Position, Round, Timer, Write};
+use super::message::{Body, Entry, Index, Position, Round, Write};
 use super::{Raft, Role, Turn};
 use crate::contract::{Fact, NodeId};
 use crate::machine::Machine;
@@ -17,11 +17,11 @@ impl<M: Machine> Raft<M> {
         turn: &mut Turn<'_, M>,
     ) {
         assert!(!self.is_leader(), "a term has one leader");
+        assert_continues(base, &entries);
         if !matches!(self.role, Role::Follower { leader: Some(known) } if known == leader) {
             self.follow(self.term, Some(leader), turn);
         }
-        turn.effects
-            .set_timer(Timer::Election, self.setup().knobs.election_timeout);
+        self.await_leader(turn);
         if !self.log.contains(base) {
             let hint = self.log.hint(base.index);
             self.claim(
@@ -37,7 +37,8 @@ impl<M: Machine> Raft<M> {
         }
         let matched = Index(base.index.0 + entries.len() as u64);
         self.take_entries(entries, turn);
-        let commit = (self.rules().follower_commit)(self.commit, leader_commit, matched);
+        let last = self.log.last().index;
+        let commit = (self.rules().follower_commit)(self.commit, leader_commit, matched, last);
         self.commit_to(commit, turn);
         self.claim(leader, Body::Accepted { matched, round }, turn);
     }
@@ -49,17 +50,40 @@ impl<M: Machine> Raft<M> {
             .iter()
             .take_while(|entry| self.log.contains(entry.position))
             .count();
-        let new: Vec<_> = entries.into_iter().skip(known).collect();
-        let Some(first) = new.first().map(|entry| entry.position.index) else {
+        let mut new: Vec<_> = entries.into_iter().skip(known).collect();
+        let index = |entry: Option<&Entry<_>>| entry.map(|entry| entry.position.index);
+        let (Some(first), Some(last_new)) = (index(new.first()), index(new.last())) else {
             return;
         };
         if first <= self.log.last().index {
             assert!(first > self.commit, "a committed entry is never removed");
+            let goes = self.rules().conflict_removes;
+            let old = self.log.after(first.previous()).iter();
+            new.extend(
+                old.filter(|entry| !goes(entry.position.index, first, last_new))
+                    .cloned(),
+            );
             self.log.truncate(first);
             turn.writes.push(Write::Truncate { from: first });
             turn.effects.note(Fact::Truncated { from: first.0 });
         }
         new.iter().for_each(|entry| self.log.push(entry.clone()));
         turn.writes.push(Write::Append(new));
+    }
+}
+
+/// The law of what a leader sends: its entries follow their base without a gap, and terms never fall along a log.
+fn assert_continues<C>(base: Position, entries: &[Entry<C>]) {
+    let mut before = base;
+    for Entry { position, .. } in entries {
+        assert!(
+            position.index == before.index.next(),
+            "an append has no gap"
+        );
+        assert!(
+            position.term >= before.term,
+            "terms never fall along an append"
+        );
+        before = *position;
     }
 }

@@ -102,6 +102,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
         effects: &[Effect<Erased>],
     ) -> Result<(), Broken> {
         let raft = core::<M>(member);
+        let mut logs_match = Ok(());
         for effect in effects {
             match effect {
                 Effect::Persist(writes) => {
@@ -110,7 +111,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
                         _ => None,
                     });
                     for entries in appended {
-                        self.log_matching(node, raft, entries)?;
+                        logs_match = logs_match.and(self.log_matching(node, raft, entries));
                     }
                 }
                 Effect::Send { message, .. } => {
@@ -125,6 +126,8 @@ impl<M: Machine> Watch for RaftWatch<M> {
         self.monotonic_term(node, raft)?;
         self.monotonic_commit(node, raft)?;
         self.election_safety(node, raft)?;
+        // After the election, whose second winner writes what contradicts the first: the cause is named, not what follows from it.
+        logs_match?;
         self.state_machine_safety(node, raft)
     }
 
@@ -208,10 +211,16 @@ impl<M: Machine> RaftWatch<M> {
                 .entry(entry.position)
                 .or_insert_with(|| held.clone());
             if *known != held {
-                let text = format!(
-                    "{node} holds at {:?} {held:?}, elsewhere it is {known:?} (term before, content)",
-                    entry.position
-                );
+                let place = entry.position;
+                let text = if known.0 != before {
+                    let other = known.0;
+                    format!(
+                        "{node} holds {place:?} behind term {before}, elsewhere it stands behind term {other}"
+                    )
+                } else {
+                    let (here, there) = (&held.1, &known.1);
+                    format!("{node} holds {here:?} at {place:?}, elsewhere it is {there:?}")
+                };
                 return broken("log-matching", text);
             }
             before = entry.position.term;
@@ -223,7 +232,7 @@ impl<M: Machine> RaftWatch<M> {
     fn state_machine_safety(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
         let seen = self.nodes.entry(node).or_default();
         let from = std::mem::replace(&mut seen.commit, raft.commit());
-        for entry in &raft.log().after(from)[..(raft.commit().0 - from.0) as usize] {
+        for entry in raft.log().between(from, raft.commit()) {
             match self.committed.get(entry.position.index.0 as usize - 1) {
                 None => self.committed.push(Committed {
                     position: entry.position,
@@ -254,13 +263,12 @@ impl<M: Machine> RaftWatch<M> {
         Ok(())
     }
 
-    fn monotonic_commit(&self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let before = self
-            .nodes
-            .get(&node)
-            .map(|seen| seen.commit)
-            .unwrap_or_default();
+    fn monotonic_commit(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
+        let seen = self.nodes.entry(node).or_default();
+        let before = seen.commit;
         if raft.commit() < before {
+            // A fall is told once; what the node commits from there on is looked at again.
+            seen.commit = raft.commit();
             return broken(
                 "monotonic-commit",
                 format!(

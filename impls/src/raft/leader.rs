@@ -1,7 +1,7 @@
 //! Leading: replicating the log, committing it, serving commands and reads (Raft 5.3, 5.4.2; dissertation 6.4).
 
 use super::message::{Body, Entry, Hint, Index, Payload, Position, Round, Timer, Write};
-use super::{Held, Raft, Role, Turn, heartbeat_interval};
+use super::{Held, Raft, Role, Turn};
 use crate::contract::{Answer, ClientId, Fact, NodeId, RequestId};
 use crate::machine::Machine;
 use crate::session::Submission;
@@ -59,8 +59,10 @@ impl<M: Machine> Raft<M> {
         turn.effects.note(Fact::BecameLeader { epoch: self.term.0 });
         turn.effects.cancel_timer(Timer::Election);
         turn.effects
-            .set_timer(Timer::Heartbeat, heartbeat_interval(self.setup()));
-        self.append(Payload::Noop, turn);
+            .set_timer(Timer::Heartbeat, self.heartbeat_interval());
+        for _ in 0..self.habits().noops_per_election {
+            self.append(Payload::Noop, turn);
+        }
     }
 
     /// Puts a client's command into the log, unless it is there or was applied: a retry runs nothing twice.
@@ -71,17 +73,18 @@ impl<M: Machine> Raft<M> {
         command: M::Command,
         turn: &mut Turn<'_, M>,
     ) {
-        if let Some(output) = self.sessions.answered(client, request_id) {
-            turn.effects
-                .reply(client, request_id, Answer::Done(output.clone()));
-            return;
-        }
         let same = |entry: &Entry<M::Command>| match &entry.payload {
             Payload::Command(known) => (known.client, known.request_id) == (client, request_id),
             Payload::Noop => false,
         };
-        if self.log.after(self.commit).iter().any(same) {
-            return; // Its answer comes when it commits.
+        let answered = self.sessions.answered(client, request_id);
+        let known = answered.is_some() || self.log.after(self.commit).iter().any(same);
+        if !(self.habits().puts_into_log)(known) {
+            // Without an answer yet, it is in the log: the answer comes when it commits.
+            if let Some(output) = answered.cloned() {
+                turn.effects.reply(client, request_id, Answer::Done(output));
+            }
+            return;
         }
         self.append(
             Payload::Command(Submission {
@@ -123,7 +126,7 @@ impl<M: Machine> Raft<M> {
             return;
         }
         turn.effects
-            .set_timer(Timer::Heartbeat, heartbeat_interval(self.setup()));
+            .set_timer(Timer::Heartbeat, self.heartbeat_interval());
         self.peers().for_each(|peer| self.send_append(peer, turn));
     }
 
@@ -160,14 +163,14 @@ impl<M: Machine> Raft<M> {
         round: Round,
         turn: &mut Turn<'_, M>,
     ) {
-        let resume = self.log.resume(hint);
+        let resume = (self.habits().resume_at)(base, self.log.resume(hint));
         let Some(progress) = self.progress_of(from) else {
             return;
         };
         progress.round = progress.round.max(round);
         let stale = base <= progress.matched || base >= progress.next;
         if !stale {
-            progress.next = resume.min(base).max(progress.matched.next());
+            progress.next = resume.max(progress.matched.next());
         }
         self.serve_reads(turn);
         if !stale {
@@ -193,8 +196,10 @@ impl<M: Machine> Raft<M> {
     }
 
     fn append(&mut self, payload: Payload<M::Command>, turn: &mut Turn<'_, M>) {
+        let last = self.log.last();
+        assert!(self.term >= last.term, "a log is never ahead of its leader");
         let position = Position {
-            index: self.log.last().index.next(),
+            index: last.index.next(),
             term: self.term,
         };
         let entry = Entry { position, payload };

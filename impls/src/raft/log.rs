@@ -5,7 +5,8 @@ use crate::contract::{Data, Disk, NodeId};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug};
 
-/// A log: entries of index 1, 2, 3 and so on, their terms never falling.
+/// A log: entries of index 1, 2, 3 and so on. Their terms never fall: a leader's own entries are of its term, which is none below, and
+/// what a follower takes continues an entry that the leader has too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Log<C> {
     entries: Vec<Entry<C>>,
@@ -58,16 +59,17 @@ impl<C: Clone> Log<C> {
         &self.entries[(index.0 as usize).min(self.entries.len())..]
     }
 
+    /// The entries after one index up to another that the log has; none when that one is not behind.
+    pub fn between(&self, after: Index, up_to: Index) -> &[Entry<C>] {
+        let count = up_to.0.saturating_sub(after.0) as usize;
+        &self.after(after)[..count]
+    }
+
     /// Adds an entry at the end.
     pub fn push(&mut self, entry: Entry<C>) {
-        let last = self.last();
         assert!(
-            entry.position.index == last.index.next(),
+            entry.position.index == self.last().index.next(),
             "a log has no gap"
-        );
-        assert!(
-            entry.position.term >= last.term,
-            "terms never fall along a log"
         );
         self.entries.push(entry);
     }

@@ -23,7 +23,9 @@
 //! | `follower.rs` | taking entries from a leader | 5.3 |
 //! | `leader.rs` | replicating, committing, serving commands and reads | 5.3, 5.4.2, dissertation 6.4 |
 //! | `rules.rs` | the decisions on which safety rests | |
+//! | `habits.rs` | the decisions on which nothing but speed rests | |
 //! | `mutants.rs` | bugs to plant in place of a rule | |
+//! | `harmless.rs` | changes that are no bugs, to plant in place of a habit | |
 //! | `invariants.rs` | what must always hold, across all nodes | figure 3 |
 //! | `scripts/` | one behaviour each, with its whole trace | |
 //!
@@ -48,6 +50,8 @@
 
 mod candidate;
 mod follower;
+pub mod habits;
+pub mod harmless;
 pub mod invariants;
 mod leader;
 mod log;
@@ -63,8 +67,9 @@ use crate::contract::{
 use crate::machine::Machine;
 use crate::session::{Ask, Sessions};
 use crate::system::{Budget, Links, Reference, Setup};
+use habits::Habits;
 use leader::Leader;
-use message::{Body, Index, Message, Payload, Position, Round, Term, Timer, Write};
+use message::{Body, Index, Message, Payload, Position, Term, Timer, Write};
 use rules::Rules;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{self, Debug};
@@ -114,6 +119,17 @@ enum Held<C> {
     OwnVote(Term),
     /// The leader's own copy of the log up to here counts, if it still leads in this term.
     OwnCopy(Position, Term),
+}
+
+impl<C> Held<C> {
+    /// Whether it claims a copy of entries; otherwise a term and a vote.
+    fn is_copy(&self) -> bool {
+        match self {
+            Held::Send { message, .. } => matches!(message.body, Body::Accepted { .. }),
+            Held::OwnCopy(..) => true,
+            Held::OwnVote(_) => false,
+        }
+    }
 }
 
 /// What never changes in a node's life. It is no part of its state: it neither compares nor hashes.
@@ -170,8 +186,8 @@ impl<M: Machine> Node for Raft<M> {
         _: Now,
         effects: &mut Effects<Self>,
     ) -> Self {
-        let rules =
-            mutants::rules(setup.mutant.as_deref()).expect("a setup names a mutant of its system");
+        let rules = Rules::planted(setup.mutant.as_deref())
+            .expect("a setup names a mutant or a harmless change of its system");
         assert!(
             setup.knobs.entries_per_append_max > 0,
             "an append that can hold no entry replicates nothing"
@@ -247,9 +263,26 @@ impl<M: Machine> Raft<M> {
         usize::from(self.setup().nodes)
     }
 
+    fn habits(&self) -> &Habits {
+        &self.rules().habits
+    }
+
+    /// The other nodes, in the order in which this node turns to them.
     fn peers(&self) -> impl Iterator<Item = NodeId> + use<M> {
-        let id = self.id();
-        NodeId::all(self.setup().nodes).filter(move |peer| *peer != id)
+        let (id, nodes, node_at) = (self.id(), self.setup().nodes, self.habits().node_at);
+        (1..=nodes)
+            .map(move |place| node_at(place, nodes))
+            .filter(move |peer| *peer != id)
+    }
+
+    /// How often a leader lets itself be heard.
+    fn heartbeat_interval(&self) -> DelayRange {
+        let interval_ns = self.setup().knobs.heartbeat_interval_ms * 1_000_000
+            / self.habits().heartbeats_per_interval;
+        DelayRange {
+            min_ns: interval_ns,
+            max_ns: interval_ns,
+        }
     }
 
     /// The newest term this node has seen.
@@ -295,9 +328,9 @@ impl<M: Machine> Raft<M> {
             } if current => {
                 self.take_append(from, base, entries, commit, round, turn);
             }
-            Body::Append { base, .. } => {
-                // Rounds are counted within a leadership. This one is over; its rounds must confirm nothing in a later one.
-                let (hint, round) = (self.log.hint(base.index), Round(0));
+            Body::Append { base, round, .. } => {
+                let hint = self.log.hint(base.index);
+                let round = (self.rules().round_to_answer)(round, term, self.term);
                 self.claim(
                     from,
                     Body::Rejected {
@@ -308,7 +341,9 @@ impl<M: Machine> Raft<M> {
                     turn,
                 );
             }
-            Body::Vote { granted } if current => self.count_vote(from, granted, turn),
+            Body::Vote { granted } if (self.rules().may_count_vote)(term, self.term) => {
+                self.count_vote(from, granted, turn)
+            }
             Body::Accepted { matched, round } if current => {
                 self.accepted(from, matched, round, turn)
             }
@@ -331,13 +366,20 @@ impl<M: Machine> Raft<M> {
                 epoch: turn.before.0.0,
             });
             turn.effects.cancel_timer(Timer::Heartbeat);
-            turn.effects
-                .set_timer(Timer::Election, self.setup().knobs.election_timeout);
+            self.await_leader(turn);
             let refusal = self.refusal();
             for read in leader.reads {
                 turn.effects
                     .reply(read.client, read.request_id, refusal.clone());
             }
+        }
+    }
+
+    /// Waits to hear from a leader, from now on anew. Who leads waits for none.
+    fn await_leader(&self, turn: &mut Turn<'_, M>) {
+        if !self.is_leader() {
+            turn.effects
+                .set_timer(Timer::Election, self.setup().knobs.election_timeout);
         }
     }
 
@@ -349,19 +391,15 @@ impl<M: Machine> Raft<M> {
         Answer::Refused(Refusal::NotLeader { leader })
     }
 
-    /// Moves the commit index forward, and applies what that commits. A leader tells the clients.
+    /// Moves the commit index, and applies what that commits. A leader tells the clients. That it never falls is for the rules to say
+    /// and for an invariant to watch.
     fn commit_to(&mut self, commit: Index, turn: &mut Turn<'_, M>) {
-        assert!(commit >= self.commit, "what is committed stays committed");
         assert!(
             commit <= self.log.last().index,
             "only what is there can be committed"
         );
-        while self.commit < commit {
-            self.commit = self.commit.next();
-            let entry = self
-                .log
-                .get(self.commit)
-                .expect("a committed entry is in the log");
+        let before = std::mem::replace(&mut self.commit, commit);
+        for entry in self.log.between(before, commit) {
             let Payload::Command(submission) = &entry.payload else {
                 continue;
             };
@@ -378,13 +416,18 @@ impl<M: Machine> Raft<M> {
 
     /// Sends what claims nothing durable.
     fn send(&self, to: NodeId, body: Body<M::Command>, turn: &mut Turn<'_, M>) {
-        turn.effects.send(
-            to,
-            Message {
-                term: self.term,
-                body,
-            },
-        );
+        let message = Message {
+            term: self.term,
+            body,
+        };
+        self.transmit(to, message, turn);
+    }
+
+    fn transmit(&self, to: NodeId, message: Message<M::Command>, turn: &mut Turn<'_, M>) {
+        for _ in 1..self.habits().copies_per_message {
+            turn.effects.send(to, message.clone());
+        }
+        turn.effects.send(to, message);
     }
 
     /// Sends what claims something durable, once it is.
@@ -400,7 +443,7 @@ impl<M: Machine> Raft<M> {
 
     fn let_go(&mut self, held: Held<M::Command>, turn: &mut Turn<'_, M>) {
         match held {
-            Held::Send { to, message } => turn.effects.send(to, message),
+            Held::Send { to, message } => self.transmit(to, message, turn),
             Held::OwnVote(term) if term == self.term => self.count_vote(self.id(), true, turn),
             Held::OwnCopy(last, term) if term == self.term => self.own_copy(last.index, turn),
             Held::OwnVote(_) | Held::OwnCopy(..) => {}
@@ -412,29 +455,26 @@ impl<M: Machine> Raft<M> {
         loop {
             if (self.term, self.vote) != turn.before {
                 turn.before = (self.term, self.vote);
+                let term = (self.rules().term_to_persist)(self.term);
                 let vote = (self.rules().vote_to_persist)(self.vote);
-                turn.writes.insert(
-                    0,
-                    Write::HardState {
-                        term: self.term,
-                        vote,
-                    },
-                );
+                turn.writes.insert(0, Write::HardState { term, vote });
             }
-            let held = std::mem::take(&mut turn.held);
             if !turn.writes.is_empty() {
-                self.outstanding.push_back(held);
-                turn.effects.persist(turn.writes);
+                turn.effects.persist(std::mem::take(&mut turn.writes));
+                self.outstanding.push_back(Vec::new());
+            }
+            let (may_claim, under_way) = (self.rules().may_claim, self.outstanding.len());
+            let held = std::mem::take(&mut turn.held).into_iter();
+            let (free, waiting): (Vec<_>, Vec<_>) =
+                held.partition(|held| may_claim(held.is_copy(), under_way));
+            if !waiting.is_empty() {
+                let newest = self.outstanding.back_mut();
+                newest.expect("a claim waits for a write").extend(waiting);
+            }
+            if free.is_empty() {
                 return;
             }
-            if let Some(newest) = self.outstanding.back_mut() {
-                newest.extend(held);
-                return;
-            }
-            if held.is_empty() {
-                return;
-            }
-            held.into_iter()
+            free.into_iter()
                 .for_each(|held| self.let_go(held, &mut turn));
         }
     }
@@ -469,7 +509,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         name,
         summary,
         mutants: mutants::MUTANTS,
-        harmless: &[],
+        harmless: harmless::HARMLESS,
         // The network may do what it likes, and time is only a reason to act. What was synced must be there: a vote that is lost can be
         // given twice. A clock half as fast again, or half as slow, still lets an election timeout outlast several heartbeats.
         budget: Budget {
@@ -485,12 +525,4 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         watch: || Box::new(invariants::RaftWatch::<M>::default()),
         core: PhantomData,
     }
-}
-
-/// How often a leader lets itself be heard.
-fn heartbeat_interval(setup: &Setup) -> DelayRange {
-    DelayRange::from_ms(
-        setup.knobs.heartbeat_interval_ms,
-        setup.knobs.heartbeat_interval_ms,
-    )
 }

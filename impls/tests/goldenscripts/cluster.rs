@@ -46,12 +46,14 @@ struct Flight {
     message: Parcel,
 }
 
-/// Which messages in flight are meant: those from and to these nodes, and only the `count` oldest of them.
+/// Which messages in flight are meant: those from and to these nodes, without the `skip` oldest, and of the rest only the `count` oldest.
 pub(crate) struct Selection {
     /// Their sender; any without one.
     pub(crate) from: Option<NodeId>,
     /// Their receivers; any without one.
     pub(crate) to: Vec<NodeId>,
+    /// How many of the oldest stay.
+    pub(crate) skip: usize,
     /// How many at most.
     pub(crate) count: usize,
 }
@@ -163,6 +165,7 @@ impl Cluster {
         let everything = Selection {
             from: None,
             to: Vec::new(),
+            skip: 0,
             count: usize::MAX,
         };
         for _ in 0..100 {
@@ -187,6 +190,7 @@ impl Cluster {
         let selection = Selection {
             from: Some(from),
             to: vec![to],
+            skip: 0,
             count: usize::MAX,
         };
         let copies: Vec<_> = self
@@ -544,9 +548,11 @@ impl Cluster {
     }
 
     fn take_flights(&mut self, selection: &Selection) -> Result<Vec<Flight>, Fault> {
-        let mut left = selection.count;
+        let (mut late, mut left) = (selection.skip, selection.count);
         let wanted = |flight: &mut Flight| {
-            let taken = left > 0 && selection.covers(flight);
+            let covered = selection.covers(flight);
+            let taken = covered && late == 0 && left > 0;
+            late -= usize::from(covered && late > 0);
             left -= usize::from(taken);
             taken
         };

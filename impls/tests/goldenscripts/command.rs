@@ -73,10 +73,12 @@ impl Script {
                     .take_key("from")
                     .map(|name| cluster.node(name))
                     .transpose()?;
+                let skip = number(args, "skip")?.unwrap_or(0);
                 let count = number(args, "count")?.unwrap_or(usize::MAX);
                 cluster.deliver(&Selection {
                     from,
                     to: nodes(cluster, args)?,
+                    skip,
                     count,
                 })?;
             }
@@ -130,9 +132,11 @@ impl Script {
             "heal" => cluster.heal(),
             "drop" => {
                 let from = args.next_pos().map(|name| cluster.node(name)).transpose()?;
+                let skip = number(args, "skip")?.unwrap_or(0);
                 cluster.drop_flights(&Selection {
                     from,
                     to: nodes(cluster, args)?,
+                    skip,
                     count: usize::MAX,
                 })?;
             }
