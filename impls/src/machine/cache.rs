@@ -66,6 +66,18 @@ pub enum Output {
     Value(Option<String>),
 }
 
+impl Cache {
+    /// Replaces a value in place: a node that comes back applies its whole log again, and most of that is overwriting.
+    fn put(&mut self, key: &str, value: &str) {
+        match self.entries.get_mut(key) {
+            Some(held) => value.clone_into(held),
+            None => {
+                self.entries.insert(key.to_string(), value.to_string());
+            }
+        }
+    }
+}
+
 impl Machine for Cache {
     type Command = Command;
     type Query = Query;
@@ -74,7 +86,7 @@ impl Machine for Cache {
     fn apply(&mut self, command: &Command) -> Output {
         match command {
             Command::Put { key, value } => {
-                self.entries.insert(key.clone(), value.clone());
+                self.put(key, value);
                 Output::Stored
             }
             Command::Delete { key } => Output::Deleted(self.entries.remove(key).is_some()),
@@ -82,7 +94,7 @@ impl Machine for Cache {
                 if self.entries.get(key) != expected.as_ref() {
                     return Output::Mismatch;
                 }
-                self.entries.insert(key.clone(), new.clone());
+                self.put(key, new);
                 Output::Stored
             }
             Command::Append { key, suffix } => {

@@ -49,12 +49,50 @@ pub const INVARIANTS: &[InvariantInfo] = &[
 pub struct RaftWatch<M: Machine> {
     /// Who led each term, ever.
     leaders: BTreeMap<Term, NodeId>,
-    /// Every entry any log ever held, by its position: the term of the entry before it, and what it holds. By induction along a log,
-    /// equal entries after equal entries make equal logs.
-    entries: BTreeMap<Position, (Term, Payload<M::Command>)>,
+    entries: Entries<M::Command>,
     /// The one committed log, the entry of index 1 first.
     committed: Vec<Committed>,
-    nodes: BTreeMap<NodeId, Seen>,
+    /// What was seen of each node, in the order of their ids.
+    nodes: Vec<Seen>,
+}
+
+/// Every entry any log ever held, by its position. Almost all indices only ever saw one, so those stand in a row: looking one up costs
+/// the same however long the log is.
+#[derive(Clone, Debug)]
+struct Entries<C> {
+    /// The entry first seen at each index, that of index 1 first.
+    first: Vec<(Term, Held<C>)>,
+    /// Entries of other terms at the same indices.
+    others: BTreeMap<Position, Held<C>>,
+}
+
+/// The term of the entry before an entry, and what it holds. By induction along a log, equal entries after equal entries make equal logs.
+type Held<C> = (Term, Payload<C>);
+
+impl<C> Default for Entries<C> {
+    fn default() -> Self {
+        Self {
+            first: Vec::new(),
+            others: BTreeMap::new(),
+        }
+    }
+}
+
+impl<C: Clone> Entries<C> {
+    /// What is known at a position: what was seen there before, or now this.
+    fn known(&mut self, position: Position, before: Term, payload: &Payload<C>) -> &Held<C> {
+        let at = position.index.previous().0 as usize;
+        if at == self.first.len() {
+            self.first.push((position.term, (before, payload.clone())));
+        }
+        match self.first.get(at) {
+            Some((term, held)) if *term == position.term => held,
+            _ => {
+                let others = self.others.entry(position);
+                others.or_insert_with(|| (before, payload.clone()))
+            }
+        }
+    }
 }
 
 /// An entry that is committed.
@@ -78,9 +116,9 @@ impl<M: Machine> Default for RaftWatch<M> {
     fn default() -> Self {
         Self {
             leaders: BTreeMap::new(),
-            entries: BTreeMap::new(),
+            entries: Entries::default(),
             committed: Vec::new(),
-            nodes: BTreeMap::new(),
+            nodes: Vec::new(),
         }
     }
 }
@@ -88,7 +126,7 @@ impl<M: Machine> Default for RaftWatch<M> {
 impl<M: Machine> Watch for RaftWatch<M> {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Result<(), Broken> {
         let raft = core::<M>(member);
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         // What was in memory only is gone, rightly; the commit index is among it.
         (seen.term, seen.commit) = (seen.spoken, Index(0));
         self.log_matching(node, raft, raft.log().after(Index(0)))?;
@@ -116,7 +154,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
                 Effect::Send { message, .. } => {
                     let message = message.open::<super::message::Message<M::Command>>();
                     let term = message.expect("a Raft node sends Raft messages").term;
-                    let seen = self.nodes.entry(node).or_default();
+                    let seen = self.seen(node);
                     seen.spoken = seen.spoken.max(term);
                 }
                 _ => {}
@@ -157,6 +195,13 @@ fn incomplete<M: Machine>(node: NodeId, raft: &Raft<M>, missing: Position) -> Re
 }
 
 impl<M: Machine> RaftWatch<M> {
+    fn seen(&mut self, node: NodeId) -> &mut Seen {
+        if self.nodes.len() <= node.index() {
+            self.nodes.resize(node.index() + 1, Seen::default());
+        }
+        &mut self.nodes[node.index()]
+    }
+
     /// Remembers who led, and checks a new leader's log.
     fn election_safety(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
         if !raft.is_leader() {
@@ -202,12 +247,9 @@ impl<M: Machine> RaftWatch<M> {
             .unwrap_or_default()
             .term;
         for entry in entries {
-            let held = (before, entry.payload.clone());
-            let known = self
-                .entries
-                .entry(entry.position)
-                .or_insert_with(|| held.clone());
-            if *known != held {
+            let known = self.entries.known(entry.position, before, &entry.payload);
+            if known.0 != before || known.1 != entry.payload {
+                let held = (before, &entry.payload);
                 let text = format!(
                     "{node} holds at {:?} {held:?}, elsewhere it is {known:?} (term before, content)",
                     entry.position
@@ -221,7 +263,7 @@ impl<M: Machine> RaftWatch<M> {
 
     /// Compares what was newly committed with the one committed log, and extends that.
     fn state_machine_safety(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         let from = std::mem::replace(&mut seen.commit, raft.commit());
         for entry in &raft.log().after(from)[..(raft.commit().0 - from.0) as usize] {
             match self.committed.get(entry.position.index.0 as usize - 1) {
@@ -243,7 +285,7 @@ impl<M: Machine> RaftWatch<M> {
     }
 
     fn monotonic_term(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         let before = std::mem::replace(&mut seen.term, raft.term());
         if raft.term() < before {
             return broken(
@@ -254,12 +296,8 @@ impl<M: Machine> RaftWatch<M> {
         Ok(())
     }
 
-    fn monotonic_commit(&self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let before = self
-            .nodes
-            .get(&node)
-            .map(|seen| seen.commit)
-            .unwrap_or_default();
+    fn monotonic_commit(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
+        let before = self.seen(node).commit;
         if raft.commit() < before {
             return broken(
                 "monotonic-commit",

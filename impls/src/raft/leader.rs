@@ -6,6 +6,7 @@ use crate::contract::{Answer, ClientId, Fact, NodeId, RequestId};
 use crate::machine::Machine;
 use crate::session::Submission;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a leader knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,11 +85,11 @@ impl<M: Machine> Raft<M> {
             return; // Its answer comes when it commits.
         }
         self.append(
-            Payload::Command(Submission {
+            Payload::Command(Arc::new(Submission {
                 client,
                 request_id,
                 command,
-            }),
+            })),
             turn,
         );
     }
