@@ -352,3 +352,37 @@ impl<M: Machine> RaftWatch<M> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(index: u64, term: u64) -> Position {
+        Position {
+            index: Index(index),
+            term: Term(term),
+        }
+    }
+
+    #[test]
+    fn what_was_first_seen_at_a_position_stays_known() {
+        let mut entries = Entries::<u8>::default();
+        let noop = (Term(0), Payload::Noop);
+        assert_eq!(*entries.known(at(1, 1), noop.0, &noop.1), noop);
+        assert_eq!(
+            *entries.known(at(1, 1), Term(9), &Payload::Noop),
+            noop,
+            "another log that says otherwise is the one that is compared, not believed"
+        );
+        let later = (Term(1), Payload::Noop);
+        assert_eq!(*entries.known(at(2, 1), later.0, &later.1), later);
+        for before in [2, 3] {
+            let known = entries.known(at(1, 4), Term(before), &Payload::Noop);
+            assert_eq!(known.0, Term(2), "an entry of another term at that index");
+        }
+        assert_eq!(entries.known(at(1, 1), noop.0, &noop.1).0, Term(0));
+        let beyond = entries.known(at(7, 5), Term(5), &Payload::Noop);
+        assert_eq!(beyond.0, Term(5), "a log with a gap is no reason to panic");
+        assert_eq!(entries.known(at(7, 5), Term(4), &Payload::Noop).0, Term(5));
+    }
+}
