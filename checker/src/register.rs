@@ -40,8 +40,15 @@ pub enum RegisterOp {
 #[derive(Debug, Default)]
 struct Values {
     by_number: Vec<Value>,
-    /// Keyed by JSON text, since that is ordered.
-    by_text: BTreeMap<String, u32>,
+    by_spelling: BTreeMap<Spelling, u32>,
+}
+
+/// What makes two values the same. Whole numbers are by far the most, and are not written out for it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Spelling {
+    Whole(i128),
+    /// The JSON text of anything else.
+    Text(String),
 }
 
 impl Default for Register {
@@ -94,26 +101,30 @@ impl Register {
 
 impl Values {
     fn number(&mut self, value: &Value) -> Content {
-        let text = spelling(value);
-        if let Some(number) = self.by_text.get(&text) {
-            return Content(*number);
+        let next = self.by_number.len() as u32;
+        let number = *self.by_spelling.entry(spelling(value)).or_insert(next);
+        if number == next {
+            self.by_number.push(value.clone());
         }
-        let number = self.by_number.len() as u32;
-        self.by_number.push(value.clone());
-        self.by_text.insert(text, number);
         Content(number)
     }
 }
 
 /// One spelling for each value. Some tools write every number as a double: 1 and 1.0 are the same value.
-fn spelling(value: &Value) -> String {
+fn spelling(value: &Value) -> Spelling {
     // Up to here every whole number is a double of its own (2^53).
     const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    if let Some(number) = value.as_u64() {
+        return Spelling::Whole(number.into());
+    }
+    if let Some(number) = value.as_i64() {
+        return Spelling::Whole(number.into());
+    }
     match value.as_f64() {
-        Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() <= WHOLE_MAX => {
-            (number as i64).to_string()
+        Some(number) if number.fract() == 0.0 && number.abs() <= WHOLE_MAX => {
+            Spelling::Whole(number as i128)
         }
-        _ => value.to_string(),
+        _ => Spelling::Text(value.to_string()),
     }
 }
 

@@ -359,6 +359,11 @@ impl<V: Vocabulary> Effects<V> {
         &self.0
     }
 
+    /// Appends effects.
+    pub fn extend(&mut self, effects: impl Iterator<Item = Effect<V>>) {
+        self.0.extend(effects);
+    }
+
     /// Takes the effects out, leaving the list empty and its memory in place.
     pub fn drain(&mut self) -> impl Iterator<Item = Effect<V>> + '_ {
         self.0.drain(..)

@@ -49,18 +49,25 @@ impl<M: Machine> Sessions<M> {
     /// Applies a command unless it ran before. Gives the answer to send, or `None` when the client has since moved on and waits for
     /// no answer to this one.
     pub fn apply(&mut self, submission: &Submission<M::Command>) -> Option<M::Output> {
-        if let Some((newest, output)) = self.newest.get(&submission.client) {
-            if submission.request_id == *newest {
-                return Some(output.clone());
+        let Submission {
+            client,
+            request_id,
+            command,
+        } = submission;
+        match self.newest.get_mut(client) {
+            Some((newest, _)) if request_id < newest => None,
+            Some((newest, output)) if request_id == newest => Some(output.clone()),
+            Some(known) => {
+                let output = self.machine.apply(command);
+                *known = (*request_id, output.clone());
+                Some(output)
             }
-            if submission.request_id < *newest {
-                return None;
+            None => {
+                let output = self.machine.apply(command);
+                self.newest.insert(*client, (*request_id, output.clone()));
+                Some(output)
             }
         }
-        let output = self.machine.apply(&submission.command);
-        self.newest
-            .insert(submission.client, (submission.request_id, output.clone()));
-        Some(output)
     }
 
     /// The answer to a command that was applied here already and is its client's newest.

@@ -273,25 +273,28 @@ pub struct Reference<N: Node<Config = Setup>> {
     pub core: std::marker::PhantomData<N>,
 }
 
-struct Typed<N>(N);
+struct Typed<N: Node> {
+    core: N,
+    /// What the step under way wants done. Empty between steps; it is kept for its memory.
+    effects: Effects<N>,
+}
 
 impl<N: Node> Member for Typed<N> {
     fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
-        let mut typed = Effects::default();
-        self.0.step(now, restore(input), &mut typed);
-        erase(typed, effects);
+        self.core.step(now, restore(input), &mut self.effects);
+        erase(&mut self.effects, effects);
     }
 
     fn as_any(&self) -> &dyn Any {
-        &self.0
+        &self.core
     }
 
     fn describe(&self) -> String {
-        format!("{:?}", self.0)
+        format!("{:?}", self.core)
     }
 
     fn progress(&self) -> u64 {
-        self.0.progress()
+        self.core.progress()
     }
 }
 
@@ -368,9 +371,12 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
             .downcast_ref()
             .expect("a node is booted from a disk of its own system");
         let mut typed = Effects::default();
-        let node = N::boot(setup, disk.clone(), now, &mut typed);
-        erase(typed, effects);
-        Box::new(Typed(node))
+        let core = N::boot(setup, disk.clone(), now, &mut typed);
+        erase(&mut typed, effects);
+        Box::new(Typed {
+            core,
+            effects: typed,
+        })
     }
 
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
@@ -424,36 +430,33 @@ fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
     }
 }
 
-fn erase<N: Node>(mut typed: Effects<N>, effects: &mut Effects<Erased>) {
-    for effect in typed.drain() {
-        effects.push(match effect {
-            Effect::Send { to, message } => Effect::Send {
-                to,
-                message: Parcel::new(message),
-            },
-            Effect::ResetLink(peer) => Effect::ResetLink(peer),
-            Effect::Persist(writes) => {
-                Effect::Persist(writes.into_iter().map(Parcel::new).collect())
-            }
-            Effect::SetTimer { timer, range } => Effect::SetTimer {
-                timer: Parcel::new(timer),
-                range,
-            },
-            Effect::CancelTimer(timer) => Effect::CancelTimer(Parcel::new(timer)),
-            Effect::Reply {
-                client,
-                request_id,
-                answer,
-            } => Effect::Reply {
-                client,
-                request_id,
-                answer: answer.map(Parcel::new),
-            },
-            Effect::Notify { client, event } => Effect::Notify {
-                client,
-                event: Parcel::new(event),
-            },
-            Effect::Note(fact) => Effect::Note(fact),
-        });
-    }
+/// Takes the effects of a core, and appends them with their types put away.
+fn erase<N: Node>(typed: &mut Effects<N>, effects: &mut Effects<Erased>) {
+    effects.extend(typed.drain().map(|effect| match effect {
+        Effect::Send { to, message } => Effect::Send {
+            to,
+            message: Parcel::new(message),
+        },
+        Effect::ResetLink(peer) => Effect::ResetLink(peer),
+        Effect::Persist(writes) => Effect::Persist(writes.into_iter().map(Parcel::new).collect()),
+        Effect::SetTimer { timer, range } => Effect::SetTimer {
+            timer: Parcel::new(timer),
+            range,
+        },
+        Effect::CancelTimer(timer) => Effect::CancelTimer(Parcel::new(timer)),
+        Effect::Reply {
+            client,
+            request_id,
+            answer,
+        } => Effect::Reply {
+            client,
+            request_id,
+            answer: answer.map(Parcel::new),
+        },
+        Effect::Notify { client, event } => Effect::Notify {
+            client,
+            event: Parcel::new(event),
+        },
+        Effect::Note(fact) => Effect::Note(fact),
+    }));
 }

@@ -310,7 +310,7 @@ impl Storm {
             }
             FaultKind::ReorderMessages => Disturbance::Reorder {
                 percent: percent(10, 60),
-                late_ms_max: delay(5, 150),
+                late_ms_max: delay(5, 600),
             },
             FaultKind::DuplicateMessages => Disturbance::Duplicate {
                 percent: percent(10, 60),
@@ -325,7 +325,11 @@ impl Storm {
             FaultKind::ClogLinks => Disturbance::Clog,
             _ => Disturbance::Slow {
                 delay_ms_min: 5,
-                delay_ms_max: delay(20, 300),
+                // Half of them longer than an election takes: then answers of one term arrive in the next.
+                delay_ms_max: match self.draw(id, Purpose::Which, 0, 1) {
+                    0 => delay(20, 200),
+                    _ => delay(200, 1_000),
+                },
             },
         };
         let links = match kind {

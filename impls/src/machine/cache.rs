@@ -74,15 +74,24 @@ impl Machine for Cache {
     fn apply(&mut self, command: &Command) -> Output {
         match command {
             Command::Put { key, value } => {
-                self.entries.insert(key.clone(), value.clone());
+                // In place where it can be: a node that comes back applies its whole log again, and most of that overwrites.
+                match self.entries.get_mut(key) {
+                    Some(held) => value.clone_into(held),
+                    None => {
+                        self.entries.insert(key.clone(), value.clone());
+                    }
+                }
                 Output::Stored
             }
             Command::Delete { key } => Output::Deleted(self.entries.remove(key).is_some()),
             Command::Cas { key, expected, new } => {
-                if self.entries.get(key) != expected.as_ref() {
-                    return Output::Mismatch;
+                match (self.entries.get_mut(key), expected) {
+                    (Some(held), Some(expected)) if held == expected => new.clone_into(held),
+                    (None, None) => {
+                        self.entries.insert(key.clone(), new.clone());
+                    }
+                    _ => return Output::Mismatch,
                 }
-                self.entries.insert(key.clone(), new.clone());
                 Output::Stored
             }
             Command::Append { key, suffix } => {

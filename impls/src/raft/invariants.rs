@@ -49,12 +49,50 @@ pub const INVARIANTS: &[InvariantInfo] = &[
 pub struct RaftWatch<M: Machine> {
     /// Who led each term, ever.
     leaders: BTreeMap<Term, NodeId>,
-    /// Every entry any log ever held, by its position: the term of the entry before it, and what it holds. By induction along a log,
-    /// equal entries after equal entries make equal logs.
-    entries: BTreeMap<Position, (Term, Payload<M::Command>)>,
+    entries: Entries<M::Command>,
     /// The one committed log, the entry of index 1 first.
     committed: Vec<Committed>,
-    nodes: BTreeMap<NodeId, Seen>,
+    /// What was seen of each node, in the order of their ids.
+    nodes: Vec<Seen>,
+}
+
+/// Every entry any log ever held, by its position. Almost all indices only ever saw one, so those stand in a row: looking one up costs
+/// the same however long the log is.
+#[derive(Clone, Debug)]
+struct Entries<C> {
+    /// The entry first seen at each index, that of index 1 first.
+    first: Vec<(Term, Held<C>)>,
+    /// Entries of other terms at the same indices.
+    others: BTreeMap<Position, Held<C>>,
+}
+
+/// The term of the entry before an entry, and what it holds. By induction along a log, equal entries after equal entries make equal logs.
+type Held<C> = (Term, Payload<C>);
+
+impl<C> Default for Entries<C> {
+    fn default() -> Self {
+        Self {
+            first: Vec::new(),
+            others: BTreeMap::new(),
+        }
+    }
+}
+
+impl<C: Clone> Entries<C> {
+    /// What is known at a position: what was seen there before, or now this.
+    fn known(&mut self, position: Position, before: Term, payload: &Payload<C>) -> &Held<C> {
+        let at = position.index.previous().0 as usize;
+        if at == self.first.len() {
+            self.first.push((position.term, (before, payload.clone())));
+        }
+        match self.first.get(at) {
+            Some((term, held)) if *term == position.term => held,
+            _ => {
+                let others = self.others.entry(position);
+                others.or_insert_with(|| (before, payload.clone()))
+            }
+        }
+    }
 }
 
 /// An entry that is committed.
@@ -78,9 +116,9 @@ impl<M: Machine> Default for RaftWatch<M> {
     fn default() -> Self {
         Self {
             leaders: BTreeMap::new(),
-            entries: BTreeMap::new(),
+            entries: Entries::default(),
             committed: Vec::new(),
-            nodes: BTreeMap::new(),
+            nodes: Vec::new(),
         }
     }
 }
@@ -88,7 +126,7 @@ impl<M: Machine> Default for RaftWatch<M> {
 impl<M: Machine> Watch for RaftWatch<M> {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Result<(), Broken> {
         let raft = core::<M>(member);
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         // What was in memory only is gone, rightly; the commit index is among it.
         (seen.term, seen.commit) = (seen.spoken, Index(0));
         self.log_matching(node, raft, raft.log().after(Index(0)))?;
@@ -117,7 +155,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
                 Effect::Send { message, .. } => {
                     let message = message.open::<super::message::Message<M::Command>>();
                     let term = message.expect("a Raft node sends Raft messages").term;
-                    let seen = self.nodes.entry(node).or_default();
+                    let seen = self.seen(node);
                     seen.spoken = seen.spoken.max(term);
                 }
                 _ => {}
@@ -160,6 +198,13 @@ fn incomplete<M: Machine>(node: NodeId, raft: &Raft<M>, missing: Position) -> Re
 }
 
 impl<M: Machine> RaftWatch<M> {
+    fn seen(&mut self, node: NodeId) -> &mut Seen {
+        if self.nodes.len() <= node.index() {
+            self.nodes.resize(node.index() + 1, Seen::default());
+        }
+        &mut self.nodes[node.index()]
+    }
+
     /// Remembers who led, and checks a new leader's log.
     fn election_safety(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
         if !raft.is_leader() {
@@ -205,12 +250,8 @@ impl<M: Machine> RaftWatch<M> {
             .unwrap_or_default()
             .term;
         for entry in entries {
-            let held = (before, entry.payload.clone());
-            let known = self
-                .entries
-                .entry(entry.position)
-                .or_insert_with(|| held.clone());
-            if *known != held {
+            let known = self.entries.known(entry.position, before, &entry.payload);
+            if known.0 != before || known.1 != entry.payload {
                 let place = entry.position;
                 let text = if known.0 != before {
                     let other = known.0;
@@ -218,7 +259,7 @@ impl<M: Machine> RaftWatch<M> {
                         "{node} holds {place:?} behind term {before}, elsewhere it stands behind term {other}"
                     )
                 } else {
-                    let (here, there) = (&held.1, &known.1);
+                    let (here, there) = (&entry.payload, &known.1);
                     format!("{node} holds {here:?} at {place:?}, elsewhere it is {there:?}")
                 };
                 return broken("log-matching", text);
@@ -230,7 +271,7 @@ impl<M: Machine> RaftWatch<M> {
 
     /// Compares what was newly committed with the one committed log, and extends that.
     fn state_machine_safety(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         let from = std::mem::replace(&mut seen.commit, raft.commit());
         for entry in raft.log().between(from, raft.commit()) {
             match self.committed.get(entry.position.index.0 as usize - 1) {
@@ -252,7 +293,7 @@ impl<M: Machine> RaftWatch<M> {
     }
 
     fn monotonic_term(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         let before = std::mem::replace(&mut seen.term, raft.term());
         if raft.term() < before {
             return broken(
@@ -264,7 +305,7 @@ impl<M: Machine> RaftWatch<M> {
     }
 
     fn monotonic_commit(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let seen = self.nodes.entry(node).or_default();
+        let seen = self.seen(node);
         let before = seen.commit;
         if raft.commit() < before {
             // A fall is told once; what the node commits from there on is looked at again.
@@ -320,5 +361,39 @@ impl<M: Machine> RaftWatch<M> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(index: u64, term: u64) -> Position {
+        Position {
+            index: Index(index),
+            term: Term(term),
+        }
+    }
+
+    #[test]
+    fn what_was_first_seen_at_a_position_stays_known() {
+        let mut entries = Entries::<u8>::default();
+        let noop = (Term(0), Payload::Noop);
+        assert_eq!(*entries.known(at(1, 1), noop.0, &noop.1), noop);
+        assert_eq!(
+            *entries.known(at(1, 1), Term(9), &Payload::Noop),
+            noop,
+            "another log that says otherwise is the one that is compared, not believed"
+        );
+        let later = (Term(1), Payload::Noop);
+        assert_eq!(*entries.known(at(2, 1), later.0, &later.1), later);
+        for before in [2, 3] {
+            let known = entries.known(at(1, 4), Term(before), &Payload::Noop);
+            assert_eq!(known.0, Term(2), "an entry of another term at that index");
+        }
+        assert_eq!(entries.known(at(1, 1), noop.0, &noop.1).0, Term(0));
+        let beyond = entries.known(at(7, 5), Term(5), &Payload::Noop);
+        assert_eq!(beyond.0, Term(5), "a log with a gap is no reason to panic");
+        assert_eq!(entries.known(at(7, 5), Term(4), &Payload::Noop).0, Term(5));
     }
 }

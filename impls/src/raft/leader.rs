@@ -6,6 +6,7 @@ use crate::contract::{Answer, ClientId, Fact, NodeId, RequestId};
 use crate::machine::Machine;
 use crate::session::Submission;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a leader knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,11 +88,11 @@ impl<M: Machine> Raft<M> {
             return;
         }
         self.append(
-            Payload::Command(Submission {
+            Payload::Command(Arc::new(Submission {
                 client,
                 request_id,
                 command,
-            }),
+            })),
             turn,
         );
     }
@@ -143,11 +144,15 @@ impl<M: Machine> Raft<M> {
             return;
         };
         assert!(matched <= last, "a follower accepts what its leader has");
+        let holds_more = matched > progress.matched;
         progress.matched = progress.matched.max(matched);
         progress.next = progress.next.max(matched.next());
         progress.round = progress.round.max(round);
         let behind = progress.next <= last;
-        self.advance_commit(turn);
+        // Most answers confirm a heartbeat, and only a new copy of an entry can make it committed.
+        if holds_more {
+            self.advance_commit(turn);
+        }
         self.serve_reads(turn);
         if behind {
             self.send_append(from, turn);

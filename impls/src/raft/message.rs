@@ -7,6 +7,7 @@ use crate::contract::NodeId;
 use crate::session::Submission;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display};
+use std::sync::Arc;
 
 /// A term: the number of an election. Each has at most one leader.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,8 +81,8 @@ pub struct Entry<C> {
 pub enum Payload<C> {
     /// Nothing: the entry by which a new leader commits what came before it.
     Noop,
-    /// A client's command.
-    Command(Submission<C>),
+    /// A client's command. It never changes, so the logs, disks and messages of a process share it.
+    Command(Arc<Submission<C>>),
 }
 
 impl<C> Debug for Entry<C> {
