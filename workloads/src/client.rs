@@ -103,6 +103,9 @@ struct Open {
     body: Vec<u8>,
     /// Whether the attempt is out and unanswered; otherwise the client pauses before the next.
     waiting: bool,
+    /// The server that last left an attempt unanswered. Who points to it may be as cut off as it is: such a hint is not followed, or a
+    /// leader that nobody can hear and its last follower would send the client to and fro for ever.
+    silent: Option<NodeId>,
 }
 
 impl Vocabulary for Client {
@@ -153,6 +156,7 @@ impl Node for Client {
                     request_id,
                     body,
                     waiting: false,
+                    silent: None,
                 });
                 let deadline_ms = self.config.patience.deadline_ms;
                 effects.set_timer(
@@ -173,9 +177,11 @@ impl Node for Client {
                 }
             }
             Input::TimerFired(ClientTimer::Retry) => {
-                let Some(open) = &self.open else { return };
+                let silent = self.server;
+                let Some(open) = &mut self.open else { return };
                 if open.waiting {
-                    self.server = self.after(self.server);
+                    open.silent = Some(silent);
+                    self.server = self.after(silent);
                 }
                 self.renumber();
                 self.attempt(effects);
@@ -250,7 +256,10 @@ impl Client {
             Answer::Refused(_) if from != self.server || !open.waiting => {}
             Answer::Refused(Refusal::NotLeader {
                 leader: Some(leader),
-            }) if leader != from && (1..=self.config.servers).contains(&leader.0) => {
+            }) if leader != from
+                && open.silent != Some(leader)
+                && (1..=self.config.servers).contains(&leader.0) =>
+            {
                 self.server = leader;
                 self.attempt(effects);
             }
@@ -364,6 +373,18 @@ mod tests {
             Some(Outcome::Done(vec![1])),
             "whoever answers, answers"
         );
+    }
+
+    #[test]
+    fn a_hint_to_a_server_that_was_silent_is_not_followed() {
+        let mut client = client(3);
+        step(&mut client, request(1));
+        let retried = step(&mut client, Input::TimerFired(ClientTimer::Retry));
+        assert_eq!(call_to(&retried), Some((NodeId(2), RequestId(1))));
+        let refused = step(&mut client, answer(2, 1, refused(Some(1))));
+        assert_eq!(call_to(&refused), None, "n1 was silent a moment ago");
+        let retried = step(&mut client, Input::TimerFired(ClientTimer::Retry));
+        assert_eq!(call_to(&retried), Some((NodeId(3), RequestId(1))));
     }
 
     #[test]
