@@ -30,6 +30,7 @@ use crate::profile::Storm;
 use crate::record::{Run, Traffic, ViolationKind, Wear};
 use crate::schedule::{Fault, Target, When};
 use crate::trial::{Arena, Trial};
+use crate::watchdog::{self, Pulse};
 use crate::weather;
 use client::AnyClient;
 use links::Links;
@@ -39,7 +40,8 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::system::{self, Budget};
@@ -339,13 +341,37 @@ fn build(stage: &Rc<Stage>) -> ::turmoil::Sim<'static> {
 async fn serve(stage: Rc<Stage>, id: NodeId, node: Node) -> ::turmoil::Result {
     stage.panics.house(id);
     stage.board.borrow_mut().note_event((id, "start"));
-    if let Err(error) = (stage.cluster.start.0)(node).await {
+    let running = Beating {
+        node: id,
+        running: (stage.cluster.start.0)(node),
+        pulse: watchdog::pulse(),
+    };
+    if let Err(error) = running.await {
         stage
             .board
             .borrow_mut()
             .violation(ViolationKind::Host, "node", Some(id), error);
     }
     std::future::pending().await
+}
+
+/// A node whose every turn moves the pulse of the trial.
+struct Beating {
+    node: NodeId,
+    running: LocalFuture<'static, Result<(), String>>,
+    pulse: Arc<Pulse>,
+}
+
+impl Future for Beating {
+    type Output = Result<(), String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let now_ns = ::turmoil::sim_elapsed().map_or(0, nanoseconds);
+        self.pulse.enter(self.node, now_ns);
+        let polled = self.running.as_mut().poll(context);
+        self.pulse.leave();
+        polled
+    }
 }
 
 /// Lets the simulation run, tick by tick, faults between the ticks. Says whether it was interrupted.

@@ -22,6 +22,8 @@
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
 //! | [`harness`] | bugs of the harness to plant, and the audit that must notice them |
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
+//! | [`replay`] | whether two runs are the same, and where they first differ |
+//! | [`watchdog`] | notices a node that does not give the processor back |
 //! | [`simulator`] | the cores on a heap of events |
 //! | `turmoil` | the real host inside turmoil (feature `turmoil`) |
 //! | `foreign` | somebody else's server inside turmoil, attacked with turmoil's own means (feature `turmoil`) |
@@ -56,4 +58,5 @@ pub mod swarm;
 pub mod trial;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
+pub mod watchdog;
 pub mod weather;

@@ -9,6 +9,7 @@ use crate::record::{
 };
 use crate::schedule::{Notice, Trigger, When};
 use crate::trial::{Healing, Trial};
+use crate::watchdog::{self, Pulse};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::any::Any;
 use std::cell::RefCell;
@@ -17,6 +18,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use stormglass_checker::History;
 use stormglass_impls::contract::{ClientId, Effect, Effects, Input, NodeId, Now, RequestId};
 use stormglass_impls::parcel::Parcel;
@@ -49,6 +51,7 @@ pub struct Board {
     /// The inputs that somebody wants described, by number, and what was described.
     wanted: std::ops::Range<u64>,
     described: Vec<String>,
+    pulse: Arc<Pulse>,
     watch: Box<dyn Watch>,
     /// The nodes that are up. A crash drops a node, and with it this way to it.
     members: BTreeMap<NodeId, Weak<RefCell<Box<dyn Member>>>>,
@@ -90,6 +93,7 @@ impl Board {
             recorded: BTreeMap::new(),
             wanted: WANTED.take(),
             described: Vec::new(),
+            pulse: watchdog::pulse(),
             watch,
             members: BTreeMap::new(),
             clock,
@@ -231,6 +235,7 @@ impl Board {
 
     fn note_input(&mut self, node: NodeId, input: &Input<Erased>) {
         let now_ns = (self.clock)();
+        self.pulse.enter(node, now_ns);
         (now_ns, node, input).hash(&mut self.digest);
         self.describe(now_ns, format_args!("{node} takes {input:?}"));
         self.count_input();
@@ -361,6 +366,7 @@ impl Member for Watched {
         self.board.borrow_mut().note_input(self.node, &input);
         let before = effects.as_slice().len();
         let stepped = quietly(|| member.borrow_mut().step(now, input, effects));
+        self.board.borrow().pulse.leave();
         let mut board = self.board.borrow_mut();
         match stepped {
             Ok(()) => {
@@ -476,6 +482,10 @@ impl System for Observed {
         effects: &mut Effects<Erased>,
     ) -> Box<dyn Member> {
         let node = setup.id;
+        {
+            let board = self.board.borrow();
+            board.pulse.enter(node, (board.clock)());
+        }
         let booted = quietly(|| self.system.boot(setup, disk, now, effects));
         let mut board = self.board.borrow_mut();
         board.note_boot(node);

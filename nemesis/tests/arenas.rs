@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::time::Duration;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{Effect, Effects, Input, NodeId, Now};
 use stormglass_impls::parcel::Parcel;
@@ -16,6 +17,7 @@ use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
 use stormglass_nemesis::schedule::{Action, Fault, Leaves, Target, When};
 use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_nemesis::watchdog::{self, watched};
 use stormglass_nemesis::{simulator, swarm, turmoil};
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -249,6 +251,8 @@ enum Flaw {
     ForgetsItsWords,
     /// Everything is written twice, so that one write does not fit the one before.
     WritesTwice,
+    /// A node works for ever at its hundredth input.
+    NeverReturns,
 }
 
 struct Flawed(Rc<dyn System>, Flaw);
@@ -262,6 +266,9 @@ impl Member for FlawedMember {
             self.1 != Flaw::Panics || self.2 < 100,
             "the hundredth input is one too many"
         );
+        while self.1 == Flaw::NeverReturns && self.2 >= 100 {
+            std::hint::spin_loop();
+        }
         let mut inner = Effects::default();
         self.0.step(now, input, &mut inner);
         for effect in inner.drain() {
@@ -471,4 +478,32 @@ fn writes_that_do_not_fit_each_other_are_a_violation_wherever_they_are_read() {
             "{arena:?}: {violation:?}"
         );
     }
+}
+
+#[test]
+fn a_node_that_does_not_give_the_processor_back_is_left_behind_and_named() {
+    for arena in ARENAS {
+        let trial = calm(arena, 1, 5_000);
+        let own = trial.clone();
+        let stuck = watched(Duration::from_millis(300), move || {
+            run_flawed(&own, Flaw::NeverReturns)
+        });
+        let stuck = stuck.expect_err("it works for ever");
+        let run = watchdog::run_of(&trial, stuck);
+        let judged = judge(&trial, &run).expect("the history is empty");
+        assert_eq!(judged.ruling, Ruling::Violation, "{arena:?}");
+        let violation = &run.record.violations[0];
+        assert!(
+            violation.kind == ViolationKind::Hang && violation.node.is_some(),
+            "{violation:?}"
+        );
+    }
+}
+
+#[test]
+fn a_trial_that_moves_is_not_stuck_however_long_it_takes() {
+    let trial = calm(Arena::Simulator, 1, 60_000);
+    let own = trial.clone();
+    let watched = watched(Duration::from_millis(100), move || run(&own).0);
+    assert_eq!(watched.expect("it moves"), run(&trial).0);
 }

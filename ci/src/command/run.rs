@@ -14,6 +14,7 @@ use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_nemesis::watchdog;
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
 
@@ -217,11 +218,22 @@ pub(super) fn run_one(
 pub(super) fn simulate(trial: &Trial) -> Result<(Run, u64), Failure> {
     let label = format!("{} seed {}", trial.cluster, trial.seed);
     let ticker = Ticker::start(label, trial.storm_ms * 1_000_000);
-    let started_ns = cpu::thread_ns();
-    let run = arena::run(trial, &mut |now_ns| {
-        ticker.at(now_ns);
-        interrupt::go_on()
+    let own = trial.clone();
+    let watched = watchdog::watched(watchdog::STEP_CPU_MAX, move || {
+        let started_ns = cpu::thread_ns();
+        let run = arena::run(&own, &mut |now_ns| {
+            ticker.at(now_ns);
+            interrupt::go_on()
+        });
+        (run, cpu::thread_ns() - started_ns)
     });
+    let (run, cpu_ns) = match watched {
+        Ok(done) => done,
+        Err(stuck) => (
+            Ok(watchdog::run_of(trial, stuck)),
+            stuck.given.as_nanos() as u64,
+        ),
+    };
     let run = run.map_err(|error| {
         let exit = match error {
             ArenaError::Failed { .. } => Exit::SystemFailed,
@@ -233,7 +245,7 @@ pub(super) fn simulate(trial: &Trial) -> Result<(Run, u64), Failure> {
             error: error.into(),
         }
     })?;
-    Ok((run, cpu::thread_ns() - started_ns))
+    Ok((run, cpu_ns))
 }
 
 fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
