@@ -358,7 +358,7 @@ fn a_run_directory_that_is_gone_or_half_written_is_named() {
     assert!(err(&refused).contains("trial.json:"), "{}", err(&refused));
     fs::write(
         run.join("trial.json"),
-        trial.replace("\"schema_version\": 1", "\"schema_version\": 99"),
+        trial.replace("\"schema_version\": 2", "\"schema_version\": 99"),
     )
     .unwrap();
     let refused = place.run("replay latest");
@@ -385,7 +385,8 @@ fn a_trial_with_absurd_numbers_is_refused_by_field() {
         changed
     };
     let huge = serde_json::json!(1_u64 << 63);
-    let crash = |id: u32, nodes: &[u8]| serde_json::json!({"id": id, "action": {"power_blip": {"nodes": nodes}}, "when": {"at_ms": 1000}, "lasts_ms": 10});
+    let fault = |id: u32, kind: &str, nodes: &[u8], leaves: &str| serde_json::json!({"id": id, "kind": kind, "action": {"crash": {"target": {"nodes": nodes}, "leaves": leaves}}, "when": {"at_ms": 1000}, "lasts_ms": 10});
+    let crash = |id: u32, nodes: &[u8]| fault(id, "power-blip", nodes, "some");
     let zero = serde_json::json!(0);
     let cases = [
         (
@@ -427,7 +428,7 @@ fn a_trial_with_absurd_numbers_is_refused_by_field() {
         ),
         (
             set(&["schedule"], serde_json::json!([crash(4, &[])])),
-            "fault 4: nodes: no node",
+            "fault 4: target: no node",
         ),
         (
             set(&["schedule"], serde_json::json!([crash(4, &[2, 2])])),
@@ -436,6 +437,27 @@ fn a_trial_with_absurd_numbers_is_refused_by_field() {
         (
             set(&["schedule"], serde_json::json!([crash(4, &[9])])),
             "there is no n9",
+        ),
+        (
+            set(
+                &["schedule"],
+                serde_json::json!([fault(4, "pause", &[2], "some")]),
+            ),
+            "fault 4: kind",
+        ),
+        (
+            set(
+                &["schedule"],
+                serde_json::json!([fault(4, "bit-flip", &[2], "flipped_bit")]),
+            ),
+            "the simulator arena cannot represent bit-flip",
+        ),
+        (
+            set(
+                &["schedule"],
+                serde_json::json!([fault(4, "wipe", &[2], "nothing")]),
+            ),
+            "beyond_promise",
         ),
         (set(&["cluster"], serde_json::json!("raft")), "raft-cache"),
         (
@@ -499,7 +521,7 @@ fn a_replay_that_differs_says_where_and_exits_5() {
     let replay = place.run("replay latest");
     expect(&replay, 5);
     assert!(
-        out(&replay).contains("first input that differs is between number 1 and 4096"),
+        out(&replay).contains("first difference at event ") && out(&replay).contains(" takes "),
         "{}",
         out(&replay)
     );

@@ -5,7 +5,9 @@ use crate::observer::describing;
 use crate::record::{Marks, Run};
 use crate::trial::Trial;
 use serde::Serialize;
+use siphasher::sip128::{Hasher128, SipHasher13};
 use std::fmt;
+use std::hash::Hasher;
 use std::ops::ControlFlow;
 
 /// What usually makes a trial come out differently, where nobody meant it to.
@@ -108,22 +110,39 @@ fn span(before: &Marks, again: &Marks, inputs: (u64, u64)) -> (u64, u64) {
 /// # Errors
 /// Those of [`arena::run`].
 pub fn explain(trial: &Trial, before: &Run) -> Result<(Run, Option<Difference>), ArenaError> {
-    let go_on = &mut |_| ControlFlow::Continue(());
-    let again = arena::run(trial, go_on)?;
-    let Some(Difference::Input { first, last, .. }) = difference(before, &again) else {
-        let difference = difference(before, &again);
-        return Ok((again, difference));
-    };
-    // Once more, to hear what was taken there. Where chance is at work this third run may differ as well; its number says where to look.
-    let (_, events) = describing(first - 1..last, || arena::run(trial, go_on));
+    let again = arena::run(trial, &mut |_| ControlFlow::Continue(()))?;
+    let difference = difference(before, &again);
     Ok((
         again,
-        Some(Difference::Input {
-            first,
-            last,
-            events,
-        }),
+        difference.map(|difference| described(trial, difference)),
     ))
+}
+
+/// A difference with its inputs described, as one more run of the trial takes them. Where chance is at work that run may differ as well;
+/// the number says where to look all the same.
+pub fn described(trial: &Trial, difference: Difference) -> Difference {
+    let Difference::Input { first, last, .. } = difference else {
+        return difference;
+    };
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let (_, events) = describing(first - 1..last, || arena::run(trial, go_on));
+    Difference::Input {
+        first,
+        last,
+        events,
+    }
+}
+
+/// A number for all of a run, history and record: 32 hexadecimal digits. Two runs of one trial have the same, in any process and any build.
+pub fn fingerprint(run: &Run) -> String {
+    let mut bytes = Vec::new();
+    run.history
+        .write_jsonl(&mut bytes)
+        .expect("memory takes what is written to it");
+    serde_json::to_writer(&mut bytes, &run.record).expect("a record is plain data");
+    let mut hasher = SipHasher13::new();
+    hasher.write(&bytes);
+    format!("{:032x}", hasher.finish128().as_u128())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod check;
 mod cpu;
 mod exit;
+mod fingerprint;
 mod interrupt;
 mod list;
 mod names;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run a trial again; says where it differs from the run it repeats
     Replay(replay::ReplayArgs),
+    /// Print a number for all that comes out of each of many trials, to be compared between builds and machines
+    Fingerprint(fingerprint::FingerprintArgs),
     /// Judge a history file
     Check(check::CheckArgs),
     /// Judge finished runs again, and write their reports anew
@@ -64,6 +67,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => list::execute(&args, cli.format),
         Command::Run(args) => run::execute(&args, cli.format),
         Command::Replay(args) => replay::execute(&args, cli.format),
+        Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),
         Command::Check(args) => check::execute(&args, cli.format),
         Command::Report(args) => report::execute(&args, cli.format),
     }

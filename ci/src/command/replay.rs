@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::Path;
 use stormglass_nemesis::judge::judge;
 use stormglass_nemesis::record::Run;
-use stormglass_nemesis::replay::difference;
+use stormglass_nemesis::replay::{USUAL_CAUSES, described, difference};
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::RunDirectory;
 
@@ -94,7 +94,7 @@ fn compare(
             error: anyhow::anyhow!(text),
         });
     }
-    let difference = difference(before, &again);
+    let difference = difference(before, &again).map(|found| described(trial, found));
     let judged = judge(trial, &again).or_exit(Exit::Internal)?;
     match format {
         Format::Json => print_line(json!({
@@ -109,9 +109,7 @@ fn compare(
                 "SAME  digest {} again\n  {}",
                 again.record.digest, judged.sentence
             )),
-            Some(text) => print_line(format!(
-                "DIVERGED  {text}\n  The usual causes: other source or Cargo.lock, an unbiased select, a hash-ordered container, a real clock."
-            )),
+            Some(text) => print_line(format!("DIVERGED  {text}\n  {USUAL_CAUSES}")),
         },
     }
     Ok(if difference.is_some() {
