@@ -266,8 +266,10 @@ impl Member for FlawedMember {
             self.1 != Flaw::Panics || self.2 < 100,
             "the hundredth input is one too many"
         );
-        while self.1 == Flaw::NeverReturns && self.2 >= 100 {
-            std::hint::spin_loop();
+        if self.1 == Flaw::NeverReturns && self.2 >= 100 {
+            loop {
+                std::hint::spin_loop();
+            }
         }
         let mut inner = Effects::default();
         self.0.step(now, input, &mut inner);
