@@ -46,6 +46,7 @@ pub mod faults;
 #[cfg(feature = "turmoil")]
 pub mod foreign;
 pub mod harness;
+pub mod hunt;
 pub mod judge;
 pub mod machines;
 pub mod observer;

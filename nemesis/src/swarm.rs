@@ -22,6 +22,7 @@ enum Purpose {
     Sync,
     Network,
     Think,
+    Reads,
     Heals,
     Core,
     Rest,
@@ -103,6 +104,8 @@ fn draw_settings(trial: &mut Trial) {
     let WorkloadConfig::Register(register) = &mut trial.workload;
     let (low_ms, high_ms) = [(40, 120), (40, 120), (20, 60), (100, 300)][draw(Purpose::Think, 4)];
     (register.think_time_ms_min, register.think_time_ms_max) = (low_ms, high_ms);
+    (register.reads_percent, register.writes_percent) =
+        [(40, 35), (40, 35), (65, 20), (15, 50)][draw(Purpose::Reads, 4)];
 }
 
 /// Everything heals, or only a majority.

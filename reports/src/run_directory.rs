@@ -110,6 +110,14 @@ impl RunDirectory {
         })
     }
 
+    /// Records this run in `latest`: several may have been made at a time, and some of them removed.
+    ///
+    /// # Errors
+    /// [`ReportError::Io`].
+    pub fn make_latest(&self, out: &Path) -> Result<(), ReportError> {
+        put(&out.join(LATEST), format!("{}\n", self.name).as_bytes())
+    }
+
     /// Finds a run in `out`: by `latest`, by its name, by its short id, by a unique prefix of either, or by a path from anywhere.
     ///
     /// # Errors

@@ -5,7 +5,9 @@ mod cpu;
 mod exit;
 mod fingerprint;
 mod interrupt;
+mod jobs;
 mod list;
+mod mutants;
 mod names;
 mod replay;
 mod report;
@@ -45,6 +47,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run a trial again; says where it differs from the run it repeats
     Replay(replay::ReplayArgs),
+    /// The kill matrix: hunt every planted bug until it is caught, and every harmless change in vain
+    Mutants(mutants::MutantsArgs),
     /// Print a number for all that comes out of each of many trials, to be compared between builds and machines
     Fingerprint(fingerprint::FingerprintArgs),
     /// Judge a history file
@@ -67,6 +71,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => list::execute(&args, cli.format),
         Command::Run(args) => run::execute(&args, cli.format),
         Command::Replay(args) => replay::execute(&args, cli.format),
+        Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),
         Command::Check(args) => check::execute(&args, cli.format),
         Command::Report(args) => report::execute(&args, cli.format),

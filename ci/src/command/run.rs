@@ -2,8 +2,9 @@
 
 use super::exit::OrExit;
 use super::ticker::Ticker;
-use super::{Exit, Failure, Format, Store, cpu, interrupt, names, print_line};
+use super::{Exit, Failure, Format, Store, cpu, interrupt, jobs, names, print_line};
 use clap::{Args, ValueEnum};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 use stormglass_impls::catalog;
@@ -12,6 +13,7 @@ use stormglass_nemesis::arena::{self, ArenaError};
 use stormglass_nemesis::faults::{FAULTS, FaultKind};
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
+use stormglass_nemesis::replay::{Difference, USUAL_CAUSES, explain};
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_nemesis::watchdog;
@@ -38,6 +40,9 @@ pub(crate) struct RunArgs {
     /// How many seeds, from `--seed` on. Of several, the last run and those that are not valid keep their directories
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// How many seeds at a time; as many as there are processors when not said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
     /// Where: turmoil runs the real host, the simulator only the cores, many times faster
     #[arg(long, value_enum, default_value_t = ArenaName::Turmoil)]
     arena: ArenaName,
@@ -105,9 +110,10 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
     }
     interrupt::listen();
     let several = args.seeds > 1;
+    let jobs = args.jobs.map_or_else(jobs::available, usize::from);
     let mut worst = Exit::Valid;
     let mut tally = Tally::default();
-    for seed in args.seed..=last {
+    let work = |seed| {
         let trial = if seed == args.seed {
             first.clone()
         } else {
@@ -118,13 +124,20 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         } else {
             Keep::All
         };
-        let done = match run_one(&trial, &args.store.out, &command(args, &trial), keep) {
+        let done = run_one(&trial, &args.store.out, &command(args, &trial), keep);
+        done.map_err(|failure| Failure {
+            error: failure.error.context(format!("seed {seed}")),
+            ..failure
+        })
+    };
+    let each = |done: Result<Done, Failure>| {
+        let done = match done {
             Ok(done) => done,
             // What other seeds have shown still counts.
             Err(failure) => {
-                eprintln!("stormglass: seed {seed}: {:#}", failure.error);
+                eprintln!("stormglass: {:#}", failure.error);
                 worst = worst.or_worse(failure.exit);
-                break;
+                return ControlFlow::Break(());
             }
         };
         match format {
@@ -134,10 +147,17 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         }
         tally.add(&done);
         worst = worst.or_worse(done.exit);
-        if done.exit == Exit::Interrupted {
-            break;
+        if done.directory.path().exists()
+            && let Err(error) = done.directory.make_latest(&args.store.out)
+        {
+            eprintln!("stormglass: {error}");
         }
-    }
+        match done.exit {
+            Exit::Interrupted => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    jobs::in_order(args.seed..=last, jobs.min(args.seeds as usize), work, each);
     if several && format == Format::Human {
         print_line(tally.text());
     }
@@ -151,6 +171,8 @@ pub(super) struct Done {
     pub(super) summary: RunSummary,
     pub(super) directory: RunDirectory,
     pub(super) exit: Exit,
+    /// Where a second run of the same trial first differs, if it does. Only what broke runs twice.
+    pub(super) differs: Option<Difference>,
 }
 
 /// Which runs keep their directories.
@@ -190,7 +212,8 @@ pub(super) fn run_one(
     } else {
         judged.ruling.into()
     };
-    let summary = if exit == Exit::Valid && keep == Keep::Findings {
+    let passes = exit == Exit::Valid && judged.ruling == Ruling::Valid;
+    let summary = if passes && keep == Keep::Findings {
         std::fs::remove_dir_all(directory.path()).or_exit(Exit::Internal)?;
         RunSummary::new(
             directory.name(),
@@ -206,12 +229,35 @@ pub(super) fn run_one(
             .or_exit(Exit::Internal)?
     };
     Ok(Done {
+        differs: differs(trial, &run, &judged)?,
         trial: trial.clone(),
         judged,
         summary,
         directory,
         exit,
     })
+}
+
+/// What broke runs again before it is reported: whether it can be repeated is the first thing one wants to know.
+fn differs(trial: &Trial, run: &Run, judged: &Judged) -> Result<Option<Difference>, Failure> {
+    let broke = matches!(judged.ruling, Ruling::Violation | Ruling::Measured);
+    let hung = judged
+        .violations
+        .iter()
+        .any(|violation| violation.kind == ViolationKind::Hang);
+    if !broke || hung || run.record.interrupted {
+        return Ok(None);
+    }
+    let (_, difference) = explain(trial, run).or_exit(Exit::Internal)?;
+    Ok(difference)
+}
+
+/// What is said of a finding that does not repeat.
+fn not_reproducible(done: &Done) -> Option<String> {
+    let difference = done.differs.as_ref()?;
+    Some(format!(
+        "not reproducible, {difference}\n    {USUAL_CAUSES}"
+    ))
 }
 
 /// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.
@@ -399,11 +445,12 @@ fn line(done: &Done) -> String {
         counts.faults_installed,
         counts.faults_planned
     );
-    if done.exit == Exit::Valid {
+    if done.judged.ruling == Ruling::Valid && done.exit == Exit::Valid {
         return text;
     }
+    let unsure = not_reproducible(done).map_or(String::new(), |unsure| format!("\n    {unsure}"));
     format!(
-        "{text}\n    {}\n    replay: {}",
+        "{text}\n    {}{unsure}\n    replay: {}",
         done.judged.sentence,
         done.directory.replay_command()
     )
@@ -419,6 +466,9 @@ pub(super) fn paragraph(done: &Done) -> String {
         ..
     } = done;
     let mut text = format!("{}  {}\n", verdict(done), judged.sentence);
+    if let Some(unsure) = not_reproducible(done) {
+        text += &format!("  {unsure}\n");
+    }
     for violation in &judged.violations {
         let place = violation
             .node
