@@ -12,6 +12,7 @@ mod names;
 mod replay;
 mod report;
 mod run;
+mod soak;
 mod ticker;
 
 pub(crate) use exit::{Exit, Failure};
@@ -49,6 +50,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// The kill matrix: hunt every planted bug until it is caught, and every harmless change in vain
     Mutants(mutants::MutantsArgs),
+    /// Run fresh seeds for as long as one likes, and keep what they find
+    Soak(soak::SoakArgs),
     /// Print a number for all that comes out of each of many trials, to be compared between builds and machines
     Fingerprint(fingerprint::FingerprintArgs),
     /// Judge a history file
@@ -72,6 +75,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::execute(&args, cli.format),
         Command::Replay(args) => replay::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
+        Command::Soak(args) => soak::execute(&args, cli.format),
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),
         Command::Check(args) => check::execute(&args, cli.format),
         Command::Report(args) => report::execute(&args, cli.format),

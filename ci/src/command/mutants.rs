@@ -302,7 +302,7 @@ fn knobs(trial: &Trial) -> String {
 }
 
 /// The command that makes this very trial from nothing. Harmless changes of a trial have no option of their own.
-fn command(trial: &Trial) -> String {
+pub(super) fn command(trial: &Trial) -> String {
     let planted = trial.mutant.as_ref();
     let planted = planted.map_or_else(String::new, |id| format!(" --mutant {id}"));
     let arena = match trial.arena {
