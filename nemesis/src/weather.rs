@@ -492,7 +492,8 @@ mod tests {
     #[test]
     fn a_share_of_the_frames_is_hit_and_counted() {
         let percent = 30;
-        let cases: [(Disturbance, fn(&Passage) -> bool, fn(&Traffic) -> u64); 5] = [
+        type Case = (Disturbance, fn(&Passage) -> bool, fn(&Traffic) -> u64);
+        let cases: [Case; 5] = [
             (
                 Disturbance::Lose {
                     percent,

@@ -9,6 +9,8 @@
 //! | `targets.rs` | tests of whom a fault befalls, and when |
 //! | `look.rs` | what can be looked at: inputs of the nodes, their clocks, facts, operations |
 
+#![cfg(feature = "turmoil")]
+
 mod cases;
 mod look;
 mod machines;

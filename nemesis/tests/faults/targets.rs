@@ -31,7 +31,11 @@ fn run(arena: Arena, schedule: Vec<Fault>) -> Seen {
     let evidence = |_: &Seen| Ok(());
     let seen = watch(&trial(arena, &Case { schedule, evidence }));
     for record in &seen.run.record.faults {
-        assert_eq!(record.status, FaultStatus::Installed, "{arena:?}: {record:?}");
+        assert_eq!(
+            record.status,
+            FaultStatus::Installed,
+            "{arena:?}: {record:?}"
+        );
     }
     seen
 }
@@ -44,7 +48,11 @@ fn named_nodes_are_befallen_together_and_the_leader_is_who_led_last() {
         let seen = run(arena, vec![pair, leader]);
         assert_eq!(seen.fault(0).nodes, nodes([4, 2]), "{arena:?}");
         for node in nodes([4, 2]) {
-            assert_eq!(seen.was_down(node, seen.from_ns..seen.until_ns), Ok(()), "{arena:?}");
+            assert_eq!(
+                seen.was_down(node, seen.from_ns..seen.until_ns),
+                Ok(()),
+                "{arena:?}"
+            );
         }
         let from_ns = 2 * START_MS * MS;
         let led = seen.leaders(0..from_ns).last().copied();
@@ -56,10 +64,18 @@ fn named_nodes_are_befallen_together_and_the_leader_is_who_led_last() {
 /// A node that is cut off from all others hears of nothing that the cluster agrees on: it falls behind.
 #[test]
 fn who_is_behind_is_who_was_cut_off() {
-    for (arena, behind) in ARENAS.into_iter().flat_map(|arena| [1, 5].map(|id| (arena, NodeId(id)))) {
-        let links = Links::Around { target: Target::Node(behind) };
+    for (arena, behind) in ARENAS
+        .into_iter()
+        .flat_map(|arena| [1, 5].map(|id| (arena, NodeId(id))))
+    {
+        let links = Links::Around {
+            target: Target::Node(behind),
+        };
         let disturbance = stormglass_nemesis::schedule::Disturbance::Cut;
-        let cut = fault(FaultKind::PartitionOne, Action::Disturb { links, disturbance });
+        let cut = fault(
+            FaultKind::PartitionOne,
+            Action::Disturb { links, disturbance },
+        );
         let late = stop(1, Target::Behind, When::AtMs(START_MS + 1_000));
         let seen = run(arena, vec![cut, late]);
         assert_eq!(seen.fault(1).nodes, [behind], "{arena:?}");
@@ -82,9 +98,16 @@ fn the_newcomer_is_who_was_started_last() {
 /// A fact starts a fault at the node it is about; so long after it, to the next tick. A row of faults meets one fact after the other.
 #[test]
 fn a_fact_names_its_node_and_its_time() {
-    for (arena, after_ms) in ARENAS.into_iter().flat_map(|arena| [0, 7].map(|ms| (arena, ms))) {
+    for (arena, after_ms) in ARENAS
+        .into_iter()
+        .flat_map(|arena| [0, 7].map(|ms| (arena, ms)))
+    {
         for fact in [Trigger::BecameLeader, Trigger::Voted] {
-            let when = When::OnFact { fact, from_ms: 100, after_ms };
+            let when = When::OnFact {
+                fact,
+                from_ms: 100,
+                after_ms,
+            };
             let row = [0, 1].map(|id| stop(id, Target::Subject, when));
             let seen = run(arena, row.to_vec());
             let meant = |node: NodeId, noted: &Fact| match (fact, noted) {
@@ -98,7 +121,10 @@ fn a_fact_names_its_node_and_its_time() {
                 let noted = facts.next().expect("a fact for every fault");
                 assert_eq!(record.nodes, [noted.node], "{arena:?} {fact:?}");
                 let late_ns = record.from_ns.unwrap_or_default() - noted.time_ns - after_ms * MS;
-                assert!(late_ns <= tick_ns(arena), "{arena:?} {fact:?}: {late_ns} ns late");
+                assert!(
+                    late_ns <= tick_ns(arena),
+                    "{arena:?} {fact:?}: {late_ns} ns late"
+                );
             }
         }
     }
@@ -108,12 +134,25 @@ fn a_fact_names_its_node_and_its_time() {
 #[test]
 fn a_write_names_its_node_while_it_is_under_way() {
     for arena in ARENAS {
-        let when = When::OnFact { fact: Trigger::Persisting, from_ms: START_MS, after_ms: 0 };
+        let when = When::OnFact {
+            fact: Trigger::Persisting,
+            from_ms: START_MS,
+            after_ms: 0,
+        };
         let kill = stop(0, Target::Subject, when);
-        let kill = Fault { action: crash(Target::Subject, Leaves::Synced), ..kill };
+        let kill = Fault {
+            action: crash(Target::Subject, Leaves::Synced),
+            ..kill
+        };
         let seen = run(arena, vec![kill]);
-        assert!((START_MS * MS..(START_MS + 500) * MS).contains(&seen.from_ns), "{arena:?}");
-        assert_eq!(seen.run.record.wear.unsynced_lost, 1, "{arena:?}: its own write and no other");
+        assert!(
+            (START_MS * MS..(START_MS + 500) * MS).contains(&seen.from_ns),
+            "{arena:?}"
+        );
+        assert_eq!(
+            seen.run.record.wear.unsynced_lost, 1,
+            "{arena:?}: its own write and no other"
+        );
         // A moment before, it took what made it write.
         let before = seen.from_ns - tick_ns(arena)..seen.from_ns + 1;
         assert!(seen.took(seen.node(), before).count() > 0, "{arena:?}");
@@ -125,7 +164,11 @@ fn a_write_names_its_node_while_it_is_under_way() {
 fn a_moment_that_was_found_can_be_fixed() {
     for arena in ARENAS {
         let fact = Trigger::BecameLeader;
-        let when = When::OnFact { fact, from_ms: 0, after_ms: 3 };
+        let when = When::OnFact {
+            fact,
+            from_ms: 0,
+            after_ms: 3,
+        };
         let found = run(arena, vec![stop(0, Target::Subject, when)]);
         let fixed = stop(0, Target::Node(found.node()), When::AtNs(found.from_ns));
         let fixed = run(arena, vec![fixed]);
