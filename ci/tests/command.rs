@@ -1,63 +1,11 @@
 //! The command as users run it: its output, its files, its exit codes.
 
+mod common;
+
+use common::{Place, err, expect, out, text};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use tempfile::TempDir;
-
-/// A folder of its own, and the command run in it.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(TempDir::new().expect("a temporary folder can be made"))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn run(&self, line: &str) -> Output {
-        let arguments: Vec<&str> = line.split_whitespace().collect();
-        self.command(&arguments)
-            .output()
-            .expect("the command starts")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stormglass"));
-        command.args(arguments).current_dir(self.path());
-        command
-    }
-
-    /// The directory of the newest run.
-    fn latest(&self) -> PathBuf {
-        let runs = self.path().join(".stormglass/runs");
-        runs.join(text(&runs.join("latest")).trim())
-    }
-}
-
-fn text(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn expect(output: &Output, code: i32) {
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "stdout:\n{}\nstderr:\n{}",
-        out(output),
-        err(output)
-    );
-}
+use std::path::Path;
+use std::process::Command;
 
 /// The tutorial: a storm, its report, and the same storm again.
 #[test]

@@ -1,0 +1,161 @@
+//! The kill matrix, the soak and seeds side by side, as users run them.
+
+mod common;
+
+use common::{Place, err, expect, out, text};
+use std::collections::BTreeSet;
+
+#[test]
+fn a_mutant_is_killed_and_a_harmless_change_is_spared() {
+    let place = Place::new();
+    let killed =
+        place.run("mutants --only raft/term-not-persisted --starts 2 --seeds 20 --write kills.md");
+    expect(&killed, 0);
+    let said = out(&killed);
+    assert!(
+        said.starts_with("KILLED") && said.contains("monotonic-term 2"),
+        "{said}"
+    );
+    let command = said.lines().nth(1).expect("a command is named").trim();
+    let command = command.strip_prefix("stormglass ").expect("it is ours");
+    expect(&place.run(command), 1);
+    let page = text(&place.path().join("kills.md"));
+    assert!(
+        page.contains("| raft/term-not-persisted | monotonic-term 2 | 2 of 2 |"),
+        "{page}"
+    );
+
+    for harmless in ["harmless/sent-twice", "harmless/slower-disk"] {
+        let spared = place.run(&format!(
+            "mutants --only {harmless} --harmless-seeds 10 --format json"
+        ));
+        expect(&spared, 0);
+        let row: serde_json::Value = serde_json::from_str(out(&spared).trim()).unwrap();
+        assert_eq!(
+            (&row["caught"], &row["starts"]),
+            (&0.into(), &10.into()),
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn a_mutant_that_is_not_caught_is_no_success_and_an_unknown_one_is_no_selection() {
+    let place = Place::new();
+    let missed = place.run("mutants --only raft/commit-beyond-new --starts 2 --seeds 1");
+    expect(&missed, 1);
+    assert!(out(&missed).starts_with("MISSED"), "{}", out(&missed));
+    expect(&place.run("mutants --only raft/no-such"), 4);
+    expect(&place.run("mutants --cluster raft-cash"), 64);
+}
+
+#[test]
+fn the_mistakes_of_the_harness_are_hunted_too() {
+    let place = Place::new();
+    for (id, by) in [
+        ("harness/call-recorded-late", "harness audit"),
+        ("harness/timeout-as-fail", "harness audit"),
+        ("harness/retry-renumbered", "harness audit"),
+        ("harness/final-read-skipped", "vacuous"),
+    ] {
+        let killed = place.run(&format!("mutants --only {id} --starts 1 --seeds 60"));
+        expect(&killed, 0);
+        assert!(out(&killed).contains(by), "{}", out(&killed));
+    }
+    let run =
+        place.run("run raft-cache --arena simulator --time 4s --mutant harness/call-recorded-late");
+    expect(&run, 70);
+    assert!(
+        out(&run).contains("Stormglass wrote down what did not happen"),
+        "{}",
+        out(&run)
+    );
+}
+
+#[test]
+fn seeds_side_by_side_print_what_they_print_one_by_one() {
+    let place = Place::new();
+    let seeds = |jobs| {
+        place.run(&format!(
+            "run raft-cache --arena simulator --time 6s --seeds 9 --jobs {jobs}"
+        ))
+    };
+    let (one, three) = (seeds(1), seeds(3));
+    expect(&one, 0);
+    assert_eq!(out(&one), out(&three));
+    expect(&place.run("replay latest"), 0);
+}
+
+#[test]
+fn beyond_the_promise_what_breaks_is_measured() {
+    let place = Place::new();
+    let run = |line: &str| place.run(&format!("run raft-cache --time 10s {line}"));
+    let refused = run("--faults wipe");
+    expect(&refused, 64);
+    assert!(
+        err(&refused).contains("--beyond-promise"),
+        "{}",
+        err(&refused)
+    );
+    let refused = run("--faults bit-flip --arena simulator --beyond-promise");
+    expect(&refused, 64);
+    assert!(
+        err(&refused).contains("cannot represent bit-flip"),
+        "{}",
+        err(&refused)
+    );
+    let measured = run("--faults wipe --beyond-promise --arena simulator");
+    expect(&measured, 0);
+    let said = out(&measured);
+    assert!(
+        said.contains("MEASURED") && said.contains("After wipe, beyond the promise"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_soak_leaves_a_line_a_trial_and_a_summary() {
+    let place = Place::new();
+    let soak = place.run("soak --budget 2s --seed 70 --out night --jobs 2");
+    expect(&soak, 0);
+    let lines = text(&place.path().join("night/trials.jsonl"));
+    let lines: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let arenas: BTreeSet<_> = lines
+        .iter()
+        .map(|line| line["arena"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(arenas, BTreeSet::from(["simulator", "turmoil"]));
+    let seeds: Vec<_> = lines
+        .iter()
+        .map(|line| line["seed"].as_u64().unwrap_or_default())
+        .collect();
+    assert_eq!(seeds, (70..70 + seeds.len() as u64).collect::<Vec<_>>());
+    let summary = text(&place.path().join("night/summary.md"));
+    assert!(
+        summary.starts_with(&format!("{} trials from seed 70 on", lines.len())),
+        "{summary}"
+    );
+
+    let again = place.run("soak --budget 1s --seed 9000 --out night");
+    expect(&again, 0);
+    let longer = text(&place.path().join("night/trials.jsonl"));
+    assert!(longer.lines().count() > lines.len(), "what was there stays");
+}
+
+#[test]
+fn a_trial_has_one_fingerprint() {
+    let place = Place::new();
+    let print = || place.run("fingerprint raft-cache --seeds 3 --time 3s --arena simulator");
+    let (one, other) = (print(), print());
+    expect(&one, 0);
+    assert_eq!(out(&one), out(&other));
+    let numbers: BTreeSet<_> = out(&one)
+        .lines()
+        .map(|line| line[line.len() - 32..].to_string())
+        .collect();
+    assert_eq!(numbers.len(), 3, "{}", out(&one));
+    expect(&place.run("fingerprint raft-cache --seeds 0"), 4);
+}
