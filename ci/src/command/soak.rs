@@ -102,10 +102,6 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
     Ok(worst)
 }
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "every night wants seeds of its own"
-)]
 fn seconds_since_1970() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(1, |since| since.as_secs())
