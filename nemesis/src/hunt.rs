@@ -49,12 +49,78 @@ pub const HARMLESS_TRIALS: &[HarmlessTrial] = &[
     },
 ];
 
-/// The trial of a seed in which something is hunted: a storm of a minute in which the seed draws everything. `planted` is a mutant, a
-/// harmless change of the system, or one of [`HARMLESS_TRIALS`].
+/// A storm that brings a rare mutant out, where the general one seldom does. Each can be said on the command line of `run`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bait {
+    /// The mutant.
+    pub mutant: &'static str,
+    /// Why this storm.
+    pub why: &'static str,
+    /// How many nodes.
+    pub nodes: u8,
+    /// Names of kinds and families of fault.
+    pub faults: &'static [&'static str],
+    /// The most entries in one append.
+    pub entries_per_append: usize,
+}
+
+/// All of them.
+pub const BAITS: &[Bait] = &[
+    Bait {
+        mutant: "raft/commit-old-term",
+        why: "figure 8 needs a row of leaders, each stopped before its entry is everywhere",
+        nodes: 5,
+        faults: &["partition-leader", "kill-fresh-leader"],
+        entries_per_append: 1,
+    },
+    Bait {
+        mutant: "raft/commit-beyond-new",
+        why: "an append must end before a conflict, and arrive when a newer leader leads",
+        nodes: 3,
+        faults: &[
+            "slow-links",
+            "slow-node",
+            "partition-leader",
+            "kill-fresh-leader",
+        ],
+        entries_per_append: 1,
+    },
+    Bait {
+        mutant: "raft/stale-round",
+        why: "an answer must be on its way for longer than an election, to a leader that leads again",
+        nodes: 3,
+        faults: &["slow", "partition-leader", "crash"],
+        entries_per_append: 64,
+    },
+];
+
+/// The bait for a mutant, if it has one.
+pub fn bait(mutant: &str) -> Option<&'static Bait> {
+    BAITS.iter().find(|bait| bait.mutant == mutant)
+}
+
+impl Bait {
+    fn lay(&self, trial: &mut Trial, system: &dyn System) {
+        trial.nodes = self.nodes;
+        trial.knobs.entries_per_append_max = self.entries_per_append;
+        let mut kinds = swarm::kinds_of(trial, system);
+        kinds.retain(|kind| {
+            let info = kind.info();
+            self.faults.contains(&info.name) || self.faults.contains(&info.family)
+        });
+        trial.schedule = swarm::storm(trial, system, kinds).schedule();
+    }
+}
+
+/// The trial of a seed in which something is hunted: a storm of a minute in which the seed draws everything, or that of its bait. `planted`
+/// is a mutant, a harmless change of the system, or one of [`HARMLESS_TRIALS`].
 pub fn trial(system: &dyn System, arena: Arena, seed: u64, planted: &str) -> Trial {
     let workload = WorkloadConfig::named("register").expect("there is a register workload");
     let mut trial = Trial::calm(system.name(), workload, arena, seed);
-    swarm::draw(&mut trial, system);
+    match bait(planted) {
+        Some(bait) => bait.lay(&mut trial, system),
+        None => swarm::draw(&mut trial, system),
+    }
     match HARMLESS_TRIALS
         .iter()
         .find(|known| known.about.id == planted)
@@ -85,5 +151,25 @@ pub fn caught(trial: &Trial, judged: &Judged) -> Option<String> {
         }
         Ruling::Vacuous if of_harness => judged.vacuous.clone().map(|_| "vacuous".to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::FAULTS;
+    use stormglass_impls::catalog;
+
+    #[test]
+    fn every_bait_is_for_a_mutant_and_of_faults_that_exist() {
+        let systems = catalog::systems();
+        for bait in BAITS {
+            let mut mutants = systems.iter().flat_map(|system| system.mutants());
+            assert!(mutants.any(|mutant| mutant.id == bait.mutant), "{bait:?}");
+            for name in bait.faults {
+                let mut known = FAULTS.iter().flat_map(|info| [info.name, info.family]);
+                assert!(known.any(|known| known == *name), "{bait:?}: {name}");
+            }
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::arena::is_within;
 use crate::desk;
-use crate::record::{FaultStatus, Record, Run, Violation, ViolationKind};
+use crate::record::{FaultRecord, FaultStatus, Record, Run, Violation, ViolationKind};
+use crate::schedule::Fault;
 use crate::trial::Trial;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,14 +120,16 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
             (Ruling::Valid, sentence)
         }
     };
-    let beyond = beyond_promise(trial, &run.record);
-    let (ruling, sentence) = match ruling {
-        Ruling::Violation if flawed.is_none() && !beyond.is_empty() => {
-            let kinds: Vec<&str> = beyond.into_iter().collect();
-            (
-                Ruling::Measured,
-                format!("After {}, beyond the promise: {sentence}", kinds.join(", ")),
-            )
+    let (ruling, sentence) = match beyond_promise(trial, &run.record) {
+        Some((kinds, from_ns)) if ruling == Ruling::Violation && flawed.is_none() => {
+            let before = before(&run.history, from_ns);
+            match workload.judge(&before, &limits)?.verdict {
+                Verdict::Invalid(_) => (ruling, sentence),
+                _ => (
+                    Ruling::Measured,
+                    format!("After {kinds}, beyond the promise: {sentence}"),
+                ),
+            }
         }
         _ => (ruling, sentence),
     };
@@ -141,22 +144,30 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
     })
 }
 
-/// The kinds of fault beyond the promise that had begun when the first thing broke inside, or by the end. What breaks before any such
-/// fault is a violation, whatever else the trial had in store.
-fn beyond_promise(trial: &Trial, record: &Record) -> BTreeSet<&'static str> {
-    let Some(system) = catalog::system(&trial.cluster).filter(|_| trial.beyond_promise) else {
-        return BTreeSet::new();
-    };
+/// The kinds of fault beyond the promise that had begun when the first thing broke inside, or by the end, and when the first of them did.
+/// What breaks before any such fault is a violation, whatever else the trial had in store.
+fn beyond_promise(trial: &Trial, record: &Record) -> Option<(String, u64)> {
+    let system = catalog::system(&trial.cluster).filter(|_| trial.beyond_promise)?;
     let budget = system.budget();
-    let broke_ns = record
-        .violations
-        .first()
-        .map_or(u64::MAX, |violation| violation.time_ns);
+    let first = record.violations.first();
+    let broke_ns = first.map_or(u64::MAX, |violation| violation.time_ns);
     let faults = trial.schedule.iter().zip(&record.faults);
-    let beyond = faults.filter(|(fault, went)| {
-        !is_within(fault, &budget) && went.from_ns.is_some_and(|from_ns| from_ns <= broke_ns)
-    });
-    beyond.map(|(fault, _)| fault.kind.name()).collect()
+    let began = |(fault, went): (&Fault, &FaultRecord)| {
+        let from_ns = went.from_ns.filter(|from_ns| *from_ns <= broke_ns)?;
+        (!is_within(fault, &budget)).then_some((fault.kind.name(), from_ns))
+    };
+    let beyond: Vec<(&str, u64)> = faults.filter_map(began).collect();
+    let kinds: BTreeSet<&str> = beyond.iter().map(|(kind, _)| *kind).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let from_ns = beyond.iter().map(|(_, from_ns)| *from_ns).min()?;
+    Some((kinds.join(", "), from_ns))
+}
+
+/// What the clients had seen by then. A call that had not returned is one of unknown outcome.
+fn before(history: &History, time_ns: u64) -> History {
+    let mut before = history.clone();
+    before.events.retain(|event| event.time < time_ns);
+    before
 }
 
 fn inside(violation: &Violation) -> String {

@@ -4,12 +4,15 @@
 #![cfg(feature = "turmoil")]
 
 use std::ops::ControlFlow;
+use stormglass_checker::Verdict;
 use stormglass_impls::contract::NodeId;
 use stormglass_nemesis::arena;
 use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{FaultStatus, Run};
-use stormglass_nemesis::schedule::{Action, DiskTrouble, Fault, Leaves, Target, When};
+use stormglass_nemesis::schedule::{
+    Action, DiskTrouble, Disturbance, Fault, Leaves, Links, Target, When,
+};
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -121,6 +124,39 @@ fn what_breaks_before_such_a_fault_is_a_violation() {
             );
             assert_eq!(judged.ruling, wanted, "{arena:?}: {:?}", run.record.faults);
         }
+    }
+}
+
+/// A stale read that the clients saw long before a disk was wiped is not the wipe's doing, though nothing broke inside until then.
+#[test]
+fn what_clients_saw_before_such_a_fault_is_a_violation() {
+    let cut = || {
+        let target = Target::Leader;
+        let links = Links::Around { target };
+        let disturbance = Disturbance::Cut;
+        (
+            FaultKind::PartitionLeader,
+            Action::Disturb { links, disturbance },
+        )
+    };
+    for seed in [15, 16, 25, 39, 53] {
+        let cuts = [1_000, 2_000, 3_000].into_iter().zip(0..);
+        let cuts = cuts.map(|(at_ms, id)| fault(id, cut(), at_ms, 600));
+        let schedule = cuts.chain([fault(3, wipe(2), 5_900, 50)]).collect();
+        let trial = Trial {
+            seed,
+            mutant: Some("raft/read-without-quorum".to_string()),
+            ..trial(Arena::Simulator, schedule)
+        };
+        let (_, judged) = run(&trial);
+        let seen = matches!(judged.judgement.verdict, Verdict::Invalid(_));
+        assert!(seen, "seed {seed}: the mutant shows itself");
+        assert_eq!(
+            judged.ruling,
+            Ruling::Violation,
+            "seed {seed}: {}",
+            judged.sentence
+        );
     }
 }
 

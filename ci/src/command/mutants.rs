@@ -304,13 +304,22 @@ fn knobs(trial: &Trial) -> String {
 /// The command that makes this very trial from nothing. Harmless changes of a trial have no option of their own.
 pub(super) fn command(trial: &Trial) -> String {
     let planted = trial.mutant.as_ref();
+    let storm = planted
+        .and_then(|id| hunt::bait(id))
+        .map_or_else(String::new, |bait| {
+            let (nodes, faults) = (bait.nodes, bait.faults.join(","));
+            format!(
+                " --nodes {nodes} --faults {faults} --entries-per-append {}",
+                bait.entries_per_append
+            )
+        });
     let planted = planted.map_or_else(String::new, |id| format!(" --mutant {id}"));
     let arena = match trial.arena {
         Arena::Turmoil => "",
         Arena::Simulator => " --arena simulator",
     };
     format!(
-        "stormglass run {} --seed {}{arena}{planted}",
+        "stormglass run {} --seed {}{arena}{storm}{planted}",
         trial.cluster, trial.seed
     )
 }
@@ -360,8 +369,8 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
     let mut text = format!(
         "# What kills each mutant, and how long it takes\n\n\
          Made by `stormglass mutants --arena {arena} --starts {} --seeds {} --harmless-seeds {} --write nemesis/KILLS.md`.\n\
-         Each seed is a storm of a simulated minute in which the seed draws everything (swarm). A mutant is hunted from {} starting seeds;\n\
-         seeds and processor time to the first catch are medians over them. The command repeats the quickest catch, whose knobs and shrunk\n\
+         Each seed is a storm of a simulated minute in which the seed draws everything (swarm), or, where the command names faults, one that\n\
+         brings a rare mutant out. A mutant is hunted from {} starting seeds; seeds and processor time to the first catch are medians over them. The command repeats the quickest catch, whose knobs and shrunk\n\
          size (faults and operations) are shown.\n\n\
          | mutant | caught by (times) | starts | seeds | CPU s | shrunk | knobs | command |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
