@@ -4,6 +4,7 @@ use std::any::Any;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
+use stormglass_checker::Kind;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{Effect, Effects, Input, NodeId, Now};
 use stormglass_impls::parcel::Parcel;
@@ -15,7 +16,7 @@ use stormglass_nemesis::arena::{self, ArenaError};
 use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
-use stormglass_nemesis::schedule::{Action, Fault, Leaves, Target, When};
+use stormglass_nemesis::schedule::{Action, DiskTrouble, Fault, Leaves, Target, When};
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_nemesis::watchdog::{self, watched};
 use stormglass_nemesis::{simulator, swarm, turmoil};
@@ -508,4 +509,42 @@ fn a_trial_that_moves_is_not_stuck_however_long_it_takes() {
     let own = trial.clone();
     let watched = watched(Duration::from_millis(100), move || run(&own).0);
     assert_eq!(watched.expect("it moves"), run(&trial).0);
+}
+
+/// A disk that was slow for a while has not slowed down what comes after.
+#[test]
+fn a_slow_disk_is_over_when_it_is_over() {
+    for arena in ARENAS {
+        let mut trial = calm(arena, 4, 6_000);
+        trial.knobs.entries_per_append_max = 1;
+        let trouble = DiskTrouble::Slow {
+            delay_ms_min: 150,
+            delay_ms_max: 250,
+        };
+        let target = Target::Nodes(NodeId::all(5).collect());
+        trial.schedule = vec![Fault {
+            id: 0,
+            kind: FaultKind::SlowDisk,
+            action: Action::Disk { target, trouble },
+            when: When::AtMs(1_500),
+            lasts_ms: 2_500,
+        }];
+        let (run, judged) = run(&trial);
+        assert_eq!(
+            judged.ruling,
+            Ruling::Valid,
+            "{arena:?}: {}",
+            judged.sentence
+        );
+        let writes = run
+            .history
+            .events
+            .iter()
+            .filter(|event| event.f == "write" && event.kind == Kind::Ok);
+        let answered = writes.filter(|event| event.time > 5_000_000_000).count();
+        assert!(
+            answered >= 10,
+            "{arena:?}: {answered} writes in the last second"
+        );
+    }
 }
