@@ -20,6 +20,7 @@
 //! | [`conditions`]: [`weather`], [`machines`] | what becomes of every frame now, and of every pause, disk and clock: one for all arenas |
 //! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
+//! | [`shrink`] | a trial that breaks something made smaller, for as long as it breaks the same |
 //! | [`harness`] | bugs of the harness to plant, and the audit that must notice them |
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
 //! | [`simulator`] | the cores on a heap of events |
@@ -51,6 +52,7 @@ pub mod profile;
 pub mod record;
 pub mod replay;
 pub mod schedule;
+pub mod shrink;
 pub mod simulator;
 pub mod swarm;
 pub mod trial;
