@@ -21,6 +21,7 @@
 //! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
 //! | [`shrink`] | a trial that breaks something made smaller, for as long as it breaks the same |
+//! | [`regression`] | small trials that are kept, and run before anything else |
 //! | [`harness`] | bugs of the harness to plant, and the audit that must notice them |
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
 //! | [`simulator`] | the cores on a heap of events |
@@ -50,6 +51,7 @@ pub mod machines;
 pub mod observer;
 pub mod profile;
 pub mod record;
+pub mod regression;
 pub mod replay;
 pub mod schedule;
 pub mod shrink;

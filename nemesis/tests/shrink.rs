@@ -5,9 +5,7 @@ use stormglass_impls::catalog;
 use stormglass_nemesis::arena;
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::Run;
-use stormglass_nemesis::shrink::{
-    Property, ShrinkError, ShrinkLimits, Shrunk, calls_of, shrink,
-};
+use stormglass_nemesis::shrink::{Property, ShrinkError, ShrinkLimits, Shrunk, shrink};
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_workloads::workload::WorkloadConfig;
@@ -43,7 +41,10 @@ fn failing(mutant: &str, seed: u64, storm_ms: u64) -> Trial {
 fn shrunk(trial: &Trial) -> Shrunk {
     let (run, judged) = run(trial);
     let limits = ShrinkLimits::of(trial.arena);
-    shrink(trial, &run, &judged, &limits, &mut |_| ControlFlow::Continue(())).unwrap()
+    shrink(trial, &run, &judged, &limits, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap()
 }
 
 /// The tutorial: a storm of a minute finds a bug, and what is left of it fits on a page.
@@ -55,7 +56,10 @@ fn a_storm_becomes_a_few_events_that_break_the_same() {
     assert_eq!(Some(&shrunk.property), before.as_ref());
     assert!(shrunk.removed_percent() >= 90.0, "{:?}", shrunk.after);
     let again = run(&shrunk.trial).0;
-    assert_eq!(again, shrunk.run, "a shrunk trial is as deterministic as any");
+    assert_eq!(
+        again, shrunk.run,
+        "a shrunk trial is as deterministic as any"
+    );
     assert_eq!(run(&shrunk.trial).0.record.digest, again.record.digest);
     assert_eq!(Property::of(&run(&shrunk.trial).1), before);
 }
@@ -77,12 +81,16 @@ fn a_search_that_is_ended_gives_the_best_so_far() {
     let trial = failing("raft/vote-not-persisted", 1, 60_000);
     let (run, judged) = run(&trial);
     let limits = ShrinkLimits::of(trial.arena);
-    let shrunk = shrink(&trial, &run, &judged, &limits, &mut |step| {
-        match step.candidates_run < 12 {
+    let shrunk = shrink(
+        &trial,
+        &run,
+        &judged,
+        &limits,
+        &mut |step| match step.candidates_run < 12 {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
-        }
-    });
+        },
+    );
     let shrunk = shrunk.unwrap();
     assert!(!shrunk.is_complete && shrunk.candidates_run <= 13);
     assert!(shrunk.after.events() < shrunk.before.events());
@@ -110,12 +118,28 @@ fn measure() {
             let (before, after) = (shrunk.before, shrunk.after);
             println!(
                 "{:28} seed {:3} {:22} faults {:3} -> {:2}  operations {:4} -> {:3}  clients {} keys {} nodes {} {:5.1} s  {:5.1} %  {:4} runs {cpu_s:5.1} CPU s {}",
-                mutant.id, trial.seed, shrunk.property.to_string(), before.faults, after.faults, before.operations,
-                after.operations, after.clients, after.keys, after.nodes, after.simulated_ns as f64 / 1e9,
-                shrunk.removed_percent(), shrunk.candidates_run, if shrunk.is_complete { "" } else { "limit" }
+                mutant.id,
+                trial.seed,
+                shrunk.property.to_string(),
+                before.faults,
+                after.faults,
+                before.operations,
+                after.operations,
+                after.clients,
+                after.keys,
+                after.nodes,
+                after.simulated_ns as f64 / 1e9,
+                shrunk.removed_percent(),
+                shrunk.candidates_run,
+                if shrunk.is_complete { "" } else { "limit" }
             );
         }
     }
     removed.sort_by(f64::total_cmp);
-    println!("{} trials: median {:.1} %, worst {:.1} %", removed.len(), removed[removed.len() / 2], removed[0]);
+    println!(
+        "{} trials: median {:.1} %, worst {:.1} %",
+        removed.len(),
+        removed[removed.len() / 2],
+        removed[0]
+    );
 }

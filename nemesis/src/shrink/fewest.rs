@@ -1,11 +1,18 @@
 //! Delta debugging: as few things as a test allows.
 
+/// As many parts as there are things.
+pub(super) const ALL: usize = usize::MAX;
+
 /// Leaves out as many of `things` as `keeps` allows, those at the end first: large parts at first, then smaller ones, until no single
-/// one can go. What `keeps` was last true of is what is left.
+/// one can go, or more than `parts_max` of such parts would have to be tried. What `keeps` was last true of is what is left.
 ///
 /// Zeller and Hildebrandt, Simplifying and Isolating Failure-Inducing Input (2002), with complements only: a part alone is the
 /// complement of the rest.
-pub(super) fn fewest<T: Clone>(things: Vec<T>, keeps: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
+pub(super) fn fewest<T: Clone>(
+    things: Vec<T>,
+    parts_max: usize,
+    keeps: &mut dyn FnMut(&[T]) -> bool,
+) -> Vec<T> {
     let mut kept = things;
     if kept.is_empty() || keeps(&[]) {
         return Vec::new();
@@ -22,7 +29,8 @@ pub(super) fn fewest<T: Clone>(things: Vec<T>, keeps: &mut dyn FnMut(&[T]) -> bo
             }
             end = start;
         }
-        if part == 1 && kept.len() == before {
+        let is_settled = kept.len() == before;
+        if is_settled && (part == 1 || kept.len().div_ceil(part) > parts_max) {
             return kept;
         }
         part = part.div_ceil(2).min(kept.len().div_ceil(2));
@@ -37,7 +45,7 @@ mod tests {
     fn what_is_needed_is_found_among_many() {
         for needed in [vec![], vec![0], vec![99], vec![3, 50, 51], vec![0, 99]] {
             let mut runs = 0;
-            let kept = fewest((0..100).collect(), &mut |kept: &[i32]| {
+            let kept = fewest((0..100).collect(), ALL, &mut |kept: &[i32]| {
                 runs += 1;
                 needed.iter().all(|one| kept.contains(one))
             });
@@ -50,7 +58,7 @@ mod tests {
     fn all_stay_where_all_are_needed() {
         let all: Vec<i32> = (0..7).collect();
         assert_eq!(
-            fewest(all.clone(), &mut |kept: &[i32]| kept.len() == 7),
+            fewest(all.clone(), ALL, &mut |kept: &[i32]| kept.len() == 7),
             all
         );
     }

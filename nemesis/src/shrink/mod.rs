@@ -6,10 +6,11 @@
 //!
 //! The order: first everything symbolic becomes concrete (`concrete`), since "the leader" may be somebody else once other faults are
 //! gone. Then time is cut (`time`), then faults and operations are left out (`fewest`), then the cluster gets smaller (`size`) and what
-//! is left simpler (`simpler`). That is repeated until nothing changes.
+//! is left simpler (`simpler`). That is repeated until nothing changes, under other seeds either (`luck`).
 
 mod concrete;
 mod fewest;
+mod luck;
 mod property;
 mod search;
 mod simpler;
@@ -21,8 +22,8 @@ pub use property::Property;
 
 use crate::judge::Judged;
 use crate::record::Run;
-use crate::trial::{Arena, Trial, Vacuity};
-use fewest::fewest;
+use crate::trial::{Arena, Call, Trial, Vacuity};
+use fewest::{ALL, fewest};
 use search::{Best, Search};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -142,7 +143,10 @@ pub enum ShrinkError {
 }
 
 /// The most rounds. Each begins with less than the one before it.
-const ROUNDS_MAX: u32 = 6;
+const ROUNDS_MAX: u32 = 20;
+
+/// Into how many parts the operations are divided before anything else gets its turn.
+const PARTS_AT_FIRST: usize = 16;
 
 /// Makes a trial smaller that broke something. `run` is what came back from it, and `judged` the verdict on that.
 ///
@@ -197,16 +201,22 @@ pub fn shrink(
 fn rounds(search: &mut Search<'_>) -> bool {
     concrete::whole(search);
     time::cut(search);
-    for round in 0..ROUNDS_MAX {
+    // Large parts first, and under other seeds: going through hundreds of operations one by one takes most of the work there is.
+    fewer_faults(search, true);
+    fewer_calls(search, PARTS_AT_FIRST);
+    concrete::one_by_one(search);
+    time::tighten(search);
+    luck::other_seeds(search);
+    for _ in 0..ROUNDS_MAX {
         let before = search.trial().clone();
-        fewer_faults(search, round == 0);
-        fewer_calls(search);
+        fewer_faults(search, false);
+        fewer_calls(search, ALL);
         concrete::one_by_one(search);
         time::tighten(search);
         size::smaller(search);
         simpler::faults(search);
         simpler::settings(search);
-        if *search.trial() == before {
+        if *search.trial() == before && !luck::other_seeds(search) {
             return true;
         }
     }
@@ -250,7 +260,7 @@ fn fewer_faults(search: &mut Search<'_>, is_first: bool) {
 /// Leaves out faults, those at the end of `order` first.
 fn leave_out_faults(search: &mut Search<'_>, order: Vec<usize>) {
     let whole = search.trial().clone();
-    fewest(order, &mut |kept| {
+    fewest(order, ALL, &mut |kept| {
         let mut kept = kept.to_vec();
         kept.sort_unstable();
         let schedule = kept.iter().map(|at| whole.schedule[*at].clone()).collect();
@@ -261,17 +271,36 @@ fn leave_out_faults(search: &mut Search<'_>, order: Vec<usize>) {
     });
 }
 
-fn fewer_calls(search: &mut Search<'_>) {
+fn fewer_calls(search: &mut Search<'_>, parts_max: usize) {
     let whole = search.trial().clone();
     let Some(calls) = &whole.calls else {
         return size::fewer_operations(search);
     };
+    for (client, key) in parts_of(calls) {
+        let mut trial = search.trial().clone();
+        let differs = |call: &Call| Some(call.client) != client && Some(&call.key) != key.as_ref();
+        trial.calls = trial
+            .calls
+            .map(|calls| calls.into_iter().filter(differs).collect());
+        search.offer(trial);
+    }
+    let whole = search.trial().clone();
+    let calls = whole.calls.as_deref().unwrap_or_default();
     let order = (0..calls.len()).collect();
-    fewest(order, &mut |kept| {
+    fewest(order, parts_max, &mut |kept| {
         let calls = kept.iter().map(|at| calls[*at].clone()).collect();
         search.offer(Trial {
             calls: Some(calls),
             ..whole.clone()
         })
     });
+}
+
+/// All of one client, or all with one key: the others go on much as they did.
+fn parts_of(calls: &[Call]) -> Vec<(Option<u32>, Option<Option<String>>)> {
+    let clients: BTreeSet<u32> = calls.iter().map(|call| call.client).collect();
+    let keys: BTreeSet<&Option<String>> = calls.iter().map(|call| &call.key).collect();
+    let keys = keys.into_iter().map(|key| (None, Some(key.clone())));
+    let clients = clients.into_iter().map(|client| (Some(client), None));
+    keys.chain(clients).collect()
 }

@@ -31,25 +31,21 @@ pub(super) fn fewer_operations(search: &mut Search<'_>) {
     }
 }
 
-/// One node less, or two: a cluster of an even number may need more votes than it has.
 fn fewer_nodes(search: &mut Search<'_>) -> bool {
-    let nodes = search.trial().nodes;
-    let all = || NodeId::all(nodes).rev();
+    with_fewer_nodes(search.trial())
+        .into_iter()
+        .any(|trial| search.offer(trial))
+}
+
+/// The trial without two of its nodes, and without one: a cluster of an even number needs more votes than the smaller odd one.
+pub(super) fn with_fewer_nodes(trial: &Trial) -> Vec<Trial> {
+    let all = || NodeId::all(trial.nodes).rev();
     let pairs = all().flat_map(|one| all().map(move |other| (one, other)));
-    for (one, other) in pairs.filter(|(one, other)| one > other) {
-        if nodes > 2 {
-            let trial = without_node(search.trial(), one);
-            let trial = without_node(&trial, other);
-            if search.offer(trial) {
-                return true;
-            }
-        }
-    }
-    let mut alone = all().filter(|_| nodes > 1);
-    alone.any(|node| {
-        let trial = without_node(search.trial(), node);
-        search.offer(trial)
-    })
+    let pairs = pairs.filter(|(one, other)| one > other && trial.nodes > 2);
+    let two = pairs.map(|(one, other)| without_node(&without_node(trial, one), other));
+    let alone = all().filter(|_| trial.nodes > 1);
+    let one = alone.map(|node| without_node(trial, node));
+    two.chain(one).collect()
 }
 
 /// The trial without a node; those after it move up. Faults that befall nobody else are left out.
