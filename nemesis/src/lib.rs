@@ -20,6 +20,8 @@
 //! | [`conditions`]: [`weather`], [`machines`] | what becomes of every frame now, and of every pause, disk and clock: one for all arenas |
 //! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
+//! | [`shrink`] | a trial that breaks something made smaller, for as long as it breaks the same |
+//! | [`regression`] | small trials that are kept, and run before anything else |
 //! | [`harness`] | bugs of the harness to plant, and the audit that must notice them |
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
 //! | [`replay`] | whether two runs are the same, and where they first differ |
@@ -52,8 +54,10 @@ pub mod machines;
 pub mod observer;
 pub mod profile;
 pub mod record;
+pub mod regression;
 pub mod replay;
 pub mod schedule;
+pub mod shrink;
 pub mod simulator;
 pub mod swarm;
 pub mod trial;

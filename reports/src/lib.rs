@@ -14,7 +14,7 @@
 //!
 //! | module | what is there |
 //! | --- | --- |
-//! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding |
+//! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding; the shrunk run in it |
 //! | [`summary`] | `run.json` |
 //! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
 //! | `page` | `report.html`, from `templates/` |

@@ -6,6 +6,7 @@ use crate::error::ReportError;
 use crate::escape::{script_json, short, visible, visible_lines};
 use crate::plots::{Plot, ended_ns};
 use crate::reigns::{outages, reigns};
+use crate::run_directory::ORIGINAL;
 use crate::script_data::{CALLS_MAX, script_data};
 use crate::summary::{RunSummary, word};
 use crate::timeline::{Mark, Scene, detail, first_window, overview};
@@ -35,6 +36,8 @@ pub(crate) struct Told<'a> {
     pub(crate) summary: &'a RunSummary,
     /// The command that replays the directory; none for a cluster that only its own tests can start.
     pub(crate) replay: Option<&'a str>,
+    /// What shrinking came to, when this is the page of a shrunk run in the directory of the run it was made from.
+    pub(crate) shrunk: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -49,6 +52,8 @@ struct Page<'a> {
     arena: &'static str,
     mutant: Option<String>,
     interrupted: bool,
+    shrunk: Option<String>,
+    original: &'static str,
     verdict: &'static str,
     sentence: String,
     promise: String,
@@ -169,6 +174,8 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
         arena: trial.arena.name(),
         mutant: trial.mutant.as_deref().map(shown),
         interrupted: run.record.interrupted,
+        shrunk: told.shrunk.map(shown),
+        original: ORIGINAL,
         verdict: word(judged.ruling),
         sentence: shown(&judged.sentence),
         promise: shown(&judged.promise),

@@ -4,7 +4,12 @@
 //! .stormglass/runs/latest                                      the name of the newest run, as text
 //! .stormglass/runs/<cluster>-<workload>-<seed>-<short id>/     trial.json history.jsonl record.json run.json
 //!                                                              report.html summary.md junit.xml plots/*.svg
+//!                                                              shrunk/ and original.html, once it was shrunk
 //! ```
+
+mod shrunk;
+
+pub use shrunk::{ORIGINAL, SHRUNK, sentence as shrunk_sentence};
 
 use crate::error::ReportError;
 use crate::summary::{RunSummary, SUMMARY_VERSION, Timings};
@@ -183,14 +188,9 @@ impl RunDirectory {
         }
         // `.` and `..` have no name of their own; the directory they mean has.
         let whole = path.canonicalize().map_err(io_error(path, "read"))?;
-        let name = whole
-            .file_name()
-            .unwrap_or(whole.as_os_str())
-            .to_string_lossy()
-            .into_owned();
         Ok(Self {
             path: path.to_path_buf(),
-            name,
+            name: shrunk::name_of(&whole),
         })
     }
 
@@ -360,6 +360,7 @@ impl RunDirectory {
             judged,
             summary: &summary,
             replay: known.then_some(replay.as_str()),
+            shrunk: None,
         };
         let plots = plots::plots(trial, run)?;
         let page = page::render(&told, &plots)?;
@@ -371,7 +372,7 @@ impl RunDirectory {
                 plot.standalone().as_bytes(),
             )?;
         }
-        self.put(PAGE, page.as_bytes())?;
+        self.put_page(trial, run, &page)?;
         self.put(
             MARKDOWN,
             markdown::render(std::slice::from_ref(&summary)).as_bytes(),
