@@ -22,6 +22,7 @@ use std::fs;
 use std::hash::Hasher;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use stormglass_checker::History;
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::{RECORD_VERSION, Record, Run};
@@ -441,8 +442,10 @@ struct Version {
 /// Writes a file under another name and renames it, so that nobody sees half of it.
 fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Two processes may write `latest` at once; each has a temporary name of its own.
-    let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    // Two processes, and two threads of one, may write `latest` at once; each time has a temporary name of its own.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let (process, time) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
+    let part = path.with_file_name(format!(".{name}.{process}.{time}.part"));
     let written = fs::write(&part, content).and_then(|()| fs::rename(&part, path));
     written.map_err(|source| {
         // The first error is the one to tell; a left-over part does no harm.

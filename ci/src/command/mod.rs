@@ -12,6 +12,7 @@ mod names;
 mod replay;
 mod report;
 mod run;
+mod shrink;
 mod soak;
 mod ticker;
 
@@ -48,6 +49,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run a trial again; says where it differs from the run it repeats
     Replay(replay::ReplayArgs),
+    /// Make a failing trial small, with the same property broken
+    Shrink(shrink::ShrinkArgs),
     /// The kill matrix: hunt every planted bug until it is caught, and every harmless change in vain
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
@@ -74,6 +77,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => list::execute(&args, cli.format),
         Command::Run(args) => run::execute(&args, cli.format),
         Command::Replay(args) => replay::execute(&args, cli.format),
+        Command::Shrink(args) => shrink::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),

@@ -1,6 +1,7 @@
 //! `stormglass mutants`: the kill matrix. Hunts every planted bug until it is caught, and every harmless change in vain.
 
 use super::run::{ArenaName, simulate};
+use super::shrink::make_small;
 use super::{Exit, Failure, Format, interrupt, jobs, names, print_line};
 use crate::command::exit::OrExit;
 use clap::Args;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Duration;
 use stormglass_impls::catalog;
 use stormglass_impls::system::System;
 use stormglass_nemesis::harness;
@@ -65,7 +67,7 @@ struct Row {
     seeds: Option<u64>,
     cpu_s: Option<f64>,
     /// Faults and operations of the first catch, shrunk.
-    shrunk: Option<(usize, usize)>,
+    shrunk: Option<(u64, u64)>,
     knobs: String,
     command: String,
 }
@@ -283,8 +285,11 @@ fn median(values: impl Iterator<Item = u64>) -> Option<u64> {
 }
 
 /// How many faults and operations are left of a catch when it is shrunk.
-fn shrunk_size(_: &Trial, _: &Run, _: &Judged) -> Option<(usize, usize)> {
-    None
+fn shrunk_size(trial: &Trial, run: &Run, judged: &Judged) -> Option<(u64, u64)> {
+    let shrunk = make_small(trial, run, judged, None, Duration::from_secs(30));
+    shrunk
+        .ok()
+        .map(|shrunk| (shrunk.after.faults, shrunk.after.operations))
 }
 
 fn knobs(trial: &Trial) -> String {

@@ -2,6 +2,7 @@
 
 use super::mutants::command;
 use super::run::{Done, Keep, run_one};
+use super::shrink::shrink_beside;
 use super::{Exit, Failure, Format, interrupt, jobs, print_line};
 use clap::Args;
 use serde_json::json;
@@ -119,9 +120,16 @@ fn trial(first: u64, seed: u64) -> Trial {
     trial
 }
 
-/// Writes down a trial: a line, at once, so that nothing is lost when the night is cut short.
+/// Writes down a trial: a line, at once, so that nothing is lost when the night is cut short. A finding that repeats is shrunk first.
 fn note(lines: &mut File, path: &Path, done: &Done, format: Format) -> Result<(), Failure> {
     let found = done.judged.ruling != Ruling::Valid;
+    let mut shrunk = None;
+    if done.exit == Exit::Violation && done.differs.is_none() {
+        match shrink_beside(&done.directory, &done.trial) {
+            Ok(size) => shrunk = Some(size),
+            Err(failure) => eprintln!("stormglass: {}: {:#}", done.directory.name(), failure.error),
+        }
+    }
     let line = json!({
         "cluster": done.trial.cluster,
         "arena": done.trial.arena,
@@ -136,6 +144,7 @@ fn note(lines: &mut File, path: &Path, done: &Done, format: Format) -> Result<()
         "digest": done.summary.digest,
         "run": found.then(|| done.directory.path()),
         "repeats": done.differs.is_none(),
+        "shrunk": shrunk,
     });
     if format == Format::Json || found {
         print_line(&line);
