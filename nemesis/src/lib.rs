@@ -7,7 +7,7 @@
 //!
 //! # Entry points
 //!
-//! [`profile::storm`] makes a schedule of faults from a seed. [`arena::run`] runs a trial in the arena it names.
+//! [`swarm::draw`] makes everything of a trial from a seed, the faults among it. [`arena::run`] runs a trial in the arena it names.
 //!
 //! # Code map
 //!
@@ -22,6 +22,7 @@
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
 //! | [`shrink`] | a trial that breaks something made smaller, for as long as it breaks the same |
 //! | [`regression`] | small trials that are kept, and run before anything else |
+//! | [`hunt`] | planted bugs: a trial that may catch one, and whether it did |
 //! | [`harness`] | bugs of the harness to plant, and the audit that must notice them |
 //! | [`desk`] | gives the clients their work and writes the history: one for all arenas |
 //! | [`replay`] | whether two runs are the same, and where they first differ |

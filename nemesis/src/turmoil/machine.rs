@@ -144,7 +144,8 @@ impl StormDisk {
             fault,
         }) = left
         else {
-            return self.count_lost(&unsynced, 0);
+            self.count_lost(&unsynced);
+            return Ok(());
         };
         let share = |of: usize| ((u128::from(draw) * (of as u128 + 1)) >> 64) as usize;
         let mut kept = 0;
@@ -174,8 +175,8 @@ impl StormDisk {
                 .append(file, write.offset, write.bytes.clone())
                 .await?;
         }
-        TurmoilDisk.sync(file).await?;
-        self.count_lost(&unsynced, kept)
+        self.count_lost(&unsynced[kept..]);
+        TurmoilDisk.sync(file).await
     }
 
     /// Brings back some writes, and a part of the next. Gives how many came back whole.
@@ -235,9 +236,9 @@ impl StormDisk {
     }
 
     /// Counts what was written and is gone, for the faults that said it was synced among the rest.
-    fn count_lost(&self, unsynced: &[Write], kept: usize) -> io::Result<()> {
+    fn count_lost(&self, lost: &[Write]) {
         let machines = &mut self.stage.conditions.borrow_mut().machines;
-        for write in unsynced[kept..].iter().filter(|write| write.matters()) {
+        for write in lost.iter().filter(|write| write.matters()) {
             match write.lied {
                 Some(fault) => {
                     machines.meet(fault, 1);
@@ -246,7 +247,6 @@ impl StormDisk {
                 None => machines.wear().unsynced_lost += 1,
             }
         }
-        Ok(())
     }
 }
 
