@@ -158,13 +158,13 @@ fn every_garbled_file_is_named_with_its_line() {
         ("trial.json", b"\xff\xfe", "trial.json: cannot be read"),
         (
             "record.json",
-            b"{\"schema_version\": 1,\n \"digest\": 5}",
+            b"{\"schema_version\": 2,\n \"digest\": 5}",
             "record.json:2: invalid type: integer `5`",
         ),
         (
             "record.json",
             b"{\"schema_version\": 99}",
-            "record.json: schema_version is 99, this build reads 1",
+            "record.json: schema_version is 99, this build reads 2",
         ),
         ("record.json", b"", "record.json:1: EOF"),
         (
