@@ -276,11 +276,11 @@ fn reversed_peers_are_asked_last_to_first() {
 }
 
 #[test]
-fn without_hints_more_appends_are_refused() {
+fn half_way_back_more_appends_are_refused() {
     let [usual, changed] =
-        [None, Some("harmless/hints-ignored")].map(|change| count(&play(change), "rejected"));
+        [None, Some("harmless/half-way-back")].map(|change| count(&play(change), "rejected"));
     assert!(
         usual > 0 && changed > usual,
-        "{usual} refusals with hints, {changed} without"
+        "{usual} refusals as usual, {changed} half way back"
     );
 }

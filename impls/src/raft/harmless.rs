@@ -2,6 +2,7 @@
 //! [habit](super::habits).
 
 use super::habits::Habits;
+use super::message::Index;
 use super::rules::Rules;
 use crate::contract::NodeId;
 use crate::system::Harmless;
@@ -29,8 +30,8 @@ pub const HARMLESS: &[Harmless] = &[
         change: "messages go to the peers in reverse order",
     },
     Harmless {
-        id: "harmless/hints-ignored",
-        change: "a leader whose base is refused goes back one entry at a time",
+        id: "harmless/half-way-back",
+        change: "a leader whose base is refused goes only half the way back that the hint says",
     },
 ];
 
@@ -58,8 +59,8 @@ pub fn rules(id: &str) -> Option<Rules> {
             node_at: |place, nodes| NodeId(nodes + 1 - place),
             ..usual
         },
-        "harmless/hints-ignored" => Habits {
-            resume_at: |refused, _| refused,
+        "harmless/half-way-back" => Habits {
+            resume_at: |refused, hinted| Index((refused.0 + hinted.min(refused).0) / 2),
             ..usual
         },
         _ => return None,
