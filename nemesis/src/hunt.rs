@@ -43,9 +43,9 @@ pub const HARMLESS_TRIALS: &[HarmlessTrial] = &[
     HarmlessTrial {
         about: Harmless {
             id: "harmless/slower-disk",
-            change: "a sync takes five times as long, and ten milliseconds more",
+            change: "a sync takes half as long again, and a millisecond more",
         },
-        change: |trial| trial.sync_ms = (trial.sync_ms.0 * 5 + 10, trial.sync_ms.1 * 5 + 10),
+        change: |trial| trial.sync_ms = (trial.sync_ms.0 * 3 / 2 + 1, trial.sync_ms.1 * 3 / 2 + 1),
     },
 ];
 
