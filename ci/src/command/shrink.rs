@@ -38,11 +38,17 @@ pub(super) fn execute(args: &ShrinkArgs, format: Format) -> Result<Exit, Failure
     interrupt::listen();
     let (directory, trial) = find(args)?;
     let (run, _) = simulate(&trial)?;
+    if run.record.interrupted {
+        return Ok(Exit::Interrupted);
+    }
     let judged = judge(&trial, &run).or_exit(Exit::Internal)?;
     let began_ns = cpu::thread_ns();
     let shrunk = match make_small(&trial, &run, &judged, args.candidates, args.budget) {
         Err(error @ ShrinkError::NothingBroken { .. }) => {
             eprintln!("stormglass: {}: {error}", args.what);
+            if format == Format::Json {
+                print_line(json!({"run": directory.name(), "property": null}));
+            }
             return Ok(Exit::NothingSelected);
         }
         other => other.or_exit(Exit::Unreadable)?,
