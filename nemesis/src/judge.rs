@@ -187,7 +187,7 @@ fn inside(violation: &Violation) -> String {
         ViolationKind::Protocol => {
             format!("A client was answered with something that is no answer{node}.")
         }
-        ViolationKind::Hang => format!("A node did not give the processor back{node}."),
+        ViolationKind::Hang => format!("The trial would not have ended: {}{node}.", violation.name),
         ViolationKind::Harness => {
             "Stormglass wrote down what did not happen: nothing is known of the cluster."
                 .to_string()

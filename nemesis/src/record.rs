@@ -188,7 +188,7 @@ pub enum ViolationKind {
     Progress,
     /// A client was answered with something that is no answer.
     Protocol,
-    /// A node did not give the processor back.
+    /// The trial would not have ended: a node did not give the processor back, time stood still, or messages multiplied.
     Hang,
     /// Stormglass itself wrote down what did not happen. Nothing is known of the cluster.
     Harness,

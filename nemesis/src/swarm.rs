@@ -58,7 +58,7 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
     draw_settings(trial);
     trial.healing = healing(trial);
     trial.schedule = storm(trial, system, kinds).schedule();
-    debug_assert!(
+    assert!(
         trial
             .schedule
             .iter()

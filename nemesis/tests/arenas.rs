@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use stormglass_checker::Kind;
 use stormglass_impls::catalog;
-use stormglass_impls::contract::{Effect, Effects, Input, NodeId, Now};
+use stormglass_impls::contract::{DelayRange, Effect, Effects, Input, NodeId, Now};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup, System,
@@ -254,6 +254,10 @@ enum Flaw {
     WritesTwice,
     /// A node works for ever at its hundredth input.
     NeverReturns,
+    /// A node does nothing with a message but send it back, several times.
+    Echoes,
+    /// A node sets a timer that is due at once whenever one has run out.
+    StandsStill,
 }
 
 struct Flawed(Rc<dyn System>, Flaw);
@@ -271,6 +275,17 @@ impl Member for FlawedMember {
             loop {
                 std::hint::spin_loop();
             }
+        }
+        match &input {
+            Input::Deliver { from, message } if self.1 == Flaw::Echoes => {
+                (0..3).for_each(|_| effects.send(*from, message.clone()));
+                return;
+            }
+            Input::TimerFired(timer) if self.1 == Flaw::StandsStill => {
+                effects.set_timer(timer.clone(), DelayRange::from_ms(0, 0));
+                return;
+            }
+            _ => {}
         }
         let mut inner = Effects::default();
         self.0.step(now, input, &mut inner);
@@ -546,5 +561,26 @@ fn a_slow_disk_is_over_when_it_is_over() {
             answered >= 10,
             "{arena:?}: {answered} writes in the last second"
         );
+    }
+}
+
+/// Messages that multiply would take all memory, and timers without length all time: the trial ends, and says why.
+#[test]
+fn a_cluster_that_floods_or_stands_still_ends_the_trial() {
+    for (flaw, name) in [(Flaw::Echoes, "flood"), (Flaw::StandsStill, "standstill")] {
+        let (run, judged) = run_flawed(&calm(Arena::Simulator, 1, 5_000), flaw);
+        assert_eq!(
+            judged.ruling,
+            Ruling::Violation,
+            "{name}: {}",
+            judged.sentence
+        );
+        let violation = &run.record.violations[0];
+        let told = (
+            violation.kind,
+            violation.name.as_str(),
+            violation.node.is_some(),
+        );
+        assert_eq!(told, (ViolationKind::Hang, name, true), "{violation:?}");
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn make_small(
         .iter()
         .any(|violation| violation.kind == ViolationKind::Hang);
     if hung {
-        let text = "a trial that does not give the processor back cannot be run again and again";
+        let text = "a trial that would not have ended cannot be run again and again";
         return Err(ShrinkError::Unsound(text.to_string()));
     }
     let mut limits = ShrinkLimits::of(trial.arena);

@@ -24,13 +24,15 @@ pub enum Property {
 const LINEARIZABILITY: &str = "linearizability";
 
 /// The names that are not those of an invariant.
-const NAMES: [(&str, ViolationKind); 7] = [
+const NAMES: [(&str, ViolationKind); 9] = [
     ("panic", ViolationKind::Panic),
     ("host", ViolationKind::Host),
     ("node", ViolationKind::Host),
     ("progress", ViolationKind::Progress),
     ("protocol", ViolationKind::Protocol),
     ("hang", ViolationKind::Hang),
+    ("flood", ViolationKind::Hang),
+    ("standstill", ViolationKind::Hang),
     ("harness", ViolationKind::Harness),
 ];
 

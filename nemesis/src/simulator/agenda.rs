@@ -27,6 +27,11 @@ impl Agenda {
         self.sequence
     }
 
+    /// How many events wait.
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// When the next event happens, in simulated nanoseconds.
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.heap.peek().map(|Reverse(scheduled)| scheduled.at_ns)

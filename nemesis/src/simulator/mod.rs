@@ -39,6 +39,8 @@ const STEPS_TO_AUDIT: u64 = 20_000;
 const PROGRESS_NS: u64 = 1_000_000_000;
 /// How many events may happen at one moment. A cluster that does more there stands still in time.
 const EVENTS_AT_ONCE_MAX: u64 = 1_000_000;
+/// How many events may wait. A cluster whose messages multiply would take all memory there is.
+const EVENTS_WAITING_MAX: usize = 1_000_000;
 
 /// Runs a trial on a cluster of that system.
 pub fn run(
@@ -155,7 +157,16 @@ impl<'t> Simulation<'t> {
             }
             self.happen(sequence, event);
             if at_once > EVENTS_AT_ONCE_MAX {
-                self.note_standstill();
+                self.note_hang(
+                    "standstill",
+                    &format!("{at_once} events at one moment: time stands still"),
+                );
+            }
+            if self.agenda.len() > EVENTS_WAITING_MAX {
+                self.note_hang(
+                    "flood",
+                    &format!("{} events wait: what is sent multiplies", self.agenda.len()),
+                );
             }
             if !self.board.borrow().violations.is_empty() || (self.healed && self.desk.all_done()) {
                 break;
@@ -194,13 +205,11 @@ impl<'t> Simulation<'t> {
         }
     }
 
-    fn note_standstill(&self) {
-        let now_ms = self.now_ns.get() / 1_000_000;
-        let message = format!(
-            "{EVENTS_AT_ONCE_MAX} events at one moment, after {now_ms} ms: time stands still"
-        );
+    /// The trial would never end. Its last step names the node.
+    fn note_hang(&self, name: &str, what: &str) {
+        let message = format!("{what}, after {} ms", self.now_ns.get() / 1_000_000);
         let mut board = self.board.borrow_mut();
-        board.violation(ViolationKind::Hang, "hang", self.stepped, message);
+        board.violation(ViolationKind::Hang, name, self.stepped, message);
     }
 
     fn finish(mut self) -> Run {

@@ -1,8 +1,9 @@
 //! The disk and the clocks of a node, as the machines of the trial have them.
 
 use super::Stage;
-use crate::machines::{Append, Left, Sync};
+use crate::machines::{Append, Left, Machines, Sync};
 use crate::schedule::Leaves;
+use std::cell::RefMut;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -50,12 +51,7 @@ impl Disk for StormDisk {
 
     async fn open(&self, path: &Path) -> io::Result<File> {
         let file = TurmoilDisk.open(path).await?;
-        let left = self
-            .stage
-            .conditions
-            .borrow_mut()
-            .machines
-            .take_left(self.node);
+        let left = self.machines().take_left(self.node);
         let unsynced = std::mem::take(&mut *self.stage.unsynced[self.node.index()].borrow_mut());
         self.leave(&file, left, unsynced.writes).await?;
         Ok(file)
@@ -67,12 +63,7 @@ impl Disk for StormDisk {
 
     async fn append(&self, file: &File, offset: u64, bytes: Vec<u8>) -> io::Result<()> {
         let fate = match bytes.len() > MARK_LENGTH {
-            true => self
-                .stage
-                .conditions
-                .borrow_mut()
-                .machines
-                .append(self.node),
+            true => self.machines().append(self.node),
             false => Append::Fits,
         };
         match fate {
@@ -94,12 +85,7 @@ impl Disk for StormDisk {
             }
             Append::Misdirected(draw) => {
                 self.stage.damaged.borrow_mut().insert(self.node);
-                self.stage
-                    .conditions
-                    .borrow_mut()
-                    .machines
-                    .wear()
-                    .synced_lost += 1;
+                self.machines().wear().synced_lost += 1;
                 TurmoilDisk.append(file, draw % offset.max(1), bytes).await
             }
         }
@@ -136,6 +122,12 @@ impl Disk for StormDisk {
 }
 
 impl StormDisk {
+    fn machines(&self) -> RefMut<'_, Machines> {
+        RefMut::map(self.stage.conditions.borrow_mut(), |conditions| {
+            &mut conditions.machines
+        })
+    }
+
     /// Leaves on the disk what the crash left. Turmoil has dropped everything that was not synced; a part of it may come back.
     async fn leave(&self, file: &File, left: Option<Left>, unsynced: Vec<Write>) -> io::Result<()> {
         let Some(Left {
@@ -161,12 +153,7 @@ impl StormDisk {
             Leaves::FlippedBit => self.flip(file, (draw, fault)).await?,
             Leaves::Nothing => {
                 TurmoilDisk.truncate(file, 0).await?;
-                self.stage
-                    .conditions
-                    .borrow_mut()
-                    .machines
-                    .wear()
-                    .synced_lost += 1;
+                self.machines().wear().synced_lost += 1;
                 self.meet(fault, 1);
             }
         }
@@ -197,12 +184,7 @@ impl StormDisk {
         TurmoilDisk
             .append(file, *offset, bytes[..length].to_vec())
             .await?;
-        self.stage
-            .conditions
-            .borrow_mut()
-            .machines
-            .wear()
-            .writes_torn += 1;
+        self.machines().wear().writes_torn += 1;
         self.meet(fault, 1);
         Ok(*torn)
     }
@@ -217,27 +199,18 @@ impl StormDisk {
         let byte = content[(bit / 8) as usize] ^ (1 << (bit % 8));
         TurmoilDisk.append(file, bit / 8, vec![byte]).await?;
         self.stage.damaged.borrow_mut().insert(self.node);
-        self.stage
-            .conditions
-            .borrow_mut()
-            .machines
-            .wear()
-            .synced_lost += 1;
+        self.machines().wear().synced_lost += 1;
         self.meet(fault, 1);
         Ok(())
     }
 
     fn meet(&self, fault: u32, times: u64) {
-        self.stage
-            .conditions
-            .borrow_mut()
-            .machines
-            .meet(fault, times);
+        self.machines().meet(fault, times);
     }
 
     /// Counts what was written and is gone, for the faults that said it was synced among the rest.
     fn count_lost(&self, lost: &[Write]) {
-        let machines = &mut self.stage.conditions.borrow_mut().machines;
+        let machines = &mut self.machines();
         for write in lost.iter().filter(|write| write.matters()) {
             match write.lied {
                 Some(fault) => {
