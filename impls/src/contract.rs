@@ -21,6 +21,7 @@
 //!    effect order.
 //! 7. **Facts.** [`Effect::Note`] tells reports, invariants and fact-triggered faults what happened. It never steers the core.
 
+use crate::node_set::NodeSet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::{self, Debug};
 use std::hash::Hash;
@@ -53,12 +54,18 @@ impl NodeId {
     }
 }
 
-/// A client session. It lives as long as the client does, across reconnections.
+/// A client. It stays the same across reconnections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientId(pub u32);
 
-/// The number of a request within its client's session, growing. A retry keeps its number.
+/// A client's session, by which a system knows a retried request: the place in the log at which it was opened. Zero is no session, which
+/// is all that a client needs where sessions never expire.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Session(pub u64);
+
+/// The number of a request of its client, growing. A retry keeps its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(pub u64);
@@ -80,6 +87,7 @@ macro_rules! display_as {
 display_as!(NodeId, "n");
 display_as!(ClientId, "c");
 display_as!(RequestId, "#");
+display_as!(Session, "s");
 
 /// A reading of one node's own clocks, which a nemesis may bend.
 #[derive(
@@ -182,9 +190,11 @@ pub enum Input<V: Vocabulary> {
     TimerFired(V::Timer),
     /// A client asks.
     Request {
-        /// Whose session.
+        /// Who.
         client: ClientId,
-        /// Which request of the session; the same at every retry.
+        /// In which session.
+        session: Session,
+        /// Which request of the client; the same at every retry.
         request_id: RequestId,
         /// What is asked.
         body: V::Request,
@@ -220,7 +230,7 @@ pub enum Effect<V: Vocabulary> {
     CancelTimer(V::Timer),
     /// Answer a client's request.
     Reply {
-        /// Whose session.
+        /// Who.
         client: ClientId,
         /// Which request.
         request_id: RequestId,
@@ -229,7 +239,7 @@ pub enum Effect<V: Vocabulary> {
     },
     /// Tell a client something it did not just ask.
     Notify {
-        /// Whose session.
+        /// Who.
         client: ClientId,
         /// What happened.
         event: V::Event,
@@ -257,7 +267,7 @@ impl<R> Answer<R> {
     }
 }
 
-/// Why a node did not carry out a request. Every refusal may be retried.
+/// Why a node did not carry out a request. [`Refusal::claim`] says what a client may conclude from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Refusal {
     /// Only a leader can, and this node is none.
@@ -265,6 +275,117 @@ pub enum Refusal {
         /// Who leads, as far as this node knows.
         leader: Option<NodeId>,
     },
+    /// The node took the command, and was deposed before it knew what became of it.
+    LeadershipLost,
+    /// Too much waits to be committed.
+    Overloaded {
+        /// When to ask again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The command came without a session where sessions expire. One was opened.
+    SessionOpened {
+        /// Under which to ask again.
+        session: Session,
+    },
+    /// The session has expired, and with it the memory of what was carried out in it.
+    SessionExpired,
+    /// The cluster is changing: on its way to what was asked for, or to something else.
+    ChangeUnderWay,
+    /// What was asked for makes no sense: a cluster without voters, a transfer to a node that has no vote.
+    Senseless,
+}
+
+/// What a refusal claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its name, as `not-leader`.
+    pub name: &'static str,
+    /// What happened, in a sentence.
+    pub meaning: &'static str,
+    /// Whether the request as this node took it certainly changes nothing, now or later. An earlier attempt under the same request id, or
+    /// another copy of this one, is another matter.
+    pub definite: bool,
+    /// Whether asking again under the same request id may succeed.
+    pub retryable: bool,
+    /// What is best done next.
+    pub remedy: &'static str,
+}
+
+impl Refusal {
+    /// One of each kind.
+    pub const ALL: &'static [Refusal] = &[
+        Refusal::NotLeader { leader: None },
+        Refusal::LeadershipLost,
+        Refusal::Overloaded { retry_after_ms: 0 },
+        Refusal::SessionOpened {
+            session: Session(0),
+        },
+        Refusal::SessionExpired,
+        Refusal::ChangeUnderWay,
+        Refusal::Senseless,
+    ];
+
+    /// What it claims.
+    pub fn claim(self) -> Claim {
+        let claim = |name, meaning, definite, retryable, remedy| Claim {
+            name,
+            meaning,
+            definite,
+            retryable,
+            remedy,
+        };
+        match self {
+            Refusal::NotLeader { .. } => claim(
+                "not-leader",
+                "only a leader can, and this node is none",
+                true,
+                true,
+                "ask the node it names, or the next one",
+            ),
+            Refusal::LeadershipLost => claim(
+                "leadership-lost",
+                "the node took the command and was deposed before it knew what became of it",
+                false,
+                true,
+                "ask the next node under the same request id: it runs once",
+            ),
+            Refusal::Overloaded { .. } => claim(
+                "overloaded",
+                "too much waits to be committed",
+                true,
+                true,
+                "ask again after the time it names",
+            ),
+            Refusal::SessionOpened { .. } => claim(
+                "session-opened",
+                "the command came without a session where sessions expire, and one was opened",
+                true,
+                true,
+                "ask again at once under that session",
+            ),
+            Refusal::SessionExpired => claim(
+                "session-expired",
+                "the session has expired, and with it the memory of what was carried out in it",
+                true,
+                false,
+                "an earlier attempt may have been carried out: ask anew only what may run twice",
+            ),
+            Refusal::ChangeUnderWay => claim(
+                "change-under-way",
+                "the cluster is changing: on its way to what was asked for, or to something else",
+                true,
+                true,
+                "ask again after a pause, until it is done",
+            ),
+            Refusal::Senseless => claim(
+                "senseless",
+                "a cluster without voters, a node that is none, a transfer to a node without a vote",
+                true,
+                false,
+                "ask for something else",
+            ),
+        }
+    }
 }
 
 /// What reports, invariants and fact-triggered faults are told. One list for all protocols, so that a trigger needs no translation.
@@ -297,6 +418,26 @@ pub enum Fact {
     Truncated {
         /// The first index removed.
         from: u64,
+    },
+    /// The node learned that the cluster has other members. What is not committed yet may be taken back.
+    MembersChanged {
+        /// Who has a vote now; while two sets of voters share the say, those of either.
+        voters: NodeSet,
+    },
+    /// The node made a snapshot, and dropped the log before it.
+    SnapshotTaken {
+        /// The last index in it.
+        index: u64,
+    },
+    /// The node was behind, and took over another's snapshot.
+    SnapshotInstalled {
+        /// The last index in it.
+        index: u64,
+    },
+    /// The leader asked another node to take over.
+    HandedOver {
+        /// Whom.
+        to: NodeId,
     },
 }
 

@@ -17,6 +17,10 @@
 //! | [`contract`] | inputs, effects and the laws between a core and its driver |
 //! | [`machine`] | state machines to replicate: the cache |
 //! | [`session`] | at-most-once execution of client commands |
+//! | [`knobs`] | what can be set about a protocol |
+//! | [`manage`] | what an operator asks of a cluster |
+//! | [`snapshot`] | a state as bytes, and how it travels in chunks |
+//! | [`node_set`] | sets of nodes |
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`catalog`] | the clusters by name |
@@ -34,10 +38,14 @@
 
 pub mod catalog;
 pub mod contract;
+pub mod knobs;
 pub mod machine;
+pub mod manage;
+pub mod node_set;
 pub mod parcel;
 pub mod raft;
 pub mod session;
+pub mod snapshot;
 pub mod system;
 pub mod wire;
 

@@ -3,7 +3,9 @@
 //! Arenas and the host know no protocol. They hold a [`System`] (how to boot a node, how to read its wire forms, what must always
 //! hold) and a [`Member`] for each node, and they pass [`Parcel`]s between them. [`Reference`] gives this face to any [`Node`].
 
-use crate::contract::{DelayRange, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
+use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
+use crate::knobs::{Knobs, Reads};
+use crate::node_set::NodeSet;
 use crate::parcel::Parcel;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -44,6 +46,9 @@ pub trait DiskImage {
     /// A copy.
     fn duplicate(&self) -> Box<dyn DiskImage>;
 
+    /// All of it in its wire form; [`System::read_disk`] reads it.
+    fn encode(&self) -> Vec<u8>;
+
     /// The disk itself, for those who know its type.
     fn as_any(&self) -> &dyn Any;
 }
@@ -61,6 +66,8 @@ pub enum Word {
     Event,
     /// [`Vocabulary::Write`].
     Write,
+    /// [`Node::Disk`].
+    Disk,
 }
 
 /// Bytes that are not the word they should be.
@@ -82,32 +89,25 @@ pub struct DecodeError {
 pub struct Setup {
     /// Its own id.
     pub id: NodeId,
-    /// How many nodes the cluster has; their ids are `1..=nodes`.
+    /// How many nodes there are, spares and all; their ids are `1..=nodes`.
     pub nodes: u8,
+    /// Who has a vote when the cluster begins. The same at every node; later members are agreed on in the log.
+    pub voters: NodeSet,
     /// The protocol's knobs.
     pub knobs: Knobs,
     /// The change to plant, by its id, if any: a [`Mutant`] or a [`Harmless`] one.
     pub mutant: Option<String>,
 }
 
-/// The protocol knobs a trial may turn. Some bugs live only at one setting of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Knobs {
-    /// How long a node waits to hear from a leader before it stands for election.
-    pub election_timeout: DelayRange,
-    /// How often a leader lets itself be heard, in milliseconds.
-    pub heartbeat_interval_ms: u64,
-    /// The most log entries in one message.
-    pub entries_per_append_max: usize,
-}
-
-impl Default for Knobs {
-    fn default() -> Self {
+impl Setup {
+    /// A node of a cluster in which every node has a vote, with the knobs as they are by default.
+    pub fn of(id: NodeId, nodes: u8) -> Self {
         Self {
-            election_timeout: DelayRange::from_ms(150, 300),
-            heartbeat_interval_ms: 50,
-            entries_per_append_max: 64,
+            id,
+            nodes,
+            voters: NodeSet::first(nodes),
+            knobs: Knobs::default(),
+            mutant: None,
         }
     }
 }
@@ -190,6 +190,9 @@ pub trait Watch {
     /// A node booted from its disk.
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Result<(), Broken>;
 
+    /// The oldest write of a node that was under way is durable. Told before the step in which the node learns of it.
+    fn synced(&mut self, _node: NodeId) {}
+
     /// A node made a step with these effects.
     fn stepped(
         &mut self,
@@ -200,6 +203,11 @@ pub trait Watch {
 
     /// The plain, whole-state form of the same laws over the nodes that are up: slow, and the oracle of the incremental form.
     fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Result<(), Broken>;
+
+    /// How often each invariant was put to the test, by its name: a law that nothing could have broken proves nothing.
+    fn witnesses(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// A system under test, its types put away.
@@ -234,6 +242,12 @@ pub trait System {
     /// An empty disk.
     fn blank_disk(&self) -> Box<dyn DiskImage>;
 
+    /// Reads a disk from its wire form.
+    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError>;
+
+    /// How it can make reads linearizable.
+    fn reads(&self) -> &'static [Reads];
+
     /// Makes a node from its disk.
     ///
     /// # Panics
@@ -265,6 +279,8 @@ pub struct Reference<N: Node<Config = Setup>> {
     pub harmless: &'static [Harmless],
     /// See [`System::budget`].
     pub budget: Budget,
+    /// See [`System::reads`].
+    pub reads: &'static [Reads],
     /// See [`System::invariants`].
     pub invariants: &'static [InvariantInfo],
     /// See [`System::watch`].
@@ -311,6 +327,11 @@ impl<N: Node> DiskImage for TypedDisk<N> {
 
     fn duplicate(&self) -> Box<dyn DiskImage> {
         Box::new(TypedDisk::<N>(self.0.clone()))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let bytes = postcard::to_allocvec(&self.0);
+        bytes.expect("postcard fails only on maps of unknown length, and data has none")
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -379,13 +400,25 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
         })
     }
 
+    fn reads(&self) -> &'static [Reads] {
+        self.reads
+    }
+
+    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError> {
+        match read_whole::<N::Disk>(bytes) {
+            Ok(disk) => Ok(Box::new(TypedDisk::<N>(disk))),
+            Err(cause) => Err(DecodeError {
+                word: Word::Disk,
+                system: self.name.to_string(),
+                length: bytes.len(),
+                cause,
+            }),
+        }
+    }
+
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
-        fn read<T: crate::contract::Data>(bytes: &[u8]) -> Result<Parcel, String> {
-            match postcard::take_from_bytes::<T>(bytes) {
-                Ok((value, [])) => Ok(Parcel::new(value)),
-                Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
-                Err(error) => Err(error.to_string()),
-            }
+        fn read<T: Data>(bytes: &[u8]) -> Result<Parcel, String> {
+            read_whole::<T>(bytes).map(Parcel::new)
         }
         let read = match word {
             Word::Message => read::<N::Message>,
@@ -393,6 +426,7 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
             Word::Reply => read::<N::Reply>,
             Word::Event => read::<N::Event>,
             Word::Write => read::<N::Write>,
+            Word::Disk => read::<N::Disk>,
         };
         read(bytes).map_err(|cause| DecodeError {
             word,
@@ -407,6 +441,14 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
     }
 }
 
+fn read_whole<T: Data>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes::<T>(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
     match input {
         Input::Deliver { from, message } => Input::Deliver {
@@ -418,10 +460,12 @@ fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
         Input::TimerFired(timer) => Input::TimerFired(timer.take()),
         Input::Request {
             client,
+            session,
             request_id,
             body,
         } => Input::Request {
             client,
+            session,
             request_id,
             body: body.take(),
         },

@@ -1,6 +1,6 @@
 //! What goes over a connection, besides the messages of a protocol.
 
-use crate::contract::{Answer, ClientId, NodeId, RequestId};
+use crate::contract::{Answer, ClientId, NodeId, RequestId, Session};
 use serde::{Deserialize, Serialize};
 
 /// The first frame of every connection: who is calling.
@@ -17,14 +17,16 @@ pub enum Hello {
 pub enum ClientFrame {
     /// Client to node: a request.
     Call {
-        /// Which request of the session.
+        /// In which session.
+        session: Session,
+        /// Which request of the client.
         request_id: RequestId,
         /// The system's request.
         body: Vec<u8>,
     },
     /// Node to client: the answer to a request.
     Answer {
-        /// Which request of the session.
+        /// Which request of the client.
         request_id: RequestId,
         /// The system's reply, or a refusal.
         answer: Answer<Vec<u8>>,

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{
-    Answer, ClientId, DelayRange, Effect, Effects, Input, NodeId, Now, RequestId,
+    Answer, ClientId, DelayRange, Effect, Effects, Input, NodeId, Now, RequestId, Session,
 };
 use stormglass_impls::machine::cache::{Cache, Command, Output, Query};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::raft::Raft;
 use stormglass_impls::raft::message::{Index, Payload, Timer};
-use stormglass_impls::session::Ask;
-use stormglass_impls::system::{Erased, Knobs, Member, Setup, System, Watch};
+use stormglass_impls::session::{Ask, Told};
+use stormglass_impls::system::{Erased, Member, Setup, System, Watch};
 
 const NODES: u8 = 3;
 const CLIENT: ClientId = ClientId(1);
@@ -35,7 +35,7 @@ struct Seen {
     sent: Vec<(NodeId, NodeId, &'static str)>,
     /// How long a leader waits between heartbeats.
     heartbeat: Option<DelayRange>,
-    answers: BTreeMap<RequestId, Answer<Output>>,
+    answers: BTreeMap<RequestId, Answer<Told<Output>>>,
     /// The log of each node at the end: `None` for a no-op.
     logs: Vec<Vec<Option<RequestId>>>,
     /// How far each node is at the end.
@@ -55,10 +55,8 @@ impl Stage {
         };
         for id in NodeId::all(NODES) {
             let setup = Setup {
-                id,
-                nodes: NODES,
-                knobs: Knobs::default(),
                 mutant: change.map(str::to_string),
+                ..Setup::of(id, NODES)
             };
             let mut effects = Effects::default();
             let disk = stage.system.blank_disk();
@@ -128,6 +126,7 @@ impl Stage {
 
     fn ask(&mut self, node: u8, request: u64, ask: Ask<Command, Query>) {
         let input = Input::Request {
+            session: Session(0),
             client: CLIENT,
             request_id: RequestId(request),
             body: Parcel::new(ask),
@@ -200,12 +199,12 @@ fn with_any_change_the_play_ends_as_it_should() {
             let answer = seen.answers.get(&RequestId(request));
             assert_eq!(
                 answer,
-                Some(&Answer::Done(Output::Stored)),
+                Some(&Answer::Done(Told::Output(Output::Stored))),
                 "{change:?}, request {request}"
             );
         }
         let read = seen.answers.get(&RequestId(9));
-        let value = Answer::Done(Output::Value(Some("abcde".into())));
+        let value = Answer::Done(Told::Output(Output::Value(Some("abcde".into()))));
         assert_eq!(read, Some(&value), "{change:?}");
         assert!(
             seen.logs.iter().all(|log| *log == seen.logs[0]),

@@ -10,7 +10,7 @@ use stormglass_impls::contract::NodeId;
 use stormglass_impls::host::{
     Disk, Host, HostError, PlainGate, StdDisk, TokioClock, TokioNet, WalError, draw_from,
 };
-use stormglass_impls::system::{Knobs, Setup, System};
+use stormglass_impls::system::{Setup, System};
 use tokio::task::LocalSet;
 
 /// Addresses on the loopback that nobody listens at.
@@ -32,12 +32,7 @@ fn host<D: Disk>(
 ) -> Host<TokioNet, D, TokioClock, PlainGate> {
     Host {
         system: Rc::clone(system),
-        setup: Setup {
-            id: NodeId(id),
-            nodes: addresses.len() as u8,
-            knobs: Knobs::default(),
-            mutant: None,
-        },
+        setup: Setup::of(NodeId(id), addresses.len() as u8),
         addresses: addresses.to_vec(),
         wal_path: wal_path.into(),
         net: TokioNet,

@@ -2,14 +2,17 @@
 //!
 //! A small random scheduler drives a cluster as badly as Raft allows: messages in any order, repeated and lost, timers at any time,
 //! crashes that keep any prefix of what was being written. Both forms look after every single step.
+use stormglass_impls::knobs::Knobs;
 
 use std::collections::VecDeque;
 use stormglass_impls::catalog;
-use stormglass_impls::contract::{ClientId, Effect, Effects, Input, NodeId, Now, RequestId};
+use stormglass_impls::contract::{
+    ClientId, Effect, Effects, Input, NodeId, Now, RequestId, Session,
+};
 use stormglass_impls::machine::cache::{Command, Query};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::session::Ask;
-use stormglass_impls::system::{DiskImage, Erased, Knobs, Member, Setup, System, Watch};
+use stormglass_impls::system::{DiskImage, Erased, Member, Setup, System, Watch};
 
 /// Numbers that look random (xorshift64*).
 struct Dice(u64);
@@ -88,6 +91,7 @@ fn run(seed: u64, mutant: Option<&str>) -> Found {
                 cluster.step(
                     node,
                     Input::Request {
+                        session: Session(0),
                         client,
                         request_id,
                         body: Parcel::new(ask),
@@ -132,10 +136,9 @@ impl Cluster {
             ..Knobs::default()
         };
         let setup = Setup {
-            id: node,
-            nodes: NODES,
             knobs,
             mutant: self.mutant.clone(),
+            ..Setup::of(node, NODES)
         };
         let mut effects = Effects::default();
         let machine = &mut self.machines[node.index()];

@@ -1,4 +1,5 @@
 //! Runs a trial in the arena it names.
+use stormglass_impls::node_set::NodeSet;
 
 use crate::harness::{self, Flaws, system_mutant};
 use crate::record::Run;
@@ -134,6 +135,7 @@ pub(crate) fn setup(id: NodeId, trial: &Trial) -> Setup {
     Setup {
         id,
         nodes: trial.nodes,
+        voters: NodeSet::first(trial.nodes),
         knobs: trial.knobs.clone(),
         mutant: system_mutant(trial),
     }

@@ -53,6 +53,7 @@ impl Ending {
     ) -> Result<Ending, String> {
         match outcome {
             Outcome::Unknown => Ok(Ending::Unknown("deadline".to_string())),
+            Outcome::Refused(refusal) => Ok(Ending::Failed(refusal.claim().name.to_string())),
             Outcome::Done(reply) => match binding.completion(operation, &reply) {
                 Ok(completion) => Ok(Ending::Answered(completion)),
                 Err(error) => Err(format!("a {} was answered with: {error}", operation.f)),

@@ -1,6 +1,7 @@
 //! What happens around every step of a node, in every arena: the digest, the facts, the invariants, and a net for panics.
 //!
 //! [`Observed`] wraps a system. The nodes it boots look like any other, so neither the host nor the simulator knows that it is watched.
+use stormglass_impls::knobs::Reads;
 
 use crate::desk::Desk;
 use crate::harness;
@@ -363,7 +364,12 @@ impl Member for Watched {
         let Some(member) = &mut self.member else {
             return;
         };
-        self.board.borrow_mut().note_input(self.node, &input);
+        let mut board = self.board.borrow_mut();
+        board.note_input(self.node, &input);
+        if matches!(input, Input::Persisted) {
+            board.watch.synced(self.node);
+        }
+        drop(board);
         let before = effects.as_slice().len();
         let stepped = quietly(|| member.borrow_mut().step(now, input, effects));
         self.board.borrow().pulse.leave();
@@ -429,6 +435,10 @@ impl DiskImage for WatchedDisk {
         })
     }
 
+    fn encode(&self) -> Vec<u8> {
+        self.disk.encode()
+    }
+
     fn as_any(&self) -> &dyn Any {
         self.disk.as_any()
     }
@@ -472,6 +482,16 @@ impl System for Observed {
             disk: self.system.blank_disk(),
             board: Rc::clone(&self.board),
         })
+    }
+
+    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError> {
+        let disk = self.system.read_disk(bytes)?;
+        let board = Rc::clone(&self.board);
+        Ok(Box::new(WatchedDisk { disk, board }))
+    }
+
+    fn reads(&self) -> &'static [Reads] {
+        self.system.reads()
     }
 
     fn boot(

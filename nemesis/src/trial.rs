@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use stormglass_impls::contract::NodeId;
-use stormglass_impls::system::Knobs;
+use stormglass_impls::knobs::Knobs;
 use stormglass_workloads::client::Patience;
 use stormglass_workloads::workload::WorkloadConfig;
 

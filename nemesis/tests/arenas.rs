@@ -1,4 +1,5 @@
 //! What both arenas owe: storms that happen, runs that repeat, and violations instead of crashes.
+use stormglass_impls::knobs::Reads;
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -359,6 +360,14 @@ impl System for Flawed {
 
     fn blank_disk(&self) -> Box<dyn DiskImage> {
         self.0.blank_disk()
+    }
+
+    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError> {
+        self.0.read_disk(bytes)
+    }
+
+    fn reads(&self) -> &'static [Reads] {
+        self.0.reads()
     }
 
     fn boot(

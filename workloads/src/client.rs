@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use stormglass_impls::contract::{
     Answer, ClientId, DelayRange, Disk, Effects, Input, Node, NodeId, Now, Refusal, RequestId,
-    Vocabulary,
+    Session, Vocabulary,
 };
 use stormglass_impls::wire::ClientFrame;
 
@@ -66,7 +66,9 @@ impl Default for Patience {
 pub enum Outcome {
     /// The system carried it out and said this, in its wire form.
     Done(Vec<u8>),
-    /// The deadline passed. It may have been carried out, may be later, or never.
+    /// It was refused for good, and changed nothing.
+    Refused(Refusal),
+    /// The deadline passed, or the session was forgotten. It may have been carried out, may be later, or never.
     Unknown,
 }
 
@@ -93,6 +95,8 @@ pub struct Client {
     config: ClientConfig,
     /// Whom it asks next: the server that answered last, or the one it was pointed to.
     server: NodeId,
+    /// Where sessions expire, the one it has. It outlives operations.
+    session: Session,
     open: Option<Open>,
 }
 
@@ -142,6 +146,7 @@ impl Node for Client {
         Self {
             config: config.clone(),
             server: NodeId(first),
+            session: Session(0),
             open: None,
         }
     }
@@ -173,7 +178,7 @@ impl Node for Client {
                 let waits_here = self.open.as_ref().is_some_and(|open| open.waiting);
                 if waits_here && server == self.server {
                     self.server = self.after(server);
-                    self.pause(effects);
+                    self.pause(self.config.patience.backoff_ms, effects);
                 }
             }
             Input::TimerFired(ClientTimer::Retry) => {
@@ -215,6 +220,7 @@ impl Client {
         let Some(open) = &mut self.open else { return };
         open.waiting = true;
         let call = ClientFrame::Call {
+            session: self.session,
             request_id: open.request_id,
             body: open.body.clone(),
         };
@@ -226,10 +232,9 @@ impl Client {
         );
     }
 
-    fn pause(&mut self, effects: &mut Effects<Self>) {
+    fn pause(&mut self, backoff_ms: u64, effects: &mut Effects<Self>) {
         let Some(open) = &mut self.open else { return };
         open.waiting = false;
-        let backoff_ms = self.config.patience.backoff_ms;
         effects.set_timer(
             ClientTimer::Retry,
             DelayRange::from_ms(backoff_ms, backoff_ms),
@@ -253,7 +258,10 @@ impl Client {
                 self.end(Outcome::Done(reply), effects);
             }
             // A refusal that is not from the server now asked says nothing about the attempt under way.
-            Answer::Refused(_) if from != self.server || !open.waiting => {}
+            // A session is for all servers.
+            Answer::Refused(refusal)
+                if (from != self.server || !open.waiting)
+                    && !matches!(refusal, Refusal::SessionExpired) => {}
             Answer::Refused(Refusal::NotLeader {
                 leader: Some(leader),
             }) if leader != from
@@ -263,9 +271,28 @@ impl Client {
                 self.server = leader;
                 self.attempt(effects);
             }
-            Answer::Refused(Refusal::NotLeader { .. }) => {
+            Answer::Refused(Refusal::NotLeader { .. } | Refusal::LeadershipLost) => {
                 self.server = self.after(self.server);
-                self.pause(effects);
+                self.pause(self.config.patience.backoff_ms, effects);
+            }
+            Answer::Refused(Refusal::Overloaded { retry_after_ms }) => {
+                self.pause(retry_after_ms.max(1), effects)
+            }
+            Answer::Refused(Refusal::ChangeUnderWay) => {
+                self.pause(self.config.patience.backoff_ms, effects)
+            }
+            // Without a session nothing was carried out, so the operation may begin anew in one.
+            Answer::Refused(Refusal::SessionOpened { session }) if self.session == Session(0) => {
+                self.session = session;
+                self.attempt(effects);
+            }
+            Answer::Refused(Refusal::SessionOpened { .. }) => {}
+            Answer::Refused(Refusal::SessionExpired) => {
+                self.session = Session(0);
+                self.end(Outcome::Unknown, effects);
+            }
+            Answer::Refused(refusal @ Refusal::Senseless) => {
+                self.end(Outcome::Refused(refusal), effects);
             }
         }
     }
@@ -302,6 +329,7 @@ mod tests {
     fn request(id: u64) -> Input<Client> {
         Input::Request {
             client: ClientId(0),
+            session: Session(0),
             request_id: RequestId(id),
             body: vec![9],
         }
@@ -385,6 +413,60 @@ mod tests {
         assert_eq!(call_to(&refused), None, "n1 was silent a moment ago");
         let retried = step(&mut client, Input::TimerFired(ClientTimer::Retry));
         assert_eq!(call_to(&retried), Some((NodeId(3), RequestId(1))));
+    }
+
+    fn session_of(effects: &[Effect<Client>]) -> Option<Session> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Send {
+                message: ClientFrame::Call { session, .. },
+                ..
+            } => Some(*session),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_client_takes_the_session_it_is_given_and_keeps_it_until_it_expires() {
+        let mut client = client(3);
+        assert_eq!(session_of(&step(&mut client, request(1))), Some(Session(0)));
+        let session = Session(40);
+        let opened = || Answer::Refused(Refusal::SessionOpened { session });
+        let again = step(&mut client, answer(1, 1, opened()));
+        assert_eq!(session_of(&again), Some(session));
+        assert_eq!(step(&mut client, answer(1, 1, opened())), vec![], "late");
+        step(&mut client, answer(1, 1, Answer::Done(vec![7])));
+        assert_eq!(session_of(&step(&mut client, request(2))), Some(session));
+        let expired = step(
+            &mut client,
+            answer(1, 2, Answer::Refused(Refusal::SessionExpired)),
+        );
+        assert_eq!(
+            outcome(&expired),
+            Some(Outcome::Unknown),
+            "an attempt before it may have been carried out"
+        );
+        assert_eq!(session_of(&step(&mut client, request(3))), Some(Session(0)));
+    }
+
+    #[test]
+    fn every_refusal_is_retried_as_it_claims() {
+        for refusal in Refusal::ALL {
+            let mut client = client(3);
+            step(&mut client, request(1));
+            let mut effects = step(&mut client, answer(1, 1, Answer::Refused(*refusal)));
+            let ended = outcome(&effects);
+            if call_to(&effects).is_none() && ended.is_none() {
+                effects = step(&mut client, Input::TimerFired(ClientTimer::Retry));
+            }
+            let retried = call_to(&effects);
+            let claim = refusal.claim();
+            assert_eq!(claim.retryable, retried.is_some(), "{refusal:?}");
+            assert_eq!(claim.retryable, ended.is_none(), "{refusal:?}");
+            assert!(
+                retried.is_none_or(|(_, id)| id == RequestId(1)),
+                "a retry keeps its number: {refusal:?}"
+            );
+        }
     }
 
     #[test]

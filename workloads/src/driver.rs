@@ -8,7 +8,9 @@ use crate::client::{Client, ClientConfig, ClientTimer, NoDisk, Outcome};
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use stormglass_impls::contract::{Answer, Effect, Effects, Input, Node, NodeId, Now, RequestId};
+use stormglass_impls::contract::{
+    Answer, Effect, Effects, Input, Node, NodeId, Now, RequestId, Session,
+};
 use stormglass_impls::host::connection::{End, Outbox, dial, pass_on_panic};
 use stormglass_impls::host::mailbox::Mailbox;
 use stormglass_impls::host::timers::Timers;
@@ -147,6 +149,7 @@ impl<N: Net, C: Clock, G: Gate> Running<N, C, G> {
                 let (request_id, body) = desk.call(now);
                 Some(Input::Request {
                     client: self.connections.config.id,
+                    session: Session(0),
                     request_id,
                     body,
                 })
@@ -293,7 +296,7 @@ mod tests {
     use stormglass_impls::contract::ClientId;
     use stormglass_impls::host::connection::Wire;
     use stormglass_impls::host::{Disk, Host, PlainGate, TokioClock, TokioNet, draw_from};
-    use stormglass_impls::system::{Knobs, Setup};
+    use stormglass_impls::system::Setup;
     use tokio::net::TcpListener;
 
     /// A file in memory.
@@ -423,12 +426,7 @@ mod tests {
             for id in NodeId::all(3) {
                 let host = Host {
                     system: catalog::system("raft-cache").unwrap(),
-                    setup: Setup {
-                        id,
-                        nodes: 3,
-                        knobs: Knobs::default(),
-                        mutant: None,
-                    },
+                    setup: Setup::of(id, 3),
                     addresses: addresses.clone(),
                     wal_path: "/wal".into(),
                     net: TokioNet,
@@ -488,7 +486,10 @@ mod tests {
         let outbox = Outbox::new(Rc::new(PlainGate), from, to, 1);
         let mut calls = Vec::new();
         let deliver = async |payload: Bytes| {
-            let Ok(ClientFrame::Call { request_id, body }) = postcard::from_bytes(&payload) else {
+            let Ok(ClientFrame::Call {
+                request_id, body, ..
+            }) = postcard::from_bytes(&payload)
+            else {
                 panic!("a client calls")
             };
             calls.push(request_id.0);

@@ -13,7 +13,7 @@ use stormglass_checker::{
 };
 use stormglass_impls::machine::cache::{Command, Output, Query};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::session::Ask;
+use stormglass_impls::session::{Ask, Told};
 
 /// The register workload as data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +176,10 @@ impl Binding for CacheBinding {
     }
 
     fn completion(&self, operation: &Operation, reply: &[u8]) -> Result<Completion, String> {
-        let output: Output = postcard::from_bytes(reply).map_err(|error| error.to_string())?;
+        let told: Told<Output> = postcard::from_bytes(reply).map_err(|error| error.to_string())?;
+        let Told::Output(output) = told else {
+            return Err(format!("{told:?} is no answer to {}", operation.f));
+        };
         match (operation.f, output) {
             ("read", Output::Value(None)) => Ok(Completion::Ok(Value::Null)),
             ("read", Output::Value(Some(text))) => serde_json::from_str(&text)
@@ -245,10 +248,11 @@ mod tests {
                 postcard::from_bytes(&CacheBinding.request(&operation)).unwrap();
             let output = match ask {
                 Ask::Command(command) => cache.apply(&command),
+                Ask::Manage(_) => panic!("a workload manages nothing"),
                 Ask::Query(query) => cache.query(&query),
             };
             CacheBinding
-                .completion(&operation, &Parcel::new(output).encode())
+                .completion(&operation, &Parcel::new(Told::Output(output)).encode())
                 .unwrap()
         };
         assert_eq!(run("read", Value::Null), Completion::Ok(Value::Null));
@@ -266,7 +270,7 @@ mod tests {
         };
         assert!(
             CacheBinding
-                .completion(&read, &Parcel::new(Output::Stored).encode())
+                .completion(&read, &Parcel::new(Told::Output(Output::Stored)).encode())
                 .is_err()
         );
         assert!(CacheBinding.completion(&read, &[200]).is_err());

@@ -245,8 +245,11 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
             self.mailbox.push(Input::ClientGone(client));
         }
         let deliver = async |payload: Bytes| {
-            let ClientFrame::Call { request_id, body } =
-                Self::read(postcard::from_bytes(&payload))?
+            let ClientFrame::Call {
+                session,
+                request_id,
+                body,
+            } = Self::read(postcard::from_bytes(&payload))?
             else {
                 return Err(End::Senseless("a client only calls".into()));
             };
@@ -254,6 +257,7 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
             self.may_deliver(&outbox).await?;
             self.mailbox.push(Input::Request {
                 client,
+                session,
                 request_id,
                 body,
             });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A map from keys to values. A key that was never put, or was deleted, is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cache {
     entries: BTreeMap<String, String>,
 }
@@ -108,6 +108,18 @@ impl Machine for Cache {
         match query {
             Query::Get { key } => Output::Value(self.entries.get(key).cloned()),
         }
+    }
+
+    fn weight(command: &Command) -> u64 {
+        let bytes = match command {
+            Command::Put { key, value } => key.len() + value.len(),
+            Command::Delete { key } => key.len(),
+            Command::Cas { key, expected, new } => {
+                key.len() + expected.as_ref().map_or(0, String::len) + new.len()
+            }
+            Command::Append { key, suffix } => key.len() + suffix.len(),
+        };
+        bytes as u64
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::message::{Body, Entry, Hint, Index, Payload, Position, Round, Timer, Write};
 use super::{Held, Raft, Role, Turn};
-use crate::contract::{Answer, ClientId, Fact, NodeId, RequestId};
+use crate::contract::{Answer, ClientId, Fact, NodeId, RequestId, Session};
 use crate::machine::Machine;
-use crate::session::Submission;
+use crate::session::{Act, Submission, Told};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,6 +70,7 @@ impl<M: Machine> Raft<M> {
     pub(super) fn propose(
         &mut self,
         client: ClientId,
+        session: Session,
         request_id: RequestId,
         command: M::Command,
         turn: &mut Turn<'_, M>,
@@ -78,20 +79,22 @@ impl<M: Machine> Raft<M> {
             Payload::Command(known) => (known.client, known.request_id) == (client, request_id),
             Payload::Noop => false,
         };
-        let answered = self.sessions.answered(client, request_id);
+        let answered = self.sessions.answered(client, session, request_id);
         let known = answered.is_some() || self.log.after(self.commit).iter().any(same);
         if !(self.habits().puts_into_log)(known) {
             // Without an answer yet, it is in the log: the answer comes when it commits.
-            if let Some(output) = answered.cloned() {
-                turn.effects.reply(client, request_id, Answer::Done(output));
+            if let Some(answer) = answered {
+                turn.effects.reply(client, request_id, answer);
             }
             return;
         }
         self.append(
             Payload::Command(Arc::new(Submission {
                 client,
+                session,
                 request_id,
-                command,
+                at_ms: 0,
+                act: Act::Run(command),
             })),
             turn,
         );
@@ -308,8 +311,11 @@ impl<M: Machine> Raft<M> {
             let served = (rules.may_serve_read)(answered + 1, nodes);
             if served {
                 let output = self.sessions.query(&read.query);
-                turn.effects
-                    .reply(read.client, read.request_id, Answer::Done(output));
+                turn.effects.reply(
+                    read.client,
+                    read.request_id,
+                    Answer::Done(Told::Output(output)),
+                );
             }
             !served
         });

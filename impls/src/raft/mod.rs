@@ -59,13 +59,14 @@ pub mod message;
 pub mod mutants;
 pub mod rules;
 
+use crate::knobs::Reads;
 pub use log::{Log, RaftDisk};
 
 use crate::contract::{
     Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
 };
 use crate::machine::Machine;
-use crate::session::{Ask, Sessions};
+use crate::session::{Ask, Sessions, Told};
 use crate::system::{Budget, Links, Reference, Setup};
 use habits::Habits;
 use leader::Leader;
@@ -160,7 +161,7 @@ struct Turn<'a, M: Machine> {
 impl<M: Machine> Vocabulary for Raft<M> {
     type Message = Message<M::Command>;
     type Request = Ask<M::Command, M::Query>;
-    type Reply = M::Output;
+    type Reply = Told<M::Output>;
     type Event = ();
     type Timer = Timer;
     type Write = Write<M::Command>;
@@ -219,11 +220,12 @@ impl<M: Machine> Node for Raft<M> {
             Input::TimerFired(Timer::Heartbeat) => self.heartbeat(&mut turn),
             Input::Request {
                 client,
+                session,
                 request_id,
                 body,
             } => match (&self.role, body) {
                 (Role::Leader(_), Ask::Command(command)) => {
-                    self.propose(client, request_id, command, &mut turn)
+                    self.propose(client, session, request_id, command, &mut turn)
                 }
                 (Role::Leader(_), Ask::Query(query)) => {
                     self.take_read(client, request_id, query, &mut turn)
@@ -403,13 +405,13 @@ impl<M: Machine> Raft<M> {
             let Payload::Command(submission) = &entry.payload else {
                 continue;
             };
-            let output = self.sessions.apply(submission);
-            if let (Role::Leader(_), Some(output)) = (&self.role, output) {
-                turn.effects.reply(
-                    submission.client,
-                    submission.request_id,
-                    Answer::Done(output),
-                );
+            let expire_after_ms = self.setup().knobs.session_ms;
+            let answer = self
+                .sessions
+                .apply(entry.position.index.0, submission, expire_after_ms);
+            if let (Role::Leader(_), Some(answer)) = (&self.role, answer) {
+                turn.effects
+                    .reply(submission.client, submission.request_id, answer);
             }
         }
     }
@@ -521,6 +523,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
             wall_clock: true,
             drift_percent_max: 50,
         },
+        reads: &[Reads::Quorum],
         invariants: invariants::INVARIANTS,
         watch: || Box::new(invariants::RaftWatch::<M>::default()),
         core: PhantomData,

@@ -1,13 +1,16 @@
 //! A small cluster that moves only as it is told. It knows no protocol.
+use stormglass_impls::knobs::Knobs;
 
 use crate::notation;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use stormglass_impls::contract::{ClientId, Effect, Effects, Input, NodeId, Now, RequestId};
+use stormglass_impls::contract::{
+    ClientId, Effect, Effects, Input, NodeId, Now, RequestId, Session,
+};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::system::{Broken, DiskImage, Erased, Knobs, Member, Setup, System, Watch};
+use stormglass_impls::system::{Broken, DiskImage, Erased, Member, Setup, System, Watch};
 
 /// What is wrong with a command.
 pub(crate) type Fault = String;
@@ -68,10 +71,9 @@ impl Cluster {
     ) -> Self {
         let place = |id| Place {
             setup: Setup {
-                id,
-                nodes,
                 knobs: knobs.clone(),
                 mutant: mutant.map(str::to_string),
+                ..Setup::of(id, nodes)
             },
             member: None,
             disk: system.blank_disk(),
@@ -139,6 +141,7 @@ impl Cluster {
             node,
             head,
             Input::Request {
+                session: Session(0),
                 client,
                 request_id,
                 body,

@@ -1,4 +1,5 @@
 //! The commands of a script.
+use stormglass_impls::knobs::Knobs;
 
 use crate::cluster::{Cluster, Fault, Selection};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
@@ -9,7 +10,7 @@ use stormglass_impls::contract::{ClientId, NodeId, RequestId};
 use stormglass_impls::machine::cache;
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::session::Ask;
-use stormglass_impls::system::{Knobs, System};
+use stormglass_impls::system::System;
 
 /// Carries out one script.
 pub(crate) struct Script {

@@ -12,6 +12,10 @@ pub(crate) fn fact(node: NodeId, fact: Fact) -> String {
         Fact::BecameLeader { epoch } => format!("{node} leads @{epoch}"),
         Fact::SteppedDown { epoch } => format!("{node} steps down @{epoch}"),
         Fact::Truncated { from } => format!("{node} truncates from {from}"),
+        Fact::MembersChanged { voters } => format!("{node} knows the voters {voters}"),
+        Fact::SnapshotTaken { index } => format!("{node} has a snapshot up to {index}"),
+        Fact::SnapshotInstalled { index } => format!("{node} installs a snapshot up to {index}"),
+        Fact::HandedOver { to } => format!("{node} hands over to {to}"),
     }
 }
 
@@ -25,6 +29,13 @@ pub(crate) fn answer(answer: &Answer<Parcel>) -> String {
         Answer::Refused(Refusal::NotLeader { leader: None }) => {
             "Refused(not the leader)".to_string()
         }
+        Answer::Refused(Refusal::SessionOpened { session }) => {
+            format!("Refused(session {session} was opened)")
+        }
+        Answer::Refused(Refusal::Overloaded { retry_after_ms }) => {
+            format!("Refused(overloaded: again after {retry_after_ms} ms)")
+        }
+        Answer::Refused(refusal) => format!("Refused({})", refusal.claim().name),
     }
 }
 

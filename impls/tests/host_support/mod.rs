@@ -7,6 +7,7 @@
 )]
 
 pub mod storm;
+use stormglass_impls::knobs::Reads;
 
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{
     Answer, ClientId, DelayRange, Disk as Image, Effect, Effects, Input, Node, NodeId, Now,
-    RequestId, Vocabulary,
+    RequestId, Session, Vocabulary,
 };
 use stormglass_impls::host::connection::{End, Outbox, dial};
 use stormglass_impls::host::{Admit, Disk, Fate, Fsync, Gate, Net};
@@ -97,6 +98,7 @@ impl Node for Tally {
                 client,
                 request_id,
                 body,
+                ..
             } => {
                 self.unanswered.push((client, request_id, body));
                 effects.persist(vec![body]);
@@ -166,6 +168,7 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
             wall_clock: true,
             drift_percent_max: 0,
         },
+        reads: &[],
         invariants: &[],
         watch: || Box::new(NoWatch),
         core: std::marker::PhantomData,
@@ -245,6 +248,14 @@ impl System for Traced {
 
     fn blank_disk(&self) -> Box<dyn DiskImage> {
         self.inner.blank_disk()
+    }
+
+    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError> {
+        self.inner.read_disk(bytes)
+    }
+
+    fn reads(&self) -> &'static [Reads] {
+        self.inner.reads()
     }
 
     fn boot(
@@ -417,6 +428,7 @@ impl Caller {
         self.request_id += 1;
         let body = postcard::to_allocvec(&number).unwrap();
         self.send(&ClientFrame::Call {
+            session: Session(0),
             request_id: RequestId(self.request_id),
             body,
         });

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::host::turmoil::{TurmoilClock, TurmoilDisk, TurmoilNet};
 use stormglass_impls::host::{Host, draw_from};
-use stormglass_impls::system::{Knobs, Setup};
+use stormglass_impls::system::Setup;
 
 /// A millisecond, in nanoseconds.
 pub const MS: u64 = 1_000_000;
@@ -43,12 +43,7 @@ pub fn storm(nodes: u8) -> Storm {
         sim.host(id.to_string(), move || {
             let host = Host {
                 system: Rc::clone(&system),
-                setup: Setup {
-                    id,
-                    nodes,
-                    knobs: Knobs::default(),
-                    mutant: None,
-                },
+                setup: Setup::of(id, nodes),
                 addresses: addresses.clone(),
                 wal_path: "/wal".into(),
                 net: TurmoilNet,

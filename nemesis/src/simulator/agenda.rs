@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use stormglass_impls::contract::{NodeId, RequestId};
+use stormglass_impls::contract::{NodeId, RequestId, Session};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::wire::ClientFrame;
 
@@ -111,7 +111,7 @@ pub(super) enum Event {
         client: u32,
         to: NodeId,
         life: u64,
-        request_id: RequestId,
+        which: (Session, RequestId),
         body: Parcel,
     },
     /// A frame from a node to a client.

@@ -8,7 +8,7 @@ use crate::record::ViolationKind;
 use crate::trial::Trial;
 use crate::weather::{self, Passage};
 use stormglass_impls::contract::{
-    Answer, ClientId, Effect, Effects, Input, Node, NodeId, Now, RequestId,
+    Answer, ClientId, Effect, Effects, Input, Node, NodeId, Now, RequestId, Session,
 };
 use stormglass_impls::system::Word;
 use stormglass_impls::wire::{ClientFrame, Party};
@@ -54,11 +54,11 @@ impl Simulation<'_> {
         self.board.borrow_mut().recorded(ClientId(client), recorded);
         let body = self.binding.request(&operation);
         self.clients[client as usize].calling = Some(operation);
-        let (session, body) = (ClientId(client), body);
         self.step_client(
             client,
             Input::Request {
-                client: session,
+                client: ClientId(client),
+                session: Session(0),
                 request_id,
                 body,
             },
@@ -74,8 +74,13 @@ impl Simulation<'_> {
             match effect {
                 Effect::Send {
                     to,
-                    message: ClientFrame::Call { request_id, body },
-                } => self.ask(client, to, request_id, &body),
+                    message:
+                        ClientFrame::Call {
+                            session,
+                            request_id,
+                            body,
+                        },
+                } => self.ask(client, to, (session, request_id), &body),
                 Effect::SetTimer { timer, range } => {
                     let timers = &mut self.clients[client as usize].timers;
                     timers.draws += 1;
@@ -96,7 +101,7 @@ impl Simulation<'_> {
         }
     }
 
-    fn ask(&mut self, client: u32, to: NodeId, request_id: RequestId, body: &[u8]) {
+    fn ask(&mut self, client: u32, to: NodeId, which: (Session, RequestId), body: &[u8]) {
         let now_ns = self.now_ns.get();
         if self.nodes[to.index()].member.is_none() {
             // Nobody listens there: the connection is refused at once.
@@ -121,7 +126,7 @@ impl Simulation<'_> {
                 client,
                 to,
                 life,
-                request_id,
+                which,
                 body,
             },
         );

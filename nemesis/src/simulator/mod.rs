@@ -265,7 +265,7 @@ impl<'t> Simulation<'t> {
                 client,
                 to,
                 life,
-                request_id,
+                which: (session, request_id),
                 body,
             } => {
                 let client = ClientId(client);
@@ -274,6 +274,7 @@ impl<'t> Simulation<'t> {
                         to,
                         Input::Request {
                             client,
+                            session,
                             request_id,
                             body,
                         },

@@ -31,7 +31,7 @@ use stormglass_impls::machine::cache::{Cache, Command};
 use stormglass_impls::raft::message::{Entry, Index, Payload, Position, Term, Timer, Write};
 use stormglass_impls::raft::{Log, Raft};
 use stormglass_impls::session::Ask;
-use stormglass_impls::system::{Knobs, Setup};
+use stormglass_impls::system::Setup;
 
 type Core = Raft<Cache>;
 type RaftStorm = Storm<Core, RaftStory>;
@@ -145,10 +145,8 @@ fn storm(
     laws: Vec<Property<RaftStorm>>,
 ) -> RaftStorm {
     let setup = |id| Setup {
-        id,
-        nodes: bounds.nodes,
-        knobs: Knobs::default(),
         mutant: mutant.map(str::to_string),
+        ..Setup::of(id, bounds.nodes)
     };
     Storm {
         setups: NodeId::all(bounds.nodes).map(setup).collect(),

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use stormglass_impls::contract::{
-    ClientId, Disk, Effect, Effects, Fact, Input, Node, NodeId, Now, RequestId,
+    ClientId, Disk, Effect, Effects, Fact, Input, Node, NodeId, Now, RequestId, Session,
 };
 
 /// What may happen, and how often.
@@ -293,6 +293,7 @@ impl<N: Node, S: Story<N>> Model for Storm<N, S> {
             Action::Ask { node, dies } => {
                 let request_id = RequestId(u64::from(state.requests) + 1);
                 let input = Input::Request {
+                    session: Session(0),
                     client: ClientId(1),
                     request_id,
                     body: self.request.clone(),

@@ -1,6 +1,7 @@
 //! A system like any other, with somebody who stands between a node and its inputs: to look, or to meddle.
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
+use stormglass_impls::knobs::Reads;
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -82,6 +83,14 @@ impl System for Wrapped {
 
     fn blank_disk(&self) -> Box<dyn DiskImage> {
         self.system.blank_disk()
+    }
+
+    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError> {
+        self.system.read_disk(bytes)
+    }
+
+    fn reads(&self) -> &'static [Reads] {
+        self.system.reads()
     }
 
     fn boot(
