@@ -5,6 +5,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::rc::Rc;
 use stormglass_impls::catalog;
+use stormglass_impls::contract::Refusal;
+use stormglass_impls::play::Script;
 use stormglass_impls::system::System;
 use stormglass_nemesis::faults::FAULTS;
 use stormglass_nemesis::harness;
@@ -30,6 +32,8 @@ enum What {
     Models,
     Mutants,
     Invariants,
+    Scripts,
+    Errors,
 }
 
 pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> {
@@ -105,6 +109,32 @@ fn rows(what: What) -> Vec<Value> {
                 json!({"name": invariant.name, "cluster": cluster, "law": invariant.law, "source": invariant.source})
             })
             .collect(),
+        What::Scripts => Script::all()
+            .map(|script| json!({"name": script.name(), "about": first_sentence(&script.paragraph().join(" "))}))
+            .collect(),
+        What::Errors => Refusal::ALL.iter().map(|refusal| {
+            let claim = refusal.claim();
+            json!({
+                "name": claim.name,
+                "cause": claim.meaning,
+                "certainty": match claim.definite {
+                    true => "definite: as this node took it, it changes nothing",
+                    false => "indefinite: it may have been, or yet be, carried out",
+                },
+                "retry": match claim.retryable {
+                    true => "may be asked again under the same request id",
+                    false => "not to be asked again under the same request id",
+                },
+                "remedy": claim.remedy,
+            })
+        }).collect(),
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    match text.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => text.to_string(),
     }
 }
 
