@@ -4,6 +4,7 @@ use crate::shrink::Property;
 use crate::trial::Trial;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use stormglass_impls::knobs::Knobs;
 
 /// A small trial, and what it broke when it was kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Regression {
     /// The trial.
     pub trial: Trial,
 }
+
+include!(concat!(env!("OUT_DIR"), "/regressions.rs"));
 
 /// A file that is no regression. Names the file, and the field or the line.
 #[derive(Debug, thiserror::Error)]
@@ -43,18 +46,33 @@ pub enum RegressionError {
 }
 
 impl Regression {
+    /// All that came with the source, with the name of the file in `nemesis/regressions`.
+    ///
+    /// # Errors
+    /// [`RegressionError::Malformed`], for the first that the source of today cannot use.
+    pub fn kept() -> Result<Vec<(&'static str, Self)>, RegressionError> {
+        let read = |(file, text): &(&'static str, &str)| {
+            Self::parse(Path::new(file), text).map(|kept| (*file, kept))
+        };
+        KEPT.iter().map(read).collect()
+    }
+
     /// Reads a file.
     ///
     /// # Errors
     /// [`RegressionError`].
     pub fn read(path: &Path) -> Result<Self, RegressionError> {
         let text = std::fs::read_to_string(path).map_err(io_error(path, "read"))?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, RegressionError> {
         let malformed = |line, cause| RegressionError::Malformed {
             path: path.to_path_buf(),
             line,
             cause,
         };
-        let read: Self = serde_json::from_str(&text)
+        let read: Self = serde_json::from_str(text)
             .map_err(|error| malformed(error.line(), error.to_string()))?;
         read.validate().map_err(|cause| malformed(1, cause))?;
         Ok(read)
@@ -108,6 +126,30 @@ impl Regression {
         format!("{name}.json")
     }
 
+    /// Its size, in words: arena, nodes, what was called and what went wrong, and the knobs that are turned.
+    pub fn about(&self) -> String {
+        let Trial {
+            arena,
+            nodes,
+            clients,
+            schedule,
+            ..
+        } = &self.trial;
+        let operations = match &self.trial.calls {
+            Some(calls) => format!("{} operations", calls.len()),
+            None => format!("{} clients", clients),
+        };
+        let text = format!(
+            "{}, {nodes} nodes, {operations}, {} faults",
+            arena.name(),
+            schedule.len()
+        );
+        match turned(&self.trial) {
+            knobs if knobs.is_empty() => text,
+            knobs => format!("{text}, {knobs}"),
+        }
+    }
+
     fn validate(&self) -> Result<(), String> {
         let digits = |text: &str| text.chars().all(|digit| digit.is_ascii_hexdigit());
         if self.property.to_string().is_empty() {
@@ -120,6 +162,18 @@ impl Regression {
             .validate()
             .map_err(|cause| format!("trial: {cause}"))
     }
+}
+
+/// The knobs of a trial that are not as usual: `entries_per_append_max=1`.
+fn turned(trial: &Trial) -> String {
+    let fields = |knobs: &Knobs| serde_json::to_value(knobs).expect("knobs are plain data");
+    let (usual, here) = (fields(&Knobs::default()), fields(&trial.knobs));
+    let here = here.as_object().into_iter().flatten();
+    let turned = here.filter(|(name, value)| usual[name.as_str()] != **value);
+    let turned: Vec<String> = turned
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    turned.join(" ")
 }
 
 fn io_error(

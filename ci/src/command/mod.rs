@@ -3,6 +3,7 @@
 mod check;
 mod cpu;
 mod exit;
+mod explain;
 mod fingerprint;
 mod interrupt;
 mod jobs;
