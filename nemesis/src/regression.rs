@@ -128,26 +128,17 @@ impl Regression {
 
     /// Its size, in words: arena, nodes, what was called and what went wrong, and the knobs that are turned.
     pub fn about(&self) -> String {
-        let Trial {
-            arena,
-            nodes,
-            clients,
-            schedule,
-            ..
-        } = &self.trial;
-        let operations = match &self.trial.calls {
-            Some(calls) => format!("{} operations", calls.len()),
-            None => format!("{} clients", clients),
+        let trial = &self.trial;
+        let called = match &trial.calls {
+            Some(calls) => counted(calls.len(), "operation"),
+            None => counted(trial.clients as usize, "client"),
         };
-        let text = format!(
-            "{}, {nodes} nodes, {operations}, {} faults",
-            arena.name(),
-            schedule.len()
-        );
-        match turned(&self.trial) {
-            knobs if knobs.is_empty() => text,
-            knobs => format!("{text}, {knobs}"),
-        }
+        let (nodes, faults) = (trial.nodes.into(), trial.schedule.len());
+        let (nodes, faults) = (counted(nodes, "node"), counted(faults, "fault"));
+        let size = [trial.arena.name().to_string(), nodes, called, faults];
+        let knobs = turned(&trial.knobs);
+        let all: Vec<String> = size.into_iter().chain(knobs).collect();
+        all.join(", ")
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -164,16 +155,28 @@ impl Regression {
     }
 }
 
-/// The knobs of a trial that are not as usual: `entries_per_append_max=1`.
-fn turned(trial: &Trial) -> String {
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// The knobs that are not as usual, if there are any, as a script calls them: `entries_per_append_max=1 election_timeout_ms=300..500`.
+fn turned(knobs: &Knobs) -> Option<String> {
     let fields = |knobs: &Knobs| serde_json::to_value(knobs).expect("knobs are plain data");
-    let (usual, here) = (fields(&Knobs::default()), fields(&trial.knobs));
-    let here = here.as_object().into_iter().flatten();
-    let turned = here.filter(|(name, value)| usual[name.as_str()] != **value);
-    let turned: Vec<String> = turned
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    turned.join(" ")
+    let (usual, here) = (fields(&Knobs::default()), fields(knobs));
+    let turned = here.as_object().into_iter().flatten();
+    let turned = turned.filter(|(name, value)| usual[name.as_str()] != **value);
+    let text =
+        turned.map(
+            |(name, value)| match (value["min_ns"].as_u64(), value["max_ns"].as_u64()) {
+                (Some(min), Some(max)) => {
+                    format!("{name}_ms={}..{}", min / 1_000_000, max / 1_000_000)
+                }
+                _ => format!("{name}={value}"),
+            },
+        );
+    let text: Vec<String> = text.collect();
+    (!text.is_empty()).then(|| text.join(" "))
 }
 
 fn io_error(

@@ -209,3 +209,15 @@ impl Replaced {
         Some(Replaced { rule, code })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_told_apart_from_its_sources() {
+        let (law, sources) = apart("A leader (of any term) waits (Raft 5.2), always (figure 3).");
+        assert_eq!(law, "A leader (of any term) waits, always.");
+        assert_eq!(sources, ["Raft 5.2", "figure 3"]);
+    }
+}
