@@ -70,6 +70,45 @@ fn a_crash_right_after_creation_keeps_the_log() {
 }
 
 #[test]
+fn a_crash_right_after_a_log_was_written_anew_keeps_it() {
+    let mut sim = simulation();
+    let found = Rc::new(RefCell::new(Vec::new()));
+    let told = Rc::clone(&found);
+    sim.host("n1", move || {
+        let told = Rc::clone(&told);
+        async move {
+            let (mut wal, recovered) = Wal::open(TurmoilDisk, Path::new("/wal"), "tally").await?;
+            let lives = recovered.checkpoint.map_or(0, |lives| lives.len());
+            told.borrow_mut().push((lives, recovered.writes.len()));
+            // The mark behind this write is never synced: it must not turn up in the new log.
+            wal.append(&[b"one".to_vec()]).await?;
+            wal.sync().await?;
+            let draft = wal.draft(&vec![b'x'; lives + 1]).await?;
+            match lives {
+                // The draft is lost with the crash, and what was there is not.
+                2 if recovered.writes.len() < 3 => {}
+                _ => wal.adopt(draft).await?,
+            }
+            if lives == 1 {
+                wal.append(&[b"more".to_vec()]).await?;
+                wal.sync().await?;
+            }
+            std::future::pending().await
+        }
+    });
+    for _ in 0..6 {
+        sim.step().unwrap();
+        sim.crash("n1");
+        sim.bounce("n1");
+    }
+    sim.step().unwrap();
+    assert_eq!(
+        *found.borrow(),
+        [(0, 0), (1, 0), (2, 1), (2, 2), (2, 3), (3, 0), (4, 0)]
+    );
+}
+
+#[test]
 fn a_crash_loses_what_was_not_synced_and_it_was_never_called_persisted() {
     let mut storm = storm(1);
     assert_eq!(storm.add("c1", 5), Some(5));

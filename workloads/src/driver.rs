@@ -295,7 +295,9 @@ mod tests {
     use stormglass_impls::catalog;
     use stormglass_impls::contract::ClientId;
     use stormglass_impls::host::connection::Wire;
-    use stormglass_impls::host::{Disk, Host, PlainGate, TokioClock, TokioNet, draw_from};
+    use stormglass_impls::host::{
+        Compaction, Disk, Host, PlainGate, TokioClock, TokioNet, draw_from,
+    };
     use stormglass_impls::system::Setup;
     use tokio::net::TcpListener;
 
@@ -325,6 +327,14 @@ mod tests {
         }
 
         async fn sync(&self, (): &()) -> io::Result<()> {
+            Ok(())
+        }
+
+        async fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+            Ok(())
+        }
+
+        async fn remove(&self, _: &Path) -> io::Result<()> {
             Ok(())
         }
 
@@ -429,6 +439,7 @@ mod tests {
                     setup: Setup::of(id, 3),
                     addresses: addresses.clone(),
                     wal_path: "/wal".into(),
+                    compaction: Compaction::default(),
                     net: TokioNet,
                     disk: Memory::default(),
                     clock: TokioClock::start(),

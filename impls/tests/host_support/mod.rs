@@ -6,6 +6,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod memory_disk;
 pub mod storm;
 use stormglass_impls::knobs::Reads;
 
@@ -14,8 +15,6 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::io;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{
@@ -23,7 +22,7 @@ use stormglass_impls::contract::{
     RequestId, Session, Vocabulary,
 };
 use stormglass_impls::host::connection::{End, Outbox, dial};
-use stormglass_impls::host::{Admit, Disk, Fate, Fsync, Gate, Net};
+use stormglass_impls::host::{Admit, Fate, Fsync, Gate, Net};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Links, Member, Mutant,
@@ -456,70 +455,5 @@ impl Caller {
 
     pub fn close(&self) {
         self.outbox.close();
-    }
-}
-
-/// A disk in memory that can be told to fail, and shared so that a test sees its bytes.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryDisk {
-    pub content: Rc<RefCell<Vec<u8>>>,
-    /// What was called, in order.
-    pub calls: Rc<RefCell<Vec<&'static str>>>,
-    pub failing: Rc<RefCell<Option<&'static str>>>,
-}
-
-impl MemoryDisk {
-    pub fn holding(content: &[u8]) -> Self {
-        let disk = Self::default();
-        *disk.content.borrow_mut() = content.to_vec();
-        disk
-    }
-
-    fn call(&self, name: &'static str) -> io::Result<()> {
-        self.calls.borrow_mut().push(name);
-        if *self.failing.borrow() == Some(name) {
-            Err(io::Error::other("broken on purpose"))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl Disk for MemoryDisk {
-    type File = ();
-
-    async fn open(&self, _: &Path) -> io::Result<()> {
-        self.call("open")
-    }
-
-    async fn read(&self, (): &()) -> io::Result<Vec<u8>> {
-        self.call("read")?;
-        Ok(self.content.borrow().clone())
-    }
-
-    async fn append(&self, (): &(), offset: u64, bytes: Vec<u8>) -> io::Result<()> {
-        self.call("append")?;
-        let mut content = self.content.borrow_mut();
-        assert_eq!(
-            content.len() as u64,
-            offset,
-            "a log is appended to at its end"
-        );
-        content.extend(bytes);
-        Ok(())
-    }
-
-    async fn truncate(&self, (): &(), length: u64) -> io::Result<()> {
-        self.call("truncate")?;
-        self.content.borrow_mut().truncate(length as usize);
-        Ok(())
-    }
-
-    async fn sync(&self, (): &()) -> io::Result<()> {
-        self.call("sync")
-    }
-
-    async fn sync_directory(&self, _: &Path) -> io::Result<()> {
-        self.call("sync directory")
     }
 }
