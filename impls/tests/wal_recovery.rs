@@ -34,6 +34,12 @@ fn bytes(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
+/// Syncs a log that then rests.
+fn sync(wal: &mut Wal<MemoryDisk>) {
+    now(wal.sync()).unwrap();
+    now(wal.mark()).unwrap();
+}
+
 #[derive(Clone, Debug)]
 struct Record {
     start: usize,
@@ -64,7 +70,7 @@ fn log(last_synced: bool) -> (Vec<u8>, Vec<Record>) {
             add(&mut end, durable, Some(body));
         }
         if last_synced || position + 1 < BATCHES.len() {
-            now(wal.sync()).unwrap();
+            sync(&mut wal);
             durable = end;
             add(&mut end, durable, None);
         }
@@ -165,7 +171,7 @@ fn a_log_cut_anywhere_keeps_the_writes_that_are_whole_and_goes_on_from_there() {
             );
 
             now(wal.append(&bytes(&["new"]))).unwrap();
-            now(wal.sync()).unwrap();
+            sync(&mut wal);
             let (_, again, _) = open(&disk.content("/log")).unwrap();
             let expected = [expected, bytes(&["new"])].concat();
             assert_eq!(
@@ -326,7 +332,7 @@ fn compacted() -> (Vec<u8>, MemoryDisk) {
     let (mut wal, _, disk) = open(&[]).unwrap();
     for (position, batch) in BATCHES.iter().enumerate() {
         now(wal.append(&bytes(batch))).unwrap();
-        now(wal.sync()).unwrap();
+        sync(&mut wal);
         if position == 1 {
             let draft = now(wal.draft(b"abbccc")).unwrap();
             now(wal.adopt(draft)).unwrap();
@@ -355,7 +361,7 @@ fn a_log_written_anew_begins_with_a_checkpoint_and_goes_on_behind_it() {
     let draft = now(wal.draft(b"abbcccddddeef")).unwrap();
     now(wal.adopt(draft)).unwrap();
     now(wal.append(&bytes(&["g"]))).unwrap();
-    now(wal.sync()).unwrap();
+    sync(&mut wal);
     let (_, recovered, _) = open(&disk.content("/log")).unwrap();
     assert_eq!(folded(&recovered), "abbcccddddeefg");
     assert_eq!(recovered.writes, bytes(&["g"]));
@@ -374,6 +380,9 @@ fn a_crash_at_any_moment_leaves_the_old_log_or_the_new_one_whole() {
             all.extend(batch.iter().copied());
             now(wal.sync()).unwrap();
             synced.push((disk.changes().len(), all.clone()));
+            if batch.len() == 1 {
+                now(wal.mark()).unwrap();
+            }
         }
         let draft = now(wal.draft(all.as_bytes())).unwrap();
         if round < 2 {
@@ -403,7 +412,7 @@ fn a_crash_at_any_moment_leaves_the_old_log_or_the_new_one_whole() {
             let draft = now(wal.draft(found.as_bytes())).unwrap();
             now(wal.adopt(draft)).unwrap();
             now(wal.append(&bytes(&["!"]))).unwrap();
-            now(wal.sync()).unwrap();
+            sync(&mut wal);
             let (_, recovered, _) = open(&disk.content("/log")).unwrap();
             assert_eq!(folded(&recovered), format!("{found}!"));
         }
@@ -454,7 +463,7 @@ fn a_log_is_written_anew_when_it_has_outgrown_its_beginning() {
         let body = vec![b'x'; 10];
         now(wal.append(std::slice::from_ref(&body))).unwrap();
         all.extend(body);
-        now(wal.sync()).unwrap();
+        sync(&mut wal);
         if wal.has_outgrown(compaction) {
             let draft = now(wal.draft(&all)).unwrap();
             now(wal.adopt(draft)).unwrap();
@@ -470,7 +479,7 @@ fn a_disk_that_fails_while_a_log_is_written_anew_says_so() {
     for call in ["open", "append", "sync", "rename", "sync directory"] {
         let (mut wal, _, disk) = open(&[]).unwrap();
         now(wal.append(&bytes(&["a"]))).unwrap();
-        now(wal.sync()).unwrap();
+        sync(&mut wal);
         *disk.failing.borrow_mut() = Some(call);
         let failed = match now(wal.draft(b"a")) {
             Ok(draft) => now(wal.adopt(draft)),

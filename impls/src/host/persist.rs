@@ -1,4 +1,7 @@
-//! Makes batches of writes durable, one after the other, while the core goes on.
+//! Makes batches of writes durable, in order, while the core goes on.
+//!
+//! What arrives while a sync is under way waits for the next, and shares it: a group of batches is appended and synced as one, and each of
+//! them is reported. A crash keeps a prefix of the group's bytes, so it keeps a prefix of the writes.
 
 use super::disk::Disk;
 use super::gate::{Fsync, Gate};
@@ -8,7 +11,6 @@ use crate::contract::{Input, NodeId};
 use crate::parcel::Parcel;
 use crate::system::{DiskImage, Erased};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -17,23 +19,27 @@ use tokio::time::sleep;
 /// The batches that wait to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
-    waiting: RefCell<VecDeque<Vec<Parcel>>>,
+    /// Oldest first.
+    waiting: RefCell<Vec<Vec<Parcel>>>,
     arrived: Notify,
 }
 
 impl Batches {
     pub(crate) fn push(&self, batch: Vec<Parcel>) {
-        self.waiting.borrow_mut().push_back(batch);
+        self.waiting.borrow_mut().push(batch);
         self.arrived.notify_one();
     }
 
-    async fn next(&self) -> Vec<Parcel> {
-        loop {
-            if let Some(batch) = self.waiting.borrow_mut().pop_front() {
-                return batch;
-            }
+    fn are_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
+    /// Takes all that wait, at least one.
+    async fn group(&self) -> Vec<Vec<Parcel>> {
+        while !self.are_waiting() {
             self.arrived.notified().await;
         }
+        self.waiting.take()
     }
 }
 
@@ -59,17 +65,21 @@ pub(crate) async fn write<D: Disk, G: Gate>(
         compaction,
     } = log;
     loop {
-        let batch = batches.next().await;
-        let bodies: Vec<Vec<u8>> = batch.iter().map(Parcel::encode).collect();
+        let group = batches.group().await;
+        let bodies: Vec<Vec<u8>> = group.iter().flatten().map(Parcel::encode).collect();
         wal.append(&bodies).await?;
         may_sync(gate, node).await;
         wal.sync().await?;
-        batch.iter().for_each(|write| image.apply(write));
-        mailbox.push(Input::Persisted);
+        for batch in &group {
+            batch.iter().for_each(|write| image.apply(write));
+            mailbox.push(Input::Persisted);
+        }
         if wal.has_outgrown(compaction) {
             let draft = wal.draft(&image.encode()).await?;
             may_sync(gate, node).await;
             wal.adopt(draft).await?;
+        } else if !batches.are_waiting() {
+            wal.mark().await?;
         }
     }
 }

@@ -15,9 +15,9 @@
 //! | length | body: a write or a whole disk in its wire form; a mark has none |
 //! | 4 | CRC-32 of the body |
 //!
-//! A batch is its writes and, once they are synced, a mark that says so. The mark is written without a sync of its own: it becomes durable
-//! with the next batch, or with the page cache. A crash keeps a prefix of the bytes, so it keeps a prefix of the writes, and may cut a
-//! batch in two.
+//! What was synced is known to be durable by the next record, which says so. When there is nothing more to write, that is a mark. It is written
+//! without a sync of its own: it becomes durable with the next batch, or with the page cache. A crash keeps a prefix of the bytes, so
+//! it keeps a prefix of the writes, and may cut a batch in two.
 //!
 //! # Checkpoints
 //!
@@ -218,11 +218,16 @@ impl<D: Disk> Wal<D> {
         self.append_bytes(records).await
     }
 
-    /// Makes all that was appended durable, and marks it so. After an error the log must not be used any more.
+    /// Makes all that was appended durable. After an error the log must not be used any more.
     pub async fn sync(&mut self) -> Result<(), WalError> {
         let result = self.disk.sync(&self.file).await;
         result.map_err(|source| self.failed(source))?;
         self.durable = self.end;
+        Ok(())
+    }
+
+    /// Marks what is durable as such. What is appended next says the same, so this is for a log that rests.
+    pub async fn mark(&mut self) -> Result<(), WalError> {
         let mut mark = Vec::new();
         push_record(&mut mark, MARK, self.durable, &[])?;
         self.append_bytes(mark).await

@@ -312,6 +312,7 @@ pub fn count(trace: &Trace, node: u8, like: impl Fn(&Input<Erased>) -> bool) -> 
     inputs.filter(|input| like(input)).count()
 }
 
+pub type SyncRule = Box<dyn FnMut(NodeId) -> Fsync>;
 pub type FrameRule = Box<dyn FnMut(Party, Party, u64, &[u8]) -> Fate>;
 
 /// A gate that does as it is told.
@@ -321,6 +322,7 @@ pub struct TestGate {
     /// Who is not admitted any input.
     pub held: RefCell<BTreeSet<NodeId>>,
     pub syncs: RefCell<BTreeMap<NodeId, Fsync>>,
+    pub sync_rule: RefCell<Option<SyncRule>>,
     /// Who cannot be dialled.
     pub unreachable: RefCell<BTreeSet<NodeId>>,
     /// The longest list of ready inputs it was shown.
@@ -331,6 +333,10 @@ pub struct TestGate {
 impl TestGate {
     pub fn on_frame(&self, rule: impl FnMut(Party, Party, u64, &[u8]) -> Fate + 'static) {
         *self.frames.borrow_mut() = Some(Box::new(rule));
+    }
+
+    pub fn on_sync(&self, rule: impl FnMut(NodeId) -> Fsync + 'static) {
+        *self.sync_rule.borrow_mut() = Some(Box::new(rule));
     }
 
     pub fn hold(&self, node: u8) {
@@ -371,6 +377,9 @@ impl Gate for TestGate {
     }
 
     fn sync(&self, node: NodeId) -> Fsync {
+        if let Some(rule) = &mut *self.sync_rule.borrow_mut() {
+            return rule(node);
+        }
         self.syncs
             .borrow()
             .get(&node)
