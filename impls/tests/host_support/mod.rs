@@ -22,13 +22,14 @@ use stormglass_impls::contract::{
     RequestId, Session, Vocabulary,
 };
 use stormglass_impls::host::connection::{End, Outbox, dial};
+use stormglass_impls::host::frame::Frame;
 use stormglass_impls::host::{Admit, Fate, Fsync, Gate, Net};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Links, Member, Mutant,
     Reference, Setup, System, Watch, Word,
 };
-use stormglass_impls::wire::{ClientFrame, Hello, Party};
+use stormglass_impls::wire::{ClientFrame, Party};
 use tokio::sync::{Notify, mpsc};
 
 /// Adds up what clients ask, answers with the sum once it is durable, and beats to its peers every 20 to 30 ms.
@@ -81,13 +82,14 @@ impl Node for Tally {
         self.sum
     }
 
-    fn boot(setup: &Setup, disk: Sum, _: Now, effects: &mut Effects<Self>) -> Self {
+    fn boot(setup: &Setup, disk: Sum, now: Now, effects: &mut Effects<Self>) -> Self {
         effects.set_timer(TallyTimer::Beat, DelayRange::from_ms(20, 30));
         Self {
             setup: setup.clone(),
             sum: disk.0,
             unanswered: Vec::new(),
-            beats: 0,
+            // So that no two lives of a node send the same beat.
+            beats: now.monotonic_ns,
         }
     }
 
@@ -408,12 +410,14 @@ impl Caller {
     ) -> Result<Self, End> {
         let (from, to) = (Party::Client(ClientId(client)), Party::Node(NodeId(1)));
         let outbox = Outbox::new(Rc::clone(gate), from, to, 1);
-        outbox.greet(Hello::Client(ClientId(client)));
-        let wire = dial(&net, &outbox, address).await?;
+        let (wire, _) = dial(&net, &outbox, address).await?;
         let (sender, answers) = mpsc::unbounded_channel();
         let served = Rc::clone(&outbox);
         tokio::task::spawn_local(async move {
-            let deliver = async |payload: bytes::Bytes| {
+            let deliver = async |frame| {
+                let Frame::Data(payload) = frame else {
+                    panic!("a node greets a client once")
+                };
                 let frame = postcard::from_bytes(&payload)
                     .map_err(|error| End::Senseless(error.to_string()))?;
                 sender.send(frame).map_err(|_| End::Dropped)
