@@ -549,38 +549,4 @@ mod tests {
             ));
         });
     }
-
-    fn outbox() -> Rc<Outbox<PlainGate>> {
-        let (from, to) = (Party::Node(NodeId(1)), Party::Node(NodeId(2)));
-        Outbox::new(Rc::new(PlainGate), from, to, 1)
-    }
-
-    /// How many payloads of a length go in before the connection is closed.
-    fn sent_until_closed(length: usize) -> usize {
-        let outbox = outbox();
-        let payload = vec![7; length];
-        let sent = (0..).take_while(|_| {
-            outbox.send(&payload);
-            !outbox.is_closed()
-        });
-        let sent = sent.count();
-        assert!(
-            outbox.take_due(Instant::now()).is_none(),
-            "what waited for a closed connection is let go"
-        );
-        sent
-    }
-
-    #[tokio::test]
-    async fn a_connection_for_which_too_much_waits_is_closed() {
-        assert_eq!(sent_until_closed(1), OUTBOX_FRAMES_MAX);
-        assert_eq!(sent_until_closed(1 << 20), OUTBOX_BYTES_MAX >> 20);
-        let outbox = outbox();
-        for _ in 0..3 * OUTBOX_FRAMES_MAX {
-            outbox.send(&[7; 100]);
-            assert!(outbox.take_due(Instant::now()).is_some());
-        }
-        assert!(!outbox.is_closed(), "what has gone out waits no more");
-        assert_eq!(outbox.waiting.borrow().bytes, 0);
-    }
 }
