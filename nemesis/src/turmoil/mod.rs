@@ -30,7 +30,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{ClientId, DelayRange, NodeId, Now, RequestId};
 use stormglass_impls::host::turmoil::{TurmoilClock, TurmoilNet};
-use stormglass_impls::host::{Draw, Host, HostError, WalError};
+use stormglass_impls::host::{Compaction, Draw, Host, HostError, WalError};
 use stormglass_impls::system::System;
 use stormglass_impls::wire::Party;
 use stormglass_workloads::client::{ClientConfig, Outcome};
@@ -39,6 +39,8 @@ use stormglass_workloads::driver::{self, Driver, Task};
 use stormglass_workloads::workload::Binding;
 use tokio::sync::Notify;
 
+/// Where every node has its log.
+const WAL: &str = "/wal";
 /// The port every node listens at.
 const PORT: u16 = 7_000;
 /// How often progress is told, in simulated nanoseconds.
@@ -181,7 +183,12 @@ async fn serve(stage: &Rc<Stage>, system: Rc<dyn System>, node: NodeId, addresse
         system,
         setup: setup(node, &stage.trial),
         addresses,
-        wal_path: "/wal".into(),
+        wal_path: WAL.into(),
+        // Small enough that an ordinary trial has its log written anew a few times.
+        compaction: Compaction {
+            file_bytes_min: 4 << 10,
+            ..Compaction::default()
+        },
         net: TurmoilNet,
         disk: StormDisk {
             stage: Rc::clone(stage),
