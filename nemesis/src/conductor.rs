@@ -631,7 +631,7 @@ fn between(left: &[NodeId], right: &[NodeId]) -> Vec<(NodeId, NodeId)> {
 
 /// Whether a fault has done its work when it has stopped a node. Others must show what they did to a disk.
 fn counts_stops(kind: FaultKind) -> bool {
-    kind.info().family == "crash"
+    kind.info().family == "crash" || kind == FaultKind::KillChanger
 }
 
 /// Decides from what a fault did whether it happened.
@@ -643,7 +643,7 @@ fn settle(planned: &mut Planned, conditions: &Conditions, feigned: bool) {
     record.effects = match counts_stops(record.kind) {
         _ if feigned => 1,
         true => planned.stopped,
-        false if record.kind.info().family == "membership" => planned.changes,
+        false if matches!(planned.fault.action, Action::Manage { .. }) => planned.changes,
         false => conditions.weather.met(record.id) + conditions.machines.met(record.id),
     };
     record.status = if record.effects > 0 {

@@ -64,6 +64,10 @@ pub enum Trigger {
     Voted,
     /// A node gave its disk something to write, and that is not durable yet.
     Persisting,
+    /// A node learned of other members.
+    MembersChanged,
+    /// A leader told another node to take over.
+    HandedOver,
 }
 
 /// What an arena noticed at a node.
@@ -82,6 +86,8 @@ impl Trigger {
             (Trigger::BecameLeader, Notice::Fact(Fact::BecameLeader { .. })) => true,
             (Trigger::Voted, Notice::Fact(Fact::Voted { candidate, .. })) => *candidate != node,
             (Trigger::Persisting, Notice::Persisting) => true,
+            (Trigger::MembersChanged, Notice::Fact(Fact::MembersChanged { .. })) => true,
+            (Trigger::HandedOver, Notice::Fact(Fact::HandedOver { .. })) => true,
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! A whole experiment as data.
 
-use crate::schedule::{Action, DAY_MS, Fault};
+use crate::schedule::{DAY_MS, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -377,8 +377,8 @@ impl Trial {
             return Err((*text).to_string());
         }
         self.healing.validate(self.nodes)?;
-        let manages = |fault: &Fault| matches!(fault.action, Action::Manage { .. });
-        if matches!(self.healing, Healing::Core { .. }) && self.schedule.iter().any(manages) {
+        let changes = |fault: &Fault| fault.kind.changes_members();
+        if matches!(self.healing, Healing::Core { .. }) && self.schedule.iter().any(changes) {
             return Err(
                 "healing: core: while members change nobody knows which nodes are a majority; let everything heal"
                     .to_string(),
