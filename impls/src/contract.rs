@@ -302,8 +302,8 @@ pub struct Claim {
     pub name: &'static str,
     /// What happened, in a sentence.
     pub meaning: &'static str,
-    /// Whether the request as this node took it certainly changes nothing, now or later. An earlier attempt under the same request id, or
-    /// another copy of this one, is another matter.
+    /// Whether the request as this node took it certainly changes nothing in the machine, now or later. An earlier attempt under the same
+    /// request id, or another copy of this one, is another matter; and members change step by step, while each step is refused as under way.
     pub definite: bool,
     /// Whether asking again under the same request id may succeed.
     pub retryable: bool,

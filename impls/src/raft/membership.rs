@@ -17,8 +17,8 @@ pub(super) struct Transfer {
     to: NodeId,
     /// Who wants to know.
     pub(super) asked_by: (ClientId, RequestId),
-    /// Whether that node was told to take over.
-    told: bool,
+    /// Whether that node was told to take over, and the one who asked that it was.
+    pub(super) told: bool,
 }
 
 type Asked = (ClientId, RequestId);

@@ -516,8 +516,11 @@ impl<M: Machine> Raft<M> {
         }
         if let Some(transfer) = led.transfer {
             turn.effects.cancel_timer(Timer::Transfer);
-            let (client, request_id) = transfer.asked_by;
-            turn.effects.reply(client, request_id, refusal.clone());
+            // Who handed over has said so.
+            if !transfer.told {
+                let (client, request_id) = transfer.asked_by;
+                turn.effects.reply(client, request_id, refusal.clone());
+            }
         }
         let lost = Answer::Refused(Refusal::LeadershipLost);
         for entry in self.log.after(self.commit) {
