@@ -190,11 +190,10 @@ impl Cluster {
 
     /// What is in flight to a node now arrives there.
     pub(super) fn deliver_to(&mut self, node: NodeId) {
-        let (wanted, others) = std::mem::take(&mut self.flights)
-            .into_iter()
-            .partition(|(_, to, _)| *to == node);
+        let flights = std::mem::take(&mut self.flights).into_iter();
+        let (wanted, others) = flights.partition::<VecDeque<_>, _>(|(_, to, _)| *to == node);
         self.flights = others;
-        for (from, to, message) in VecDeque::from(wanted) {
+        for (from, to, message) in wanted {
             self.step(to, Input::Deliver { from, message });
         }
     }
