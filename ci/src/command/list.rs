@@ -55,7 +55,8 @@ pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> 
                     .into_iter()
                     .flatten()
                     .filter(|(key, _)| *key != "name");
-                let rest: Vec<String> = rest.filter_map(|(key, value)| worded(key, value)).collect();
+                let rest: Vec<String> =
+                    rest.filter_map(|(key, value)| worded(key, value)).collect();
                 let name = row["name"].as_str().unwrap_or_default();
                 print_line(format!("{name:width$}  {}", rest.join("; ")));
             }
