@@ -162,7 +162,7 @@ fn invariants(system: &dyn System) -> Vec<Value> {
 }
 
 fn script(script: Script) -> Value {
-    json!({"name": script.name(), "about": first_sentence(&script.paragraph().join(" "))})
+    json!({"name": script.name(), "about": script.about()})
 }
 
 fn error(refusal: &Refusal) -> Value {
@@ -191,11 +191,4 @@ fn worded(key: &str, value: &Value) -> Option<String> {
         "script" | "trial" => format!("{key}: {text}"),
         _ => text.to_string(),
     })
-}
-
-fn first_sentence(text: &str) -> String {
-    match text.split_once(". ") {
-        Some((first, _)) => format!("{first}."),
-        None => text.to_string(),
-    }
 }
