@@ -330,7 +330,7 @@ impl Trial {
                 "knobs: clock_drift_percent_max is 0 to 99",
             ),
             (
-                knobs.session_ms == 0 || knobs.session_ms > 2 * patience.deadline_ms,
+                knobs.session_ms == 0 || knobs.session_ms > patience.deadline_ms.saturating_mul(2),
                 "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
             ),
             (
