@@ -180,7 +180,18 @@ impl<M: Machine> Watch for RaftWatch<M> {
                             Write::Snapshot(snapshot) => {
                                 snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
                             }
-                            Write::Install { snapshot, .. } => {
+                            Write::Install {
+                                snapshot,
+                                keeps_tail,
+                            } => {
+                                let tail = raft.log().after(snapshot.last.index);
+                                let kept = tail.get(..usize::from(*keeps_tail && !tail.is_empty()));
+                                let before = snapshot.last.term;
+                                logs = logs.and(self.log_matching(
+                                    node,
+                                    before,
+                                    kept.unwrap_or_default(),
+                                ));
                                 removed = removed.and(self.leader_append_only(node, raft));
                                 snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
                             }
