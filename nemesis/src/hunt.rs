@@ -84,7 +84,18 @@ impl Bait {
     };
 }
 
-const LEASE: &[(&str, &str)] = &[("reads", "lease"), ("check_quorum", "true")];
+/// An election takes longer than a client waits before it asks elsewhere: there is time to see a stale read.
+const LEASE: &[(&str, &str)] = &[
+    ("reads", "lease"),
+    ("check_quorum", "true"),
+    ("election_timeout_ms", "400..450"),
+];
+const LEASE_NO_DRIFT: &[(&str, &str)] = &[
+    ("reads", "lease"),
+    ("check_quorum", "true"),
+    ("election_timeout_ms", "400..450"),
+    ("clock_drift_percent_max", "1"),
+];
 const ONE_ENTRY: &[(&str, &str)] = &[("entries_per_append_max", "1")];
 
 /// All of them.
@@ -177,7 +188,7 @@ pub const BAITS: &[Bait] = &[
         why: "a leader must be cut off right after it told another to take over",
         nodes: 3,
         faults: &["transfer-leader", "partition-leaver"],
-        knobs: LEASE,
+        knobs: LEASE_NO_DRIFT,
         ..Bait::PLAIN
     },
 ];

@@ -330,10 +330,6 @@ impl Trial {
                 "knobs: clock_drift_percent_max is 0 to 99",
             ),
             (
-                knobs.session_ms == 0 || knobs.session_ms > 2 * patience.deadline_ms,
-                "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
-            ),
-            (
                 (1..=HOUR_MS).contains(&knobs.heartbeat_interval_ms),
                 "knobs: heartbeat_interval_ms is from a millisecond to an hour",
             ),
@@ -354,6 +350,10 @@ impl Trial {
             (
                 (1..=DAY_MS).contains(&patience.deadline_ms),
                 "patience: deadline_ms is from a millisecond to a day",
+            ),
+            (
+                knobs.session_ms == 0 || knobs.session_ms > patience.deadline_ms.saturating_mul(2),
+                "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
             ),
             (
                 (1..=10_000).contains(&register.keys),
