@@ -7,7 +7,9 @@ use stormglass_impls::catalog;
 use stormglass_impls::contract::{
     Answer, ClientId, DelayRange, Effect, Effects, Input, NodeId, Now, RequestId, Session,
 };
+use stormglass_impls::knobs::Knobs;
 use stormglass_impls::machine::cache::{Cache, Command, Output, Query};
+use stormglass_impls::manage::Manage;
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::raft::Raft;
 use stormglass_impls::raft::message::{Index, Payload, Timer};
@@ -43,7 +45,7 @@ struct Seen {
 }
 
 impl Stage {
-    fn new(change: Option<&str>) -> Self {
+    fn new(change: Option<&str>, knobs: &Knobs) -> Self {
         let system = catalog::system("raft-cache").expect("there is raft-cache");
         let mut stage = Self {
             members: Vec::new(),
@@ -56,6 +58,7 @@ impl Stage {
         for id in NodeId::all(NODES) {
             let setup = Setup {
                 mutant: change.map(str::to_string),
+                knobs: knobs.clone(),
                 ..Setup::of(id, NODES)
             };
             let mut effects = Effects::default();
@@ -74,6 +77,9 @@ impl Stage {
         loop {
             while let Some((node, input)) = inputs.pop_front() {
                 let mut effects = Effects::default();
+                if input == Input::Persisted {
+                    self.watch.synced(node);
+                }
                 let member = &mut self.members[node.index()];
                 member.step(Now::default(), input, &mut effects);
                 let verdict = self
@@ -134,6 +140,25 @@ impl Stage {
         self.play(node, input);
     }
 
+    fn play_all(&mut self) {
+        self.fire(1, Timer::Election);
+        self.ask(1, 1, append("a"));
+        self.ask(1, 1, append("a"));
+        self.cut_off = Some(NodeId(1));
+        for request in 2..=4 {
+            self.ask(1, request, append("lost"));
+        }
+        self.fire(2, Timer::Election);
+        for (request, suffix) in (5..=8).zip(["b", "c", "d", "e"]) {
+            self.ask(2, request, append(suffix));
+        }
+        self.fire(3, Timer::Election);
+        self.cut_off = None;
+        self.fire(3, Timer::Heartbeat);
+        self.ask(3, 9, Ask::Query(Query::Get { key: "k".into() }));
+        self.fire(3, Timer::Heartbeat);
+    }
+
     fn end(mut self) -> Seen {
         for member in &self.members {
             let raft: &Raft<Cache> = member.as_any().downcast_ref().expect("raft-cache is Raft");
@@ -159,25 +184,11 @@ fn append(suffix: &str) -> Ask<Command, Query> {
     })
 }
 
-/// The play: n1 leads and takes a command twice. Cut off, it takes three more in vain, while n2 comes to lead and takes four. Then n1 is
-/// back, and gives up what it holds alone. At last the client reads.
+/// The play: n1 leads and takes a command twice. Cut off, it takes three more in vain, while n2 comes to lead and takes four, and n3 leads
+/// after it. Then n1 is back, and gives up what it holds alone. At last the client reads.
 fn play(change: Option<&str>) -> Seen {
-    let mut stage = Stage::new(change);
-    stage.fire(1, Timer::Election);
-    stage.ask(1, 1, append("a"));
-    stage.ask(1, 1, append("a"));
-    stage.cut_off = Some(NodeId(1));
-    for request in 2..=4 {
-        stage.ask(1, request, append("lost"));
-    }
-    stage.fire(2, Timer::Election);
-    for (request, suffix) in (5..=8).zip(["b", "c", "d", "e"]) {
-        stage.ask(2, request, append(suffix));
-    }
-    stage.cut_off = None;
-    stage.fire(2, Timer::Heartbeat);
-    stage.ask(2, 9, Ask::Query(Query::Get { key: "k".into() }));
-    stage.fire(2, Timer::Heartbeat);
+    let mut stage = Stage::new(change, &Knobs::default());
+    stage.play_all();
     stage.end()
 }
 
@@ -216,10 +227,20 @@ fn with_any_change_the_play_ends_as_it_should() {
     }
 }
 
+/// The play with snapshots, and a change of leader that is asked for.
 #[test]
 fn the_play_shows_every_kind_of_message_and_no_other() {
     let system = catalog::system("raft-cache").expect("there is raft-cache");
-    let seen = play(None);
+    let knobs = Knobs {
+        snapshot_every: 3,
+        entries_kept: 0,
+        snapshot_chunk_bytes: 8,
+        ..Knobs::default()
+    };
+    let mut stage = Stage::new(None, &knobs);
+    stage.play_all();
+    stage.ask(3, 10, Ask::Manage(Manage::Transfer(NodeId(1))));
+    let seen = stage.end();
     for kind in system.message_kinds() {
         assert!(count(&seen, kind) > 0, "no message is of the kind {kind}");
     }
@@ -257,8 +278,8 @@ fn a_retry_that_is_logged_again_is_there_twice_and_runs_once() {
 
 #[test]
 fn two_noops_begin_every_leadership() {
-    assert_eq!(noops(&play(None)), 2);
-    assert_eq!(noops(&play(Some("harmless/two-noops"))), 4);
+    assert_eq!(noops(&play(None)), 3);
+    assert_eq!(noops(&play(Some("harmless/two-noops"))), 6);
 }
 
 #[test]
