@@ -71,6 +71,8 @@ pub fn run(trial: &Trial, progress: &mut Progress<'_>) -> Result<Run, ArenaError
         Arena::Turmoil => crate::turmoil::run(trial, system, binding.into(), progress),
         #[cfg(not(feature = "turmoil"))]
         Arena::Turmoil => Err(ArenaError::LeftOut("turmoil")),
+        // It starts the command again and again, and so belongs to who has one.
+        Arena::Live => Err(ArenaError::LeftOut("live")),
     }
 }
 

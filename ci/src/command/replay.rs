@@ -2,6 +2,7 @@
 
 use super::exit::OrExit;
 use super::run::{self, ArenaName, Keep, run_one, simulate};
+use super::telling::paragraph;
 use super::{Exit, Failure, Format, Store, interrupt, print_line};
 use clap::Args;
 use serde_json::json;
@@ -43,6 +44,7 @@ pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure
     {
         return run_again(args, trial, &directory.replay_command(), format);
     }
+    run::must_repeat(&trial)?;
     compare(&directory, &trial, &before, format)
 }
 
@@ -56,6 +58,7 @@ fn run_again(
     if let Some(arena) = args.arena {
         trial.arena = arena.into();
     }
+    run::must_repeat(&trial)?;
     let done =
         run_one(&trial, &args.store.out, command, Keep::All).map_err(|failure| {
             match failure.exit {
@@ -67,7 +70,7 @@ fn run_again(
             }
         })?;
     match format {
-        Format::Human => print_line(run::paragraph(&done)),
+        Format::Human => print_line(paragraph(&done)),
         Format::Json => print_line(serde_json::to_string(&done.summary).unwrap_or_default()),
     }
     Ok(done.exit)
