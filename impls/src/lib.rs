@@ -24,6 +24,7 @@
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`catalog`] | the clusters by name |
+//! | `play` | scripts that move a cluster step by step (feature `play`) |
 //! | `host` | the asynchronous host (feature `host`): sockets, timers, write-ahead log, gate |
 //!
 //! # Invariants
@@ -51,3 +52,5 @@ pub mod wire;
 
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "play")]
+pub mod play;

@@ -1,5 +1,5 @@
 //! Runs a trial in the arena it names.
-use stormglass_impls::node_set::NodeSet;
+use crate::operator::Operator;
 
 use crate::harness::{self, Flaws, system_mutant};
 use crate::record::Run;
@@ -137,14 +137,14 @@ pub(crate) fn setup(id: NodeId, trial: &Trial) -> Setup {
     Setup {
         id,
         nodes: trial.nodes,
-        voters: NodeSet::first(trial.nodes),
+        voters: trial.voters(),
         knobs: trial.knobs.clone(),
         mutant: system_mutant(trial),
     }
 }
 
 /// What a client of a trial is told.
-pub(crate) fn client_config(client: u32, trial: &Trial) -> ClientConfig {
+fn client_config(client: u32, trial: &Trial) -> ClientConfig {
     ClientConfig {
         id: ClientId(client),
         servers: trial.nodes,
@@ -156,11 +156,18 @@ pub(crate) fn client_config(client: u32, trial: &Trial) -> ClientConfig {
     }
 }
 
+/// What all the clients of a trial are told, the operator, where there is one, last.
+pub fn client_configs(trial: &Trial) -> Vec<ClientConfig> {
+    let clients = (0..trial.clients).map(|client| client_config(client, trial));
+    let operator = Operator::of(trial).map(|_| Operator::client(trial));
+    clients.chain(operator).collect()
+}
+
 /// A system, and what puts a workload into its words.
-type Bound = (Rc<dyn System>, Box<dyn Binding>);
+pub type Bound = (Rc<dyn System>, Box<dyn Binding>);
 
 /// Finds what a trial names, and checks that it fits together.
-fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
+pub fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
     trial.validate().map_err(ArenaError::Unsound)?;
     let system = catalog::system(&trial.cluster).ok_or_else(|| ArenaError::UnknownCluster {
         name: trial.cluster.clone(),

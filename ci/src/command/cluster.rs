@@ -394,7 +394,7 @@ fn change(
         let mut leading = reports.into_iter().filter_map(|(_, report)| report);
         let report = leading.find(|report| report.leader == Some(report.node))?;
         let asker = Asker::new(&plan.addresses, CHANGE);
-        Some(asker.manage(wanted(&report, node)).await)
+        Some(asker.manage(plan, wanted(&report, node)).await)
     });
     match asked.or_exit(Exit::Internal)? {
         Some(Outcome::Done(_)) => {

@@ -5,6 +5,7 @@ mod client;
 mod cluster;
 mod cpu;
 mod exit;
+mod explain;
 mod fingerprint;
 mod interrupt;
 mod jobs;
@@ -12,6 +13,7 @@ mod list;
 mod mutants;
 mod names;
 mod node;
+mod play;
 mod replay;
 mod report;
 mod run;
@@ -55,6 +57,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Make a failing trial small, with the same property broken
     Shrink(shrink::ShrinkArgs),
+    /// Step through a script: what each node is told, and all that it does
+    Play(play::PlayArgs),
     /// The kill matrix: hunt every planted bug until it is caught, and every harmless change in vain
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
@@ -88,6 +92,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::execute(&args, cli.format),
         Command::Replay(args) => replay::execute(&args, cli.format),
         Command::Shrink(args) => shrink::execute(&args, cli.format),
+        Command::Play(args) => play::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
         Command::Cluster(args) => cluster::execute(&args, cli.format),

@@ -15,21 +15,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use stormglass_impls::catalog;
-use stormglass_impls::contract::{ClientId, Fact, NodeId, Now, RequestId};
+use stormglass_impls::contract::{Fact, NodeId, Now, RequestId};
 use stormglass_impls::host::{Clock, PlainGate, TokioClock, TokioNet, draw_from};
 use stormglass_impls::manage::Report;
-use stormglass_nemesis::arena::{ArenaError, Progress};
+use stormglass_impls::system::System;
+use stormglass_nemesis::arena::{ArenaError, Progress, client_configs, prepare};
 use stormglass_nemesis::conditions::Conditions;
 use stormglass_nemesis::conductor::{Conductor, Order};
-use stormglass_nemesis::desk::{self, Desk, Ending};
+use stormglass_nemesis::desk::{self, Calling, Desk};
 use stormglass_nemesis::observer::Board;
 use stormglass_nemesis::record::{FactRecord, Run, ViolationKind, Wear};
 use stormglass_nemesis::schedule::Notice;
 use stormglass_nemesis::trial::{Arena, Trial};
-use stormglass_workloads::client::{ClientConfig, Numbering, Outcome};
+use stormglass_workloads::client::{ClientConfig, Outcome};
 use stormglass_workloads::driver::{self, Driver, Task};
-use stormglass_workloads::workload::{Binding, Operation};
+use stormglass_workloads::workload::Binding;
 use tokio::task::JoinSet;
 
 /// How often the nodes are asked how they are.
@@ -45,6 +45,7 @@ const PROGRESS_NS: u64 = 100_000_000;
 struct Stage {
     trial: Trial,
     plan: Plan,
+    system: Rc<dyn System>,
     clock: TokioClock,
     desk: RefCell<Desk>,
     board: RefCell<Board>,
@@ -62,38 +63,15 @@ pub fn run(
     directory: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<Run, ArenaError> {
-    trial.validate().map_err(ArenaError::Unsound)?;
+    let (system, binding) = prepare(trial)?;
     let failed = |cause: String| ArenaError::Failed {
         arena: Arena::Live.name(),
         cause,
     };
-    let system = catalog::system(&trial.cluster).ok_or_else(|| ArenaError::UnknownCluster {
-        name: trial.cluster.clone(),
-        known: catalog::systems()
-            .iter()
-            .map(|system| system.name())
-            .collect(),
-    })?;
-    let unbound = || ArenaError::Unbound {
-        workload: trial.workload.name(),
-        cluster: system.name(),
-    };
-    let binding = trial.workload.binding(&trial.cluster).ok_or_else(unbound)?;
     if trial.mutant.is_some() {
         return Err(ArenaError::Unsound(
             "mutant: real processes run the code as it is".into(),
         ));
-    }
-    let strange = |fault: &&stormglass_nemesis::schedule::Fault| {
-        !fault.kind.info().arenas.contains(&Arena::Live)
-    };
-    if let Some(fault) = trial.schedule.iter().find(strange) {
-        let name = fault.kind.name();
-        let text = format!(
-            "schedule: fault {}: the live arena cannot represent {name}",
-            fault.id
-        );
-        return Err(ArenaError::Unsound(text));
     }
     let ports = free_ports(
         "127.0.0.1",
@@ -103,7 +81,7 @@ pub fn run(
     let plan = Plan {
         schema_version: PLAN_VERSION,
         system: trial.cluster.clone(),
-        voters: trial.nodes,
+        voters: trial.nodes - trial.spares,
         addresses: ports
             .ok_or_else(|| failed("there are no free ports".into()))?
             .iter()
@@ -136,6 +114,7 @@ pub fn run(
         let stage = Rc::new(Stage {
             trial: trial.clone(),
             plan,
+            system,
             clock,
             desk: RefCell::new(Desk::new(trial)),
             board: RefCell::new(Board::blind(Rc::new(move || clock.now().monotonic_ns))),
@@ -193,7 +172,7 @@ async fn storm(
 ) -> Run {
     let trial = &stage.trial;
     let mut tasks = JoinSet::new();
-    for client in 0..trial.clients {
+    for client in client_configs(trial) {
         tasks.spawn_local(visit(Rc::clone(stage), client));
     }
     let mut watch = JoinSet::new();
@@ -218,6 +197,7 @@ async fn storm(
         let mut orders = conductor.due(now_ns, &mut conditions, &progress_of);
         if now_ns >= storm_ns && !healed {
             orders.extend(conductor.heal(now_ns, &mut conditions));
+            stage.desk.borrow_mut().storm_is_over();
             healed = true;
         }
         for order in orders {
@@ -238,6 +218,8 @@ async fn storm(
                         );
                     }
                 }
+                Order::Members(goal) => stage.desk.borrow_mut().wants(goal),
+                Order::Lead(node) => stage.desk.borrow_mut().wants_leader(node),
                 Order::Wake(_) | Order::Reclock(_) => {}
             }
         }
@@ -308,14 +290,10 @@ async fn keep_asking(stage: Rc<Stage>) {
 }
 
 /// Runs a client.
-async fn visit(stage: Rc<Stage>, client: u32) {
+async fn visit(stage: Rc<Stage>, config: ClientConfig) {
+    let client = config.id.0;
     let driver = Driver {
-        config: ClientConfig {
-            id: ClientId(client),
-            servers: stage.trial.nodes,
-            patience: stage.trial.patience,
-            numbering: Numbering::Kept,
-        },
+        config,
         addresses: stage.plan.addresses.clone(),
         net: TokioNet,
         clock: stage.clock,
@@ -335,7 +313,7 @@ async fn visit(stage: Rc<Stage>, client: u32) {
 struct Seat {
     stage: Rc<Stage>,
     client: u32,
-    calling: Option<Operation>,
+    calling: Option<Calling>,
 }
 
 impl driver::Desk for Seat {
@@ -352,22 +330,20 @@ impl driver::Desk for Seat {
     }
 
     fn call(&mut self, now: Now) -> (RequestId, Vec<u8>) {
-        let mut desk = self.stage.desk.borrow_mut();
-        let (request, operation) = desk.call(self.client, now.monotonic_ns);
-        let body = self.stage.binding.request(&operation);
-        self.calling = Some(operation);
+        let stage = &self.stage;
+        let (request, calling) = stage.desk.borrow_mut().call(self.client, now.monotonic_ns);
+        let body = calling.request(stage.system.as_ref(), stage.binding.as_ref());
+        self.calling = Some(calling);
         (request, body)
     }
 
     fn ended(&mut self, now: Now, _: RequestId, outcome: Outcome) {
-        let operation = self.calling.take().expect("only what was called can end");
-        let ending = Ending::of(&operation, outcome, self.stage.binding.as_ref());
-        if let Err(error) = &ending {
-            let mut board = self.stage.board.borrow_mut();
-            board.violation(ViolationKind::Protocol, "protocol", None, error.clone());
-        }
-        let ending = ending.unwrap_or_else(Ending::Unknown);
+        let calling = self.calling.take().expect("only what was called can end");
+        let (now_ns, binding) = (now.monotonic_ns, self.stage.binding.as_ref());
         let mut desk = self.stage.desk.borrow_mut();
-        desk.ended(self.client, now.monotonic_ns, ending);
+        if let Err(error) = desk.returned(self.client, now_ns, &calling, outcome, binding) {
+            let mut board = self.stage.board.borrow_mut();
+            board.violation(ViolationKind::Protocol, "protocol", None, error);
+        }
     }
 }

@@ -90,14 +90,18 @@ impl Asker {
         once.outcome
     }
 
-    /// Asks something of the cluster itself, in the words that all systems with a [session](stormglass_impls::session) share.
-    pub async fn manage(&self, manage: Manage) -> Outcome {
-        self.ask(encode::<(), ()>(&Ask::Manage(manage))).await
+    /// Asks something of the cluster itself. Where it cannot be managed, nobody knows the outcome.
+    pub async fn manage(&self, plan: &Plan, manage: Manage) -> Outcome {
+        let request = catalog::system(&plan.system).and_then(|system| system.manage(manage));
+        match request {
+            Some(request) => self.ask(request.encode()).await,
+            None => Outcome::Unknown,
+        }
     }
 
     /// How the one node that is asked is; nothing when it does not say.
-    pub async fn status(&self) -> Option<Report> {
-        match self.manage(Manage::Status).await {
+    pub async fn status(&self, plan: &Plan) -> Option<Report> {
+        match self.manage(plan, Manage::Status).await {
             Outcome::Done(reply) => match postcard::from_bytes(&reply) {
                 Ok(Told::<()>::Status(report)) => Some(report),
                 _ => None,
@@ -112,7 +116,8 @@ pub async fn reports(plan: &Plan, patience: Duration) -> Vec<(NodeId, Option<Rep
     let mut asked = tokio::task::JoinSet::new();
     for (node, address) in NodeId::all(plan.nodes()).zip(&plan.addresses) {
         let asker = Asker::new(std::slice::from_ref(address), patience);
-        asked.spawn_local(async move { (node, asker.status().await) });
+        let plan = plan.clone();
+        asked.spawn_local(async move { (node, asker.status(&plan).await) });
     }
     let mut reports = asked.join_all().await;
     reports.sort_by_key(|(node, _)| *node);

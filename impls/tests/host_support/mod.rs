@@ -9,6 +9,7 @@
 pub mod memory_disk;
 pub mod storm;
 use stormglass_impls::knobs::Reads;
+use stormglass_impls::manage::Manage;
 
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -168,9 +169,11 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
             synced_loss: false,
             wall_clock: true,
             drift_percent_max: 0,
+            membership: false,
         },
         reads: &[],
         invariants: &[],
+        manage: |_| None,
         watch: || Box::new(NoWatch),
         core: std::marker::PhantomData,
     };
@@ -281,6 +284,10 @@ impl System for Traced {
 
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
         self.inner.decode(word, bytes)
+    }
+
+    fn manage(&self, manage: Manage) -> Option<Parcel> {
+        self.inner.manage(manage)
     }
 
     fn watch(&self) -> Box<dyn Watch> {
