@@ -15,8 +15,7 @@ use stormglass_workloads::client::Outcome;
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
     /// The addresses of all nodes by id, host:port, separated by commas; those in the cluster's directory when not said
-    #[arg(value_delimiter = ',')]
-    addresses: Vec<String>,
+    addresses: Option<String>,
     /// The cluster's directory
     #[arg(long, value_name = "DIR", default_value = super::cluster::DIRECTORY, global = true)]
     dir: PathBuf,
@@ -82,7 +81,10 @@ impl What {
 
 pub(super) fn execute(args: &ClientArgs, format: Format) -> Result<Exit, Failure> {
     let ask = args.what.ask();
-    let (addresses, body) = if args.addresses.is_empty() {
+    let (addresses, body) = if let Some(addresses) = &args.addresses {
+        let addresses = addresses.split(',').map(str::to_string).collect();
+        (addresses, asking::encode(&ask))
+    } else {
         let plan = Plan::read(&args.dir).or_exit(Exit::Unreadable)?;
         let Some(body) = asking::cache_words(&plan, &ask) else {
             let text = format!(
@@ -92,8 +94,6 @@ pub(super) fn execute(args: &ClientArgs, format: Format) -> Result<Exit, Failure
             return Err(Failure::usage(text));
         };
         (plan.addresses, body)
-    } else {
-        (args.addresses.clone(), asking::encode(&ask))
     };
     let asker = Asker::new(&addresses, args.timeout);
     let outcome = asking::block_on(asker.ask(body)).or_exit(Exit::Internal)?;

@@ -3,7 +3,7 @@
 use super::exit::OrExit;
 use super::{Exit, Failure, Format, names, print_line};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stormglass::live::asking::{self, Asker};
@@ -14,7 +14,7 @@ use stormglass_impls::catalog;
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::knobs::Knobs;
 use stormglass_impls::manage::{Manage, Report};
-use stormglass_impls::node_set::NODES_MAX;
+use stormglass_impls::node_set::{NODES_MAX, NodeSet};
 use stormglass_workloads::client::Outcome;
 
 /// Where a cluster is when nobody says.
@@ -112,7 +112,7 @@ pub(super) fn execute(args: &ClusterArgs, format: Format) -> Result<Exit, Failur
         What::Remove { node } => change(&read()?, *node, |report, node| {
             Manage::Members(report.voters.without(node))
         }),
-        What::Transfer { node } => change(&read()?, *node, |_, node| Manage::Transfer(node)),
+        What::Transfer { node } => transfer(&read()?, *node),
         What::Down => down(&read()?, &args.dir),
     }
 }
@@ -135,7 +135,12 @@ fn up(dir: &Path, args: &UpArgs, format: Format) -> Result<Exit, Failure> {
     for node in NodeId::all(plan.nodes()) {
         nodes.0.push(spawn(dir, node, bond)?);
     }
-    let led = asking::block_on(asking::leader(&plan, START)).or_exit(Exit::Internal)?;
+    let began = Instant::now();
+    let mut led = None;
+    while led.is_none() && nodes.fallen().is_none() && began.elapsed() < START {
+        let patience = Duration::from_millis(500);
+        led = asking::block_on(asking::leader(&plan, patience)).or_exit(Exit::Internal)?;
+    }
     let Some(leader) = led.filter(|_| nodes.fallen().is_none()) else {
         let why = match nodes.fallen() {
             Some(node) => format!("{} ended: {}", node.id, node.last_words()),
@@ -216,6 +221,7 @@ fn plan(dir: &Path, args: &UpArgs) -> Result<Plan, Failure> {
             .map(|port| format!("{}:{port}", args.listen))
             .collect(),
         knobs: Knobs::serving(),
+        mutant: None,
     };
     if ports.len() < usize::from(count) {
         return Err(Failure::usage("there are not so many free ports there"));
@@ -342,7 +348,8 @@ fn status(plan: &Plan, dir: &Path, format: Format) -> Result<Exit, Failure> {
         let pid = lock::holder(&Plan::node_directory(dir, *node));
         match format {
             Format::Json => print_line(json!({
-                "node": node, "address": address, "pid": pid, "report": report,
+                "node": node, "address": address, "pid": pid,
+                "report": report.as_ref().map(report_json),
             })),
             Format::Human => print_line(line(*node, address, pid, report.as_ref())),
         }
@@ -351,6 +358,15 @@ fn status(plan: &Plan, dir: &Path, format: Format) -> Result<Exit, Failure> {
         true => Ok(Exit::Valid),
         false => Ok(Exit::SystemFailed),
     }
+}
+
+/// A report with its sets of nodes as lists.
+fn report_json(report: &Report) -> Value {
+    let mut json = json!(report);
+    let list = |set: NodeSet| json!(set.iter().collect::<Vec<NodeId>>());
+    json["voters"] = list(report.voters);
+    json["learners"] = list(report.learners);
+    json
 }
 
 fn line(node: NodeId, address: &str, pid: Option<i32>, report: Option<&Report>) -> String {
@@ -382,6 +398,29 @@ fn line(node: NodeId, address: &str, pid: Option<i32>, report: Option<&Report>) 
     )
 }
 
+/// Lets a node lead, and waits until it does.
+fn transfer(plan: &Plan, node: u8) -> Result<Exit, Failure> {
+    change(plan, node, |_, node| Manage::Transfer(node))?;
+    let leads = asking::block_on(async {
+        let began = Instant::now();
+        while began.elapsed() < FAREWELL {
+            let leader = asking::leader(plan, STATUS).await;
+            if leader == Some(NodeId(node)) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    });
+    match leads.or_exit(Exit::Internal)? {
+        true => Ok(Exit::Valid),
+        false => Err(Failure {
+            exit: Exit::Unknown,
+            error: anyhow::anyhow!("n{node} was asked to lead and does not yet"),
+        }),
+    }
+}
+
 /// Asks for a change to the cluster, in terms of how it is now, until it is made.
 fn change(
     plan: &Plan,
@@ -397,10 +436,7 @@ fn change(
         Some(asker.manage(plan, wanted(&report, node)).await)
     });
     match asked.or_exit(Exit::Internal)? {
-        Some(Outcome::Done(_)) => {
-            print_line("done");
-            Ok(Exit::Valid)
-        }
+        Some(Outcome::Done(_)) => Ok(Exit::Valid),
         Some(Outcome::Refused(refusal)) => Err(Failure::usage(refusal.claim().meaning)),
         Some(Outcome::Unknown) => Err(Failure {
             exit: Exit::Unknown,

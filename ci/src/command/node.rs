@@ -101,6 +101,7 @@ fn plan(args: &NodeArgs) -> Result<Plan, Failure> {
         voters: 0,
         addresses: args.addresses.clone(),
         knobs: Knobs::serving(),
+        mutant: None,
     };
     plan.voters = args.voters.unwrap_or(plan.nodes());
     plan.check().map_err(Failure::usage)?;

@@ -99,6 +99,11 @@ pub(super) fn paragraph(done: &Done) -> String {
     let cpu_ms = summary.timings.simulate_cpu_ms.unwrap_or_default()
         + summary.timings.judge_cpu_ms.unwrap_or_default();
     let simulated_s = summary.simulated_ns as f64 / 1e9;
+    if !trial.arena.repeats() {
+        text += &format!("  {simulated_s:.1} s on real processes\n");
+        text += &format!("  report  {}", directory.page().display());
+        return text;
+    }
     text += &format!(
         "  {simulated_s:.1} simulated s in {:.2} CPU s, digest {}\n",
         cpu_ms / 1e3,

@@ -68,11 +68,6 @@ pub fn run(
         arena: Arena::Live.name(),
         cause,
     };
-    if trial.mutant.is_some() {
-        return Err(ArenaError::Unsound(
-            "mutant: real processes run the code as it is".into(),
-        ));
-    }
     let ports = free_ports(
         "127.0.0.1",
         trial.nodes,
@@ -88,6 +83,7 @@ pub fn run(
             .map(|port| format!("127.0.0.1:{port}"))
             .collect(),
         knobs: trial.knobs.clone(),
+        mutant: trial.mutant.clone(),
     };
     plan.write(directory)
         .map_err(|error| failed(error.to_string()))?;

@@ -27,6 +27,9 @@ pub struct Plan {
     pub addresses: Vec<String>,
     /// The protocol's knobs.
     pub knobs: Knobs,
+    /// The bug planted in its nodes, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
 }
 
 /// A cluster file that cannot be used or written.
@@ -104,7 +107,7 @@ impl Plan {
             nodes: self.nodes(),
             voters: NodeSet::first(self.voters),
             knobs: self.knobs.clone(),
-            mutant: None,
+            mutant: self.mutant.clone(),
         }
     }
 
@@ -175,6 +178,7 @@ mod tests {
                 .map(String::from)
                 .to_vec(),
             knobs: Knobs::serving(),
+            mutant: None,
         }
     }
 

@@ -62,9 +62,18 @@ impl NodeProcess {
         let _ = self.child.wait();
     }
 
-    /// The last line it printed.
+    /// What it printed last: the message of a panic, if it panicked, or the last line.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.text).unwrap_or_default();
-        text.lines().next_back().unwrap_or_default().to_string()
+        let lines: Vec<&str> = text.lines().collect();
+        match lines.iter().rposition(|line| line.contains("panicked at")) {
+            Some(at) => lines[at..]
+                .iter()
+                .take(2)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(" "),
+            None => lines.last().copied().unwrap_or_default().to_string(),
+        }
     }
 }
