@@ -125,7 +125,7 @@ fn every_library_opens_with_the_same_five_headings() {
 
 #[test]
 fn every_protocol_has_the_same_rooms() {
-    for protocol in ["raft"] {
+    for protocol in ["raft", "paxos"] {
         for room in [
             "mod.rs",
             "message.rs",

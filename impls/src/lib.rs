@@ -22,6 +22,7 @@
 //! | [`snapshot`] | a state as bytes, and how it travels in chunks |
 //! | [`node_set`] | sets of nodes |
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
+//! | [`paxos`] | Multi-Paxos: the same rooms |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`catalog`] | the clusters by name |
 //! | `host` | the asynchronous host (feature `host`): sockets, timers, write-ahead log, gate |
@@ -43,6 +44,7 @@ pub mod machine;
 pub mod manage;
 pub mod node_set;
 pub mod parcel;
+pub mod paxos;
 pub mod raft;
 pub mod session;
 pub mod snapshot;

@@ -227,6 +227,7 @@ impl Cluster {
             .pop_front()
             .ok_or(format!("{node} writes nothing"))?;
         writes.iter().for_each(|write| place.disk.apply(write));
+        self.watch.synced(node);
         self.step(node, format!("{node} durable"), Input::Persisted);
         Ok(())
     }
