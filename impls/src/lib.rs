@@ -25,6 +25,7 @@
 //! | [`paxos`] | Multi-Paxos: the same rooms |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`catalog`] | the clusters by name |
+//! | `play` | scripts that move a cluster step by step (feature `play`) |
 //! | `host` | the asynchronous host (feature `host`): sockets, timers, write-ahead log, gate |
 //!
 //! # Invariants
@@ -53,3 +54,5 @@ pub mod wire;
 
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "play")]
+pub mod play;

@@ -3,6 +3,7 @@
 use crate::contract::NodeId;
 use crate::node_set::NodeSet;
 use serde::{Deserialize, Serialize};
+use std::fmt::{self, Debug};
 
 /// What an operator asks of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub enum Manage {
 }
 
 /// How a node is, as it sees itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Report {
     /// Which node.
     pub node: NodeId,
@@ -37,4 +38,22 @@ pub struct Report {
     pub voters: NodeSet,
     /// Who is sent the log and has no vote.
     pub learners: NodeSet,
+}
+
+impl Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} @{}", self.node, self.role, self.epoch)?;
+        if let Some(leader) = self.leader {
+            write!(f, " leader={leader}")?;
+        }
+        write!(f, " commit={} last={}", self.commit, self.last)?;
+        if self.snapshot > 0 {
+            write!(f, " snapshot={}", self.snapshot)?;
+        }
+        write!(f, " voters={}", self.voters)?;
+        if !self.learners.is_empty() {
+            write!(f, " learners={}", self.learners)?;
+        }
+        Ok(())
+    }
 }

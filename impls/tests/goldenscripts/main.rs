@@ -1,45 +1,13 @@
 //! Protocols in scripts: each file under `src/<protocol>/scripts/` moves a small cluster step by step, and what follows a `---` is the
 //! whole trace of what happened. A script that no longer gives its trace fails; `UPDATE_GOLDENFILES=1 cargo test --test goldenscripts`
 //! writes the new traces, to be read before they are kept.
-//!
-//! # How to read a trace
-//!
-//! A line at the margin is one input of one node, which stands first: `n2 ← n1 @1 RequestVote last=0@0` is a message of term 1 from n1
-//! taken by n2; `n1 election` a timer that ran out; `n1 durable` the end of the oldest disk write; `n1 ← c1 #1 put k=v` a client's request.
-//! The lines indented below it are what the node did, in order: `n2 → n1 ..` sends, `n2 ↛ n1 ..` sends in vain (the link is cut or
-//! the other side down), `n2 disk ..` begins a write, `c1 #1 ← n1 ..` answers a client, `n1 leads @1` and the like are facts, and
-//! `n1 waits for ..` names the timers that are set, when that changes. `BROKEN` names an invariant that no longer holds; `PANIC` a node that
-//! failed an assertion.
-//!
-//! # Commands
-//!
-//! | command | what it does |
-//! | --- | --- |
-//! | `cluster nodes=3 [entries=1]` | boots a cluster; `entries` bounds the log entries in one message |
-//! | `fire n1 election` | a timer runs out |
-//! | `deliver [n1 n2 ..] [from=n3] [skip=1] [count=1]` | one round: delivers what is in flight, oldest first (the `skip` oldest are late); what that sends stays for the next |
-//! | `stabilize` | rounds until nothing is in flight |
-//! | `put n1 k=v`, `append n1 k=v`, `delete n1 k`, `get n1 k` | client c1 (or `client=c2`) makes its next request |
-//! | `cas n1 k expect=a set=b` | compares and sets; without `expect`, the key must be absent |
-//! | `retry n1 [request=1]` | the client's last request, or that one, again under the same number |
-//! | `disk n1 hold`, `persist n1`, `disk n1 release` | writes wait; the oldest one ends; all end, and later ones at once again |
-//! | `crash n1 [keep=1]`, `restart n1` | of the writes under way, the first `keep` survive |
-//! | `partition n1 n2`, `heal` | cuts these off from the others; `heal` mends all cuts |
-//! | `drop [n1 [n2]] [skip=1]`, `duplicate n1 n2` | loses what is in flight (from n1, to n2; not the oldest); puts a copy behind it |
-//! | `status [n1 ..]`, `audit` | the nodes' states; the invariants in their whole-state form |
-//!
-//! A command in parentheses is carried out in silence; one after `!` must fail.
+//! [`play`] says how to read a trace, and which commands there are.
 
-mod cluster;
-mod command;
-mod notation;
-
-use command::Script;
-use goldenscript::generate;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use stormglass_impls::catalog;
+use stormglass_impls::play::{play, traced};
 use stormglass_impls::system::System;
 
 /// The scripts of a system lie in its protocol's folder: those of `raft-cache` in `src/raft/scripts`.
@@ -73,9 +41,9 @@ fn names(folder: &Path, files: bool) -> BTreeSet<String> {
 
 /// Runs the commands of one file. What it gives is that file anew, with the traces of this run.
 fn run(system: &Rc<dyn System>, mutant: Option<&str>, commands: &Path) -> Result<String, String> {
-    let fault = |error: std::io::Error| format!("{}: {error}", commands.display());
-    let text = std::fs::read_to_string(commands).map_err(fault)?;
-    generate(&mut Script::new(system.clone(), mutant), &text).map_err(fault)
+    let text = std::fs::read_to_string(commands)
+        .map_err(|error| format!("{}: {error}", commands.display()))?;
+    play(system, mutant, &text).map_err(|error| format!("{}: {error}", commands.display()))
 }
 
 /// Compares a trace with the one that was kept, or keeps it.
@@ -101,16 +69,6 @@ fn compare(trace: &str, kept: &Path) -> Result<(), String> {
         line(&old),
         line(trace)
     ))
-}
-
-/// The lines of a script's traces: what stands between a `---` and the next blank line.
-fn traced(script: &str) -> impl Iterator<Item = &str> {
-    let mut inside = false;
-    script.lines().filter(move |line| {
-        let was_inside = inside;
-        inside = (inside || *line == "---") && !line.is_empty();
-        was_inside && inside
-    })
 }
 
 fn assert_none(failures: Vec<String>) {
@@ -235,6 +193,34 @@ fn show_harm(
     Ok(())
 }
 
+/// Settings, clocks and kinds of message are the same for every protocol, so that no protocol's own scripts have to show them.
+#[test]
+fn a_script_turns_knobs_bends_clocks_and_picks_messages_by_kind() {
+    let system = catalog::systems().remove(0);
+    let kind = system.message_kinds()[0];
+    let script = format!(
+        "cluster nodes=4 entries=1 pre_vote=false reads=quorum quorums=4/2 election_timeout_ms=150..300\n\
+         fire n1 election\n\
+         duplicate n1 n2 kind={kind}\n\
+         drop n1 n2 kind={kind} count=1\n\
+         deliver n2 kind={kind}\n\
+         pass 100ms\n\
+         pass n1 n2 2s\n\
+         witnesses\n---\n"
+    );
+    let trace = play(&system, None, &script).unwrap();
+    let starting = |start: &str| {
+        traced(&trace)
+            .filter(|line| line.starts_with(start))
+            .count()
+    };
+    assert_eq!(
+        (starting("n1 ↛ n2 "), starting("n2 ← n1 ")),
+        (1, 1),
+        "{trace}"
+    );
+}
+
 #[test]
 fn commands_that_make_no_sense_are_refused() {
     let cases = [
@@ -291,20 +277,62 @@ fn commands_that_make_no_sense_are_refused() {
             "c1 has asked no request 2",
         ),
         (
+            "cluster nodes=3 voters=4",
+            "of 3 nodes 1 to 3 have a vote, not 4",
+        ),
+        (
+            "cluster reads=twice",
+            "reads=twice is not quorum, lease or log",
+        ),
+        ("cluster pre_vote=1", "pre_vote=1 is not true or false"),
+        ("cluster session_ms=long", "session_ms=long is not a number"),
+        (
+            "cluster quorums=4",
+            "quorums=4 is not two numbers of nodes, as 4/2",
+        ),
+        (
+            "cluster election_timeout_ms=300..150",
+            "election_timeout_ms=300..150 is not a range in milliseconds, as 150..300",
+        ),
+        (
+            "cluster\nmanage n1",
+            "manage what? manage n1 members n1 n2, or transfer n2, or status",
+        ),
+        ("cluster\nmanage n1 transfer", "transfer to whom?"),
+        ("cluster\nmanage n1 members n1 me", "me is no node"),
+        ("cluster\npass", "how much time? pass 100ms"),
+        (
+            "cluster\npass n1 long",
+            "long is no length of time: 100ms is one, and 2s",
+        ),
+        ("cluster\npass n4 1s", "n4 is no node of this cluster"),
+        (
+            "cluster\nget n1 k session=mine",
+            "session=mine is not a number",
+        ),
+        (
             "cluster nodes=3\npartition n1 n2 n3",
             "a partition has two sides",
         ),
     ];
     let system = catalog::systems().remove(0);
     for (commands, expected) in cases {
-        let error = generate(
-            &mut Script::new(system.clone(), None),
-            &format!("{commands}\n---\n"),
-        );
+        let error = play(&system, None, &format!("{commands}\n---\n"));
         let error = error.expect_err(commands).to_string();
         assert!(
             error.ends_with(&format!(": {expected}")),
             "{commands:?} says {error:?}, not {expected:?}"
         );
+    }
+    for (commands, expected) in [
+        ("cluster speed=9", "no such knob: speed; there are: "),
+        (
+            "cluster\ndrop kind=gossip",
+            "no message is of the kind gossip; there are: ",
+        ),
+    ] {
+        let error = play(&system, None, &format!("{commands}\n---\n"));
+        let error = error.expect_err(commands).to_string();
+        assert!(error.contains(expected), "{commands:?} says {error:?}");
     }
 }

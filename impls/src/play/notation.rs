@@ -1,11 +1,11 @@
 //! The words of a trace that are the same for all protocols. What a protocol says itself stands in its own `Debug` form.
 
+use crate::contract::{Answer, Fact, NodeId, Refusal};
+use crate::parcel::Parcel;
 use std::fmt::Write;
-use stormglass_impls::contract::{Answer, Fact, NodeId, Refusal};
-use stormglass_impls::parcel::Parcel;
 
 /// `n1 leads @1` and the like.
-pub(crate) fn fact(node: NodeId, fact: Fact) -> String {
+pub(super) fn fact(node: NodeId, fact: Fact) -> String {
     match fact {
         Fact::Campaigned { epoch } => format!("{node} campaigns @{epoch}"),
         Fact::Voted { epoch, candidate } => format!("{node} votes for {candidate} @{epoch}"),
@@ -20,7 +20,7 @@ pub(crate) fn fact(node: NodeId, fact: Fact) -> String {
 }
 
 /// `Done(Stored)`, or why not.
-pub(crate) fn answer(answer: &Answer<Parcel>) -> String {
+pub(super) fn answer(answer: &Answer<Parcel>) -> String {
     match answer {
         Answer::Done(reply) => format!("Done({reply:?})"),
         Answer::Refused(Refusal::NotLeader {
@@ -40,7 +40,7 @@ pub(crate) fn answer(answer: &Answer<Parcel>) -> String {
 }
 
 /// The words of a list with a space before each.
-pub(crate) fn words<T: std::fmt::Debug>(list: impl IntoIterator<Item = T>) -> String {
+pub(super) fn words<T: std::fmt::Debug>(list: impl IntoIterator<Item = T>) -> String {
     list.into_iter().fold(String::new(), |mut text, word| {
         write!(text, " {word:?}").expect("text can be written to");
         text

@@ -1,0 +1,75 @@
+//! Protocols in scripts: a script moves a small cluster step by step, and what follows a `---` is the whole trace of what happened. Time
+//! never passes by itself, no message arrives and no timer runs out unless the script says so.
+//!
+//! # How to read a trace
+//!
+//! A line at the margin is one input of one node, which stands first: `n2 ← n1 @1 RequestVote last=0@0` is a message of term 1 from n1
+//! taken by n2; `n1 election` a timer that ran out; `n1 durable` the end of the oldest disk write; `n1 ← c1 #1 put k=v` a client's request.
+//! The lines indented below it are what the node did, in order: `n2 → n1 ..` sends, `n2 ↛ n1 ..` sends in vain (the link is cut or
+//! the other side down), `n2 disk ..` begins a write, `c1 #1 ← n1 ..` answers a client, `n1 leads @1` and the like are facts, and
+//! `n1 waits for ..` names the timers that are set, when that changes. `BROKEN` names an invariant that no longer holds; `PANIC` a node that
+//! failed an assertion.
+//!
+//! # Commands
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `cluster nodes=3 [voters=2] [knob=value ..]` | boots a cluster; the first `voters` have a vote |
+//! | `fire n1 election` | a timer runs out |
+//! | `deliver [n1 n2 ..] [from=n3] [kind=vote] [skip=1] [count=1]` | one round: delivers what is in flight, oldest first (the `skip` oldest are late); what that sends stays for the next |
+//! | `stabilize` | rounds until nothing is in flight |
+//! | `put n1 k=v`, `append n1 k=v`, `delete n1 k`, `get n1 k` | client c1 (or `client=c2`) makes its next request |
+//! | `cas n1 k expect=a set=b` | compares and sets; without `expect`, the key must be absent |
+//! | `manage n1 members n1 n2`, `manage n1 transfer n2`, `manage n1 status` | an operator, c9, asks: for these voters, this leader, or how the node is |
+//! | `retry n1 [request=1]` | the client's last request, or that one, again under the same number |
+//! | `disk n1 hold`, `persist n1`, `disk n1 release` | writes wait; the oldest one ends; all end, and later ones at once again |
+//! | `crash n1 [keep=1]`, `restart n1` | of the writes under way, the first `keep` survive |
+//! | `partition n1 n2`, `heal` | cuts these off from the others; `heal` mends all cuts |
+//! | `drop [n1 [n2]] [kind=append] [skip=1] [count=1]`, `duplicate n1 n2 [kind=append]` | loses what is in flight (from n1, to n2; not the oldest); puts a copy behind it |
+//! | `pass [n1 ..] 100ms` | the clocks of all nodes, or of these, go on |
+//! | `status [n1 ..]`, `audit`, `witnesses` | the nodes' states; the invariants in their whole-state form; how often each was put to the test |
+//!
+//! A knob is any field of [`Knobs`](crate::knobs::Knobs) by its name, and `entries` is short for `entries_per_append_max`:
+//! `pre_vote=true reads=lease snapshot_every=3`. The range is in milliseconds, `election_timeout_ms=150..300`, and Paxos has
+//! `quorums=4/2`.
+//!
+//! A client's requests carry the session that it was last given, or the one that is named: `put n1 k=v session=3`. The trace shows it
+//! before the request, as `s3`. A kind of message is called as its protocol's `MESSAGE_KINDS` say.
+//!
+//! A command in parentheses is carried out in silence; one after `!` must fail.
+
+mod arguments;
+mod cluster;
+mod command;
+mod flights;
+mod links;
+mod notation;
+mod steps;
+
+use crate::system::System;
+use std::rc::Rc;
+
+/// A script that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PlayError(String);
+
+/// Carries out a script for a system, with a mutant planted if one is named. Gives the script anew, with the traces of this run.
+pub fn play(
+    system: &Rc<dyn System>,
+    mutant: Option<&str>,
+    text: &str,
+) -> Result<String, PlayError> {
+    let mut script = command::Script::new(system.clone(), mutant);
+    goldenscript::generate(&mut script, text).map_err(|error| PlayError(error.to_string()))
+}
+
+/// The lines of a script's traces: what stands between a `---` and the next blank line.
+pub fn traced(script: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    script.lines().filter(move |line| {
+        let was_inside = inside;
+        inside = (inside || *line == "---") && !line.is_empty();
+        was_inside && inside
+    })
+}
