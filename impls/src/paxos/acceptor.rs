@@ -72,7 +72,8 @@ impl<M: Machine> Paxos<M> {
         let slots = proposals.iter().map(|proposal| proposal.slot).collect();
         for Proposal { slot, value } in proposals {
             let held = self.log.get(slot).map(|held| held.ballot);
-            // What is chosen is what is proposed there in whatever ballot, and what was accepted in this one is on the disk already.
+            // What was accepted in this ballot is on the disk already. And where something is known to be chosen nothing is left to accept: in
+            // the ballot it was chosen in and in any higher one the same is proposed, and a lower one finds no quorum any more.
             if slot > self.chosen && held != Some(ballot) {
                 self.accept(
                     Accepted {

@@ -34,8 +34,10 @@ pub(super) struct History<C> {
 pub(super) struct Decision<C> {
     /// What was proposed there, by ballot, in the order in which it was seen.
     ballots: Vec<Proposed<C>>,
-    /// What was first seen to be chosen.
-    pub(super) chosen: Option<Value<C>>,
+    /// What a quorum of the acceptors of its era was first seen to have accepted durably, and in which ballot.
+    pub(super) decided: Option<(Ballot, Value<C>)>,
+    /// What was first seen to be learned.
+    pub(super) learned: Option<Value<C>>,
 }
 
 /// What was proposed in a slot in one ballot.
@@ -43,6 +45,8 @@ pub(super) struct Decision<C> {
 struct Proposed<C> {
     ballot: Ballot,
     value: Value<C>,
+    /// The number of the era in which its proposer was.
+    era: u64,
     /// Who accepted it durably.
     acceptors: NodeSet,
 }
@@ -97,7 +101,8 @@ impl<C: Clone + Eq> History<C> {
         if self.slots.len() < length {
             let blank = || Decision {
                 ballots: Vec::new(),
-                chosen: None,
+                decided: None,
+                learned: None,
             };
             self.slots.resize_with(length, blank);
         }
@@ -124,9 +129,29 @@ impl<C: Clone + Eq> History<C> {
     }
 
     /// Who decides a slot.
-    pub(super) fn acceptors_of(&self, slot: Slot) -> NodeSet {
-        let era = self.eras.iter().rfind(|era| era.after < slot);
-        era.map_or(NodeSet::EMPTY, |era| era.acceptors)
+    pub(super) fn era_of(&self, slot: Slot) -> Option<Era> {
+        self.eras.iter().rfind(|era| era.after < slot).copied()
+    }
+
+    /// An acceptance is durable. `needed`: how many of so many acceptors make a value chosen.
+    pub(super) fn accept(
+        &mut self,
+        (slot, ballot): (Slot, Ballot),
+        acceptor: NodeId,
+        needed: impl Fn(NodeSet) -> usize,
+    ) {
+        let decision = &mut self.slots[slot.0 as usize - 1];
+        let mut ballots = decision.ballots.iter_mut();
+        let Some(known) = ballots.rfind(|known| known.ballot == ballot) else {
+            return;
+        };
+        known.acceptors.insert(acceptor);
+        let era = self.eras.iter().find(|era| era.number == known.era);
+        if let (Some(era), None) = (era, &decision.decided)
+            && known.acceptors.intersection(era.acceptors).len() >= needed(era.acceptors)
+        {
+            decision.decided = Some((ballot, known.value.clone()));
+        }
     }
 
     /// Another snapshot up to the same slot that is not this one.
@@ -149,28 +174,22 @@ impl<C: Clone + Eq> Decision<C> {
     }
 
     /// Something was proposed.
-    pub(super) fn propose(&mut self, entry: &Accepted<C>) {
+    pub(super) fn propose(&mut self, entry: &Accepted<C>, era: u64) {
         if self.value(entry.ballot).is_none() {
             self.ballots.push(Proposed {
                 ballot: entry.ballot,
                 value: entry.value.clone(),
+                era,
                 acceptors: NodeSet::EMPTY,
             });
         }
     }
 
-    /// An acceptance is durable.
-    pub(super) fn accept(&mut self, ballot: Ballot, acceptor: NodeId) {
-        let mut ballots = self.ballots.iter_mut();
-        if let Some(known) = ballots.rfind(|known| known.ballot == ballot) {
-            known.acceptors.insert(acceptor);
-        }
-    }
-
-    /// How many of these acceptors have durably accepted a value in one ballot: the most in any.
-    pub(super) fn acceptances(&self, value: &Value<C>, among: NodeSet) -> usize {
-        let of_value = self.ballots.iter().filter(|known| known.value == *value);
-        let counts = of_value.map(|known| known.acceptors.intersection(among).len());
+    /// How many acceptors of an era have durably accepted a value in one of its ballots: the most in any.
+    pub(super) fn acceptances(&self, value: &Value<C>, era: Era) -> usize {
+        let of_value = |known: &&Proposed<C>| known.era == era.number && known.value == *value;
+        let of_value = self.ballots.iter().filter(of_value);
+        let counts = of_value.map(|known| known.acceptors.intersection(era.acceptors).len());
         counts.max().unwrap_or(0)
     }
 }

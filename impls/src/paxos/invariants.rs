@@ -11,6 +11,7 @@ use super::members::Quorums;
 use super::message::{Accepted, Ballot, Body, Message, Slot, Value, Write};
 use crate::contract::{Effect, Fact, NodeId};
 use crate::machine::Machine;
+use crate::node_set::NodeSet;
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
 use std::collections::BTreeMap;
 
@@ -52,6 +53,11 @@ pub const INVARIANTS: &[InvariantInfo] = &[
         source: "Paxos Made Simple, 2.2; Flexible Paxos, section 4",
     },
     InvariantInfo {
+        name: "chosen-is-stable",
+        law: "where a phase 2 quorum has accepted a value in one ballot, no higher ballot proposes another, and nobody learns another",
+        source: "Paxos Made Simple, 2.2, P2b",
+    },
+    InvariantInfo {
         name: "learned-implies-chosen",
         law: "what a learner learns was chosen",
         source: "Paxos Made Simple, 2.1",
@@ -72,6 +78,8 @@ pub const INVARIANTS: &[InvariantInfo] = &[
 #[derive(Clone, Debug)]
 pub struct PaxosWatch<M: Machine> {
     history: History<M::Command>,
+    /// The sizes of quorums, if they were set.
+    sizes: Option<(u8, u8)>,
     /// What was seen of each node, in the order of their ids.
     nodes: Vec<Seen>,
     /// How often each invariant was put to the test.
@@ -83,6 +91,7 @@ impl<M: Machine> Default for PaxosWatch<M> {
         let unseen = INVARIANTS.iter().map(|invariant| (invariant.name, 0));
         Self {
             history: History::default(),
+            sizes: None,
             nodes: Vec::new(),
             witnesses: unseen.collect(),
         }
@@ -95,6 +104,7 @@ impl<M: Machine> Watch for PaxosWatch<M> {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Verdict {
         let paxos = core::<M>(member);
         self.history.begin(paxos.era());
+        self.sizes = paxos.knobs().quorums;
         let seen = self.seen(node);
         seen.life += 1;
         seen.under_way.clear();
@@ -102,7 +112,7 @@ impl<M: Machine> Watch for PaxosWatch<M> {
         seen.promised = seen.bound;
         // A crash keeps a beginning of what was under way: whatever stands in the log now is durable.
         for entry in paxos.log().after(paxos.chosen()) {
-            self.history.slot(entry.slot).accept(entry.ballot, node);
+            self.accepted(node, entry.slot, entry.ballot);
         }
         self.promise_monotone(node, paxos)
     }
@@ -114,7 +124,7 @@ impl<M: Machine> Watch for PaxosWatch<M> {
         };
         seen.bound = seen.bound.max(promise);
         for (slot, ballot) in accepted {
-            self.history.slot(slot).accept(ballot, node);
+            self.accepted(node, slot, ballot);
         }
     }
 
@@ -174,6 +184,11 @@ fn core<M: Machine>(member: &dyn Member) -> &Paxos<M> {
         .expect("a Paxos watch is shown Paxos nodes")
 }
 
+/// How many of these acceptors make a value chosen.
+fn needed(sizes: Option<(u8, u8)>, acceptors: NodeSet) -> usize {
+    Quorums::of(sizes, acceptors.len()).map_or(1, |quorums| quorums.accept)
+}
+
 fn broken(invariant: &'static str, message: String) -> Verdict {
     Err(Broken { invariant, message })
 }
@@ -184,6 +199,14 @@ impl<M: Machine> PaxosWatch<M> {
             self.nodes.resize(node.index() + 1, Seen::default());
         }
         &mut self.nodes[node.index()]
+    }
+
+    /// An acceptance is durable.
+    fn accepted(&mut self, node: NodeId, slot: Slot, ballot: Ballot) {
+        let sizes = self.sizes;
+        let needed = |acceptors: NodeSet| needed(sizes, acceptors);
+        self.history.slot(slot);
+        self.history.accept((slot, ballot), node, needed);
     }
 
     fn tested(&mut self, invariant: &'static str) {
@@ -221,7 +244,7 @@ impl<M: Machine> PaxosWatch<M> {
                     for entry in entries {
                         under_way.accepted.push((entry.slot, entry.ballot));
                         verdict = verdict
-                            .and(self.proposed(node, entry))
+                            .and(self.proposed(node, paxos, entry))
                             .and_then(|()| self.accept_implies_promise(node, paxos, entry));
                     }
                 }
@@ -253,13 +276,21 @@ impl<M: Machine> PaxosWatch<M> {
     }
 
     /// A proposal is first accepted by its own proposer, and what others accept is that.
-    fn proposed(&mut self, node: NodeId, entry: &Accepted<M::Command>) -> Verdict {
+    fn proposed(
+        &mut self,
+        node: NodeId,
+        paxos: &Paxos<M>,
+        entry: &Accepted<M::Command>,
+    ) -> Verdict {
         let owns = self.history.owns(node, entry.ballot);
         let verdict = match owns {
-            true => self.one_value(node, entry),
+            true => self
+                .one_value(node, entry)
+                .and_then(|()| self.chosen_is_stable(node, entry)),
             false => self.validity(node, entry),
         };
-        self.history.slot(entry.slot).propose(entry);
+        let era = paxos.era().number;
+        self.history.slot(entry.slot).propose(entry, era);
         verdict
     }
 
@@ -350,16 +381,17 @@ impl<M: Machine> PaxosWatch<M> {
     /// A node takes a value for chosen: it is, and no other is.
     fn chosen(&mut self, node: NodeId, paxos: &Paxos<M>, entry: &Accepted<M::Command>) -> Verdict {
         let slot = entry.slot;
-        if self.history.slot(slot).chosen.as_ref() == Some(&entry.value) {
+        if self.history.slot(slot).learned.as_ref() == Some(&entry.value) {
             self.tested("agreement");
             return Ok(());
         }
         let verdict = self
             .chosen_on_quorum(node, paxos, entry)
-            .and_then(|()| self.agreement(node, entry));
+            .and_then(|()| self.agreement(node, entry))
+            .and_then(|()| self.chosen_is_stable(node, entry));
         let decision = self.history.slot(slot);
-        if decision.chosen.is_none() {
-            decision.chosen = Some(entry.value.clone());
+        if decision.learned.is_none() {
+            decision.learned = Some(entry.value.clone());
             if let Value::Seal(acceptors) = entry.value {
                 self.history.seal(slot, acceptors);
             }
@@ -369,7 +401,7 @@ impl<M: Machine> PaxosWatch<M> {
 
     fn agreement(&mut self, node: NodeId, entry: &Accepted<M::Command>) -> Verdict {
         self.tested("agreement");
-        match &self.history.slot(entry.slot).chosen {
+        match &self.history.slot(entry.slot).learned {
             None => Ok(()),
             Some(known) => broken(
                 "agreement",
@@ -394,18 +426,34 @@ impl<M: Machine> PaxosWatch<M> {
             false => "learned-implies-chosen",
         };
         self.tested(law);
-        let acceptors = self.history.acceptors_of(slot);
-        let needed = paxos
-            .quorums_among(acceptors)
-            .map_or(1, |quorums: Quorums| quorums.accept);
+        let Some(era) = self.history.era_of(slot) else {
+            return Ok(());
+        };
+        let (acceptors, needed) = (era.acceptors, needed(self.sizes, era.acceptors));
         let decision = self.history.slot(slot);
-        let accepted = decision.acceptances(&entry.value, acceptors);
+        let accepted = decision.acceptances(&entry.value, era);
         if accepted < needed {
             return broken(
                 law,
                 format!(
                     "{node} learned {entry:?}, which {accepted} of {acceptors} have accepted in one ballot, not {needed}"
                 ),
+            );
+        }
+        Ok(())
+    }
+
+    /// Something is proposed or learned: whatever was decided there before is the same.
+    fn chosen_is_stable(&mut self, node: NodeId, entry: &Accepted<M::Command>) -> Verdict {
+        self.tested("chosen-is-stable");
+        let decided = &self.history.slot(entry.slot).decided;
+        let Some((ballot, value)) = decided else {
+            return Ok(());
+        };
+        if entry.ballot > *ballot && entry.value != *value {
+            return broken(
+                "chosen-is-stable",
+                format!("{node} has {entry:?}, and {value:?} was chosen there in {ballot}"),
             );
         }
         Ok(())

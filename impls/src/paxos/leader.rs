@@ -25,7 +25,7 @@ pub(super) struct Leader<M: Machine> {
     pub(super) sealed: Option<Slot>,
     /// What was proposed from here on was proposed since the last heartbeat, and need not be sent again yet.
     fresh: Slot,
-    /// What is known of each other node.
+    /// What is known of each other node that was heard or sent something again.
     pub(super) peers: BTreeMap<NodeId, Peer>,
     /// The newest round begun.
     pub(super) round: Round,
@@ -38,8 +38,8 @@ pub(super) struct Leader<M: Machine> {
 /// What a leader knows of another node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Peer {
-    /// How far it knows the log to be chosen. May be more than its leader knows.
-    pub(super) chosen: Slot,
+    /// How far it knows the log to be chosen, once it was heard in this ballot. May be more than its leader knows.
+    pub(super) chosen: Option<Slot>,
     /// The last slot that was sent to it again. When it accepts that, the next ones follow.
     resent: Option<Slot>,
 }
@@ -79,12 +79,11 @@ impl<M: Machine> Paxos<M> {
             next: first,
             sealed: None,
             fresh: first,
-            peers: self.peers().map(|peer| (peer, Peer::default())).collect(),
+            peers: BTreeMap::new(),
             round: Round(0),
             reads: Vec::new(),
             stamps: Stamps::begin(stamped_ms, turn.now),
         });
-        self.defeats = 0;
         let epoch = self.promised.epoch();
         turn.effects.note(Fact::BecameLeader { epoch });
         turn.effects.cancel_timer(Timer::Election);
@@ -315,6 +314,7 @@ impl<M: Machine> Paxos<M> {
             let entry = self.log.get(slot).expect("what is open is in the log");
             leader.open_bytes -= bytes_of::<M>(&entry.value);
             leader.open.pop_first();
+            self.defeats = 0;
             assert!(slot == self.chosen.next(), "open slots follow the chosen");
             self.apply(slot, turn);
         }

@@ -3,7 +3,7 @@
 //! # Changing the acceptors
 //!
 //! An operator names the goal again and again until it is reached. The leader waits until enough of the new acceptors have nearly all of the
-//! log, proposes a seal, and proposes nothing behind it. When the seal is chosen the era is over for whoever knows it: the leader tells everybody,
+//! log, proposes a seal, and proposes nothing behind it. When the seal is chosen the era is over for whoever knows it: the leader tells everybody how it ended,
 //! and stands for the next era, or asks somebody to who can. Those who learn of the seal do so by learning the log up to it. Should nobody in the
 //! new era have heard, then somebody outside of it has: a node that hears no leader and has no vote keeps telling those who do.
 //!
@@ -109,7 +109,7 @@ impl<M: Machine> Paxos<M> {
     }
 
     /// The quorums of these acceptors, with the sizes that were set.
-    pub fn quorums_among(&self, acceptors: NodeSet) -> Result<Quorums, QuorumError> {
+    fn quorums_among(&self, acceptors: NodeSet) -> Result<Quorums, QuorumError> {
         Quorums::of(self.knobs().quorums, acceptors.len())
     }
 
@@ -153,8 +153,8 @@ impl<M: Machine> Paxos<M> {
             .0
             .saturating_sub(self.knobs().entries_per_append_max as u64);
         let has_state = |node: &NodeId| {
-            let known = leader.peers.get(node).map(|peer| peer.chosen.0);
-            *node == self.id() || known.is_some_and(|chosen| chosen >= near)
+            let known = leader.peers.get(node).and_then(|peer| peer.chosen);
+            *node == self.id() || known.is_some_and(|chosen| chosen.0 >= near)
         };
         let ready = voters.iter().filter(has_state).count();
         if ready >= quorums.prepare.max(quorums.accept) {
@@ -168,11 +168,14 @@ impl<M: Machine> Paxos<M> {
         let Role::Leader(leader) = &self.role else {
             return;
         };
-        let far = |node: &NodeId| leader.peers.get(node).map(|peer| peer.chosen);
+        let far = |node: &NodeId| leader.peers.get(node).and_then(|peer| peer.chosen);
         let heir = self.fellow_acceptors().max_by_key(far);
         let chosen = self.chosen;
         for peer in self.peers() {
-            self.send(peer, Body::Known { chosen }, turn);
+            match far(&peer) {
+                Some(after) => self.teach(peer, after, None, turn),
+                None => self.send(peer, Body::Known { chosen }, turn),
+            }
         }
         if self.is_acceptor() {
             self.campaign(turn);

@@ -262,6 +262,21 @@ pub enum Body<C> {
     TakeOver,
 }
 
+impl<C> Body<C> {
+    /// Whether it answers something that its receiver said in a ballot of its own.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Body::Promise { .. }
+            | Body::Accepted { .. }
+            | Body::Nack { .. }
+            | Body::Heard { .. } => true,
+            Body::Prepare { .. } | Body::Accept { .. } | Body::Heartbeat { .. } => false,
+            Body::Known { .. } | Body::Fetch { .. } | Body::Learn { .. } => false,
+            Body::Chunk { .. } | Body::TakeOver => false,
+        }
+    }
+}
+
 /// The beginning of a snapshot, as far as it has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Part {

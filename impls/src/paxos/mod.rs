@@ -148,7 +148,7 @@ pub struct Paxos<M: Machine> {
     snapshot: Option<Snapshot>,
     /// The pieces of a snapshot that is on its way here, by its last slot.
     assembly: Option<Assembly<Slot>>,
-    /// How often in a row this node was outbid since a leader was last heard.
+    /// How often in a row this node was outbid, since it last heard a leader or got anything chosen.
     defeats: u32,
     role: Role<M>,
     /// One for each batch given to the disk and not yet durable, oldest first: what to do when it is.

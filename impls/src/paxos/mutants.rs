@@ -17,13 +17,13 @@ pub const MUTANTS: &[Mutant] = &[
         id: "paxos/ignores-accepted",
         mechanism: "a proposer does not adopt an accepted value, and puts a no-op in its place",
         source: "Paxos Made Simple, 2.2, P2c",
-        seen_by: "agreement, linearizability",
+        seen_by: "chosen-is-stable, agreement, linearizability",
     },
     Mutant {
         id: "paxos/adopts-any",
         mechanism: "a proposer adopts the accepted value that it hears of first, not that of the highest ballot",
         source: "Paxos Made Simple, 2.2, P2c",
-        seen_by: "agreement, linearizability",
+        seen_by: "chosen-is-stable, agreement, linearizability",
     },
     Mutant {
         id: "paxos/promise-volatile",
@@ -65,19 +65,19 @@ pub const MUTANTS: &[Mutant] = &[
         id: "paxos/state-expires",
         mechanism: "what an acceptor accepted two ballots ago is forgotten, chosen or not",
         source: "scylladb#6149",
-        seen_by: "agreement, linearizability",
+        seen_by: "chosen-is-stable, agreement, linearizability",
     },
     Mutant {
         id: "paxos/reconfigure-without-state",
         mechanism: "new acceptors take part in their era before they have the state it begins with",
         source: "scylladb#5251",
-        seen_by: "agreement, linearizability",
+        seen_by: "chosen-is-stable, agreement, linearizability",
     },
     Mutant {
         id: "paxos/void-seal-stands",
         mechanism: "a new leader keeps a seal behind which a higher ballot proposed: what was chosen there is dropped",
         source: "Stoppable Paxos, 4.2",
-        seen_by: "agreement",
+        seen_by: "chosen-is-stable",
     },
     Mutant {
         id: "paxos/learns-another-ballot",

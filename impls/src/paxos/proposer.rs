@@ -151,20 +151,14 @@ impl<M: Machine> Paxos<M> {
         proposals
     }
 
-    /// Outbid. A candidate waits, and the longer the more often that happened.
+    /// Outbid, in phase 1 or before its proposals were accepted. Waits, and the longer the more often that happened in a row.
     pub(super) fn take_nack(&mut self, ballot: Ballot, promised: Ballot, turn: &mut Turn<'_, M>) {
         self.seen = self.seen.max(promised);
-        if ballot != self.promised || promised <= ballot {
-            return;
-        }
-        match self.role {
-            Role::Follower { .. } => {}
-            Role::Leader(_) => self.follow(None, turn),
-            Role::Candidate(_) => {
-                self.defeats += 1;
-                self.follow(None, turn);
-                self.await_leader(turn);
-            }
+        let proposes = !matches!(self.role, Role::Follower { .. });
+        if proposes && ballot == self.promised && promised > ballot {
+            self.defeats += 1;
+            self.follow(None, turn);
+            self.await_leader(turn);
         }
     }
 }

@@ -93,7 +93,12 @@ impl<M: Machine> Paxos<M> {
             return;
         }
         let peer = leader.peers.entry(from).or_default();
-        peer.chosen = peer.chosen.max(chosen);
+        peer.chosen = peer.chosen.max(Some(chosen));
+        if chosen >= leader.next {
+            // Somebody decided where this leader has not proposed. Lower ballots did not, or phase 1 would have told: it was a higher one.
+            self.follow(None, turn);
+            return self.fetch(from, turn);
+        }
         if is_acceptor {
             let asked = leader.reads.iter_mut();
             for read in asked.filter(|read| read.round.is_some_and(|asked| asked <= round)) {
@@ -129,8 +134,8 @@ impl<M: Machine> Paxos<M> {
         self.decide_up_to(highest.unwrap_or_default(), turn);
     }
 
-    /// Something was once accepted in a slot that this leader has not proposed in: a no-op decides it. What was accepted there is not chosen, or
-    /// phase 1 would have told.
+    /// Something was once accepted in a slot that this leader has not proposed in: a no-op decides it. If that was in a lower ballot, it is not
+    /// chosen, or phase 1 would have told; if it was in a higher one, the no-op will be refused.
     fn decide_up_to(&mut self, slot: Slot, turn: &mut Turn<'_, M>) {
         while let Role::Leader(leader) = &self.role
             && leader.next <= slot

@@ -150,7 +150,8 @@ pub fn adopts(reported: &[Ballot]) -> Option<usize> {
 /// What stands behind it in a *higher* ballot came from a leader that finished its phase 1 after the seal was proposed. Had the seal been
 /// chosen, that leader would have seen it and proposed nothing behind it. So the seal was not chosen, nor will it be, as every later leader sees
 /// either this or a value in its place; but what stands behind it may have been chosen, and must not be dropped. The seal is void, and a no-op
-/// takes its place. To keep both would let two eras decide one slot.
+/// takes its place. To keep both would let two eras decide one slot; to keep the seal alone would undo a decision. Learners learn in order here, so
+/// none can have learned of it yet; but that what a quorum accepted stays is the law on which every other argument rests, and it has no exception.
 pub fn seal_stands(seal: Ballot, later: Ballot) -> bool {
     later <= seal
 }
