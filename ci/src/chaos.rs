@@ -238,6 +238,7 @@ impl Chaos<Start, Make> {
         trial.seed = seed;
         let storm = Storm {
             nodes: trial.nodes,
+            spares: trial.spares,
             storm_ms: trial.storm_ms,
             election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
             kinds: foreign::kinds(&self.plan.faults).map_err(ChaosError::Setup)?,

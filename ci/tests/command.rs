@@ -145,6 +145,8 @@ fn what_there_is_can_be_listed() {
         ("models", "register"),
         ("mutants", "raft/commit-old-term"),
         ("invariants", "leader-completeness"),
+        ("scripts", "raft/a_majority_elects_a_leader"),
+        ("errors", "leadership-lost"),
     ] {
         let list = place.run(&format!("list {what}"));
         expect(&list, 0);

@@ -234,53 +234,6 @@ fn cores_know_no_clock_no_chance_and_no_io() {
     }
 }
 
-/// Tables in the docs are made from the source, so they cannot drift.
-#[test]
-fn the_architecture_lists_every_fault_mutant_and_invariant() {
-    let page = text(&root().join("ARCHITECTURE.md"));
-    let faults = stormglass_nemesis::faults::FAULTS.iter().map(|info| {
-        let arenas: Vec<&str> = info.arenas.iter().map(|arena| arena.name()).collect();
-        format!(
-            "| {} | {} | {} |",
-            info.name,
-            info.summary,
-            arenas.join(", ")
-        )
-    });
-    let systems = stormglass_impls::catalog::systems();
-    let harness = stormglass_nemesis::harness::MUTANTS;
-    let mutants = systems
-        .iter()
-        .flat_map(|system| system.mutants())
-        .chain(harness);
-    let mutants = mutants.map(|mutant| {
-        format!(
-            "| {} | {} | {} | {} |",
-            mutant.id, mutant.mechanism, mutant.seen_by, mutant.source
-        )
-    });
-    let harmless = systems.iter().flat_map(|system| system.harmless());
-    let harmless = harmless.map(|harmless| format!("| {} | {} |", harmless.id, harmless.change));
-    let invariants = systems.iter().flat_map(|system| system.invariants());
-    let invariants = invariants.map(|invariant| {
-        format!(
-            "| {} | {} | {} |",
-            invariant.name, invariant.law, invariant.source
-        )
-    });
-    let missing: Vec<String> = faults
-        .chain(mutants)
-        .chain(harmless)
-        .chain(invariants)
-        .filter(|row| !page.contains(row))
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "ARCHITECTURE.md lacks these rows:\n{}",
-        missing.join("\n")
-    );
-}
-
 #[test]
 fn the_readmes_commands_are_the_ones_that_are_tested() {
     let (readme, pipeline) = (

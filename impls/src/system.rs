@@ -5,6 +5,7 @@
 
 use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
 use crate::knobs::{Knobs, Reads};
+use crate::manage::Manage;
 use crate::node_set::NodeSet;
 use crate::parcel::Parcel;
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,8 @@ pub struct Budget {
     pub wall_clock: bool,
     /// How much faster or slower than true time a monotonic clock may run, in percent.
     pub drift_percent_max: u64,
+    /// Its members may change, and its leadership may be handed over, while it serves.
+    pub membership: bool,
 }
 
 /// What a protocol asks of the links between its nodes.
@@ -268,6 +271,9 @@ pub trait System {
     /// Reads one of its words from its wire form.
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError>;
 
+    /// What an operator asks, as a request; `None` where the cluster cannot be managed.
+    fn manage(&self, manage: Manage) -> Option<Parcel>;
+
     /// The invariants of a new cluster.
     fn watch(&self) -> Box<dyn Watch>;
 }
@@ -288,6 +294,8 @@ pub struct Reference<N: Node<Config = Setup>> {
     pub reads: &'static [Reads],
     /// See [`System::invariants`].
     pub invariants: &'static [InvariantInfo],
+    /// See [`System::manage`].
+    pub manage: fn(Manage) -> Option<N::Request>,
     /// See [`System::watch`].
     pub watch: fn() -> Box<dyn Watch>,
     /// Which core.
@@ -443,6 +451,10 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
             length: bytes.len(),
             cause,
         })
+    }
+
+    fn manage(&self, manage: Manage) -> Option<Parcel> {
+        (self.manage)(manage).map(Parcel::new)
     }
 
     fn watch(&self) -> Box<dyn Watch> {

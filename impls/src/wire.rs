@@ -3,13 +3,27 @@
 use crate::contract::{Answer, ClientId, NodeId, RequestId, Session};
 use serde::{Deserialize, Serialize};
 
-/// The first frame of every connection: who is calling.
+/// What the two ends of a connection say about the connection itself. No gate is asked about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Hello {
-    /// A node, which will send messages of the protocol and expects nothing back.
-    Peer(NodeId),
-    /// A client, which will send calls and expects answers.
-    Client(ClientId),
+pub enum Greeting {
+    /// The first word of who was called: the number of this connection, above all that it gave before.
+    Welcome {
+        /// The number.
+        connection: u64,
+    },
+    /// The first word of the caller. Its number proves that the caller was there when the connection was taken: whoever gave it up before greets
+    /// no more, so the greatest number is the newest connection, however late a greeting is.
+    Hello {
+        /// The number it was welcomed with.
+        connection: u64,
+        /// Who it is.
+        caller: Party,
+    },
+    /// A node to a node that it called: it also holds a connection from there.
+    Paired {
+        /// The number that the sender welcomed it with.
+        taken: u64,
+    },
 }
 
 /// A frame between a client and a node. Bodies are words of the system in their wire form, so that one client serves all systems.

@@ -142,7 +142,7 @@ impl Stage {
                 .after(Index(0))
                 .iter()
                 .map(|entry| match &entry.payload {
-                    Payload::Noop => None,
+                    Payload::Noop | Payload::Members(_) => None,
                     Payload::Command(submission) => Some(submission.request_id),
                 });
             self.seen.logs.push(held.collect());

@@ -3,16 +3,20 @@
 mod host_support;
 
 use host_support::storm::{MS, rising, storm};
-use host_support::{Beat, TestGate, beats, count};
+use host_support::{Beat, Given, TallyTimer, TestGate, Trace, beats, count};
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{ClientId, Input, NodeId};
 use stormglass_impls::host::connection::{Outbox, dial};
+use stormglass_impls::host::frame::Frame;
 use stormglass_impls::host::turmoil::TurmoilNet;
 use stormglass_impls::host::{Fate, frame};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::wire::{Hello, Party};
+use stormglass_impls::wire::{Greeting, Party};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::codec::Decoder;
 
 fn between(from: Party, to: Party, sender: u8, receiver: u8) -> bool {
     (from, to) == (Party::Node(NodeId(sender)), Party::Node(NodeId(receiver)))
@@ -180,8 +184,7 @@ async fn peer(
 ) -> (Rc<Outbox<TestGate>>, tokio::task::JoinHandle<()>) {
     let (from, to) = (Party::Node(NodeId(2)), Party::Node(NodeId(1)));
     let outbox = Outbox::new(Rc::clone(gate), from, to, connection);
-    outbox.greet(Hello::Peer(NodeId(2)));
-    let wire = dial(&TurmoilNet, &outbox, "n1:7000").await.unwrap();
+    let (wire, _) = dial(&TurmoilNet, &outbox, "n1:7000").await.unwrap();
     let served = Rc::clone(&outbox);
     let ended = tokio::task::spawn_local(async move {
         wire.serve(&served, async |_| Ok(())).await;
@@ -345,36 +348,41 @@ fn a_taken_frame_can_be_delivered_later_by_a_courier() {
 
 #[test]
 fn senseless_callers_are_turned_away_and_harm_nobody() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut storm = storm(2);
     storm.run_ms(100);
-    let mut first = vec![
-        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        vec![0xff; 64],
-        vec![0; 64],
-    ];
-    for hello in [
-        Hello::Peer(NodeId(0)),
-        Hello::Peer(NodeId(1)),
-        Hello::Peer(NodeId(9)),
-    ] {
-        first.push(
-            frame::encode(&postcard::to_allocvec(&hello).unwrap())
-                .unwrap()
-                .to_vec(),
-        );
-    }
-    for hello in [Hello::Peer(NodeId(2)), Hello::Client(ClientId(4))] {
-        let mut bytes = frame::encode(&postcard::to_allocvec(&hello).unwrap())
-            .unwrap()
-            .to_vec();
-        bytes.extend_from_slice(&frame::encode(&[0xff; 40]).unwrap());
-        first.push(bytes);
-    }
+    let hello = |connection, caller| Greeting::Hello { connection, caller };
+    let node = |id| Party::Node(NodeId(id));
+    // What strangers say who were given this number.
+    let said = move |number: u64| {
+        let greeted = |greetings: &[Greeting]| {
+            let framed = greetings.iter().copied().map(frame::encode_greeting);
+            framed.flatten().collect::<Vec<u8>>()
+        };
+        let damaged = |greeting| [greeted(&[greeting]), vec![0xff; 64]].concat();
+        vec![
+            b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            vec![0xff; 64],
+            vec![0; 64],
+            frame::encode(b"a message").unwrap().to_vec(),
+            greeted(&[hello(number, node(0))]),
+            greeted(&[hello(number, node(1))]),
+            greeted(&[hello(number, node(9))]),
+            greeted(&[hello(number + 1, node(2))]),
+            greeted(&[hello(number - 1, node(2))]),
+            greeted(&[Greeting::Welcome { connection: number }]),
+            greeted(&[Greeting::Paired { taken: number }]),
+            greeted(&[hello(number, node(2)), hello(number, node(2))]),
+            greeted(&[hello(number, node(2)), Greeting::Welcome { connection: 0 }]),
+            greeted(&[hello(number, Party::Client(ClientId(4))); 2]),
+            damaged(hello(number, node(2))),
+            damaged(hello(number, Party::Client(ClientId(4)))),
+        ]
+    };
     storm.client("stranger", async move {
-        for bytes in first {
+        for which in 0..said(1).len() {
             let mut stream = turmoil::net::TcpStream::connect("n1:7000").await.unwrap();
-            stream.write_all(&bytes).await.unwrap();
+            let bytes = &said(welcome(&mut stream).await)[which];
+            stream.write_all(bytes).await.unwrap();
             let mut back = Vec::new();
             let closed =
                 tokio::time::timeout(Duration::from_millis(100), stream.read_to_end(&mut back))
@@ -383,8 +391,202 @@ fn senseless_callers_are_turned_away_and_harm_nobody() {
         }
         // Who says nothing is let go after a while.
         let mut stream = turmoil::net::TcpStream::connect("n1:7000").await.unwrap();
-        let closed = tokio::time::timeout(Duration::from_secs(2), stream.read_u8()).await;
-        assert!(closed.expect("the silent caller was let go").is_err());
+        let mut back = Vec::new();
+        let closed =
+            tokio::time::timeout(Duration::from_secs(2), stream.read_to_end(&mut back)).await;
+        assert!(closed.is_ok(), "the silent caller was let go");
     });
     assert_eq!(storm.add("c1", 5), Some(5));
+    storm.run_ms(500);
+    let heard = beats(&storm.trace, 1, 2).len();
+    storm.run_ms(500);
+    assert!(beats(&storm.trace, 1, 2).len() > heard + 10);
+}
+
+/// The number that a node gives a connection.
+async fn welcome(stream: &mut turmoil::net::TcpStream) -> u64 {
+    let mut arrived = bytes::BytesMut::new();
+    loop {
+        match frame::FrameCodec.decode(&mut arrived).unwrap() {
+            Some(Frame::Greeting(Greeting::Welcome { connection })) => return connection,
+            Some(other) => panic!("a node welcomes its callers, and does not say {other:?}"),
+            None => assert!(stream.read_buf(&mut arrived).await.unwrap() > 0),
+        }
+    }
+}
+
+#[test]
+fn a_late_greeting_of_an_older_connection_replaces_no_newer_one() {
+    let mut storm = storm(2);
+    storm.run_ms(1);
+    storm.sim.crash("n2"); // The true n2 stays away.
+    let gate = Rc::clone(&storm.gate);
+    storm.client("courier", async move {
+        let mut older = turmoil::net::TcpStream::connect("n1:7000").await.unwrap();
+        let number = welcome(&mut older).await;
+        let (newer, _) = peer(&gate, 1).await;
+        send(&newer, 10);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let beat = frame::encode(&Parcel::new(Beat(9)).encode()).unwrap();
+        let hello =
+            |connection, caller| frame::encode_greeting(Greeting::Hello { connection, caller });
+        let late = [hello(number, Party::Node(NodeId(2))), beat].concat();
+        older.write_all(&late).await.unwrap();
+        let mut back = Vec::new();
+        let closed = older.read_to_end(&mut back);
+        tokio::time::timeout(Duration::from_millis(50), closed)
+            .await
+            .expect("it is too late")
+            .unwrap();
+        send(&newer, 11);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    });
+    let heard: Vec<u64> = beats(&storm.trace, 1, 2)
+        .iter()
+        .map(|(_, beat)| *beat)
+        .collect();
+    assert_eq!(heard, [10, 11]);
+}
+
+/// One period of a link as a node saw it, from up to down, with the beats of the other node in it.
+struct Period {
+    beats: Vec<u64>,
+}
+
+/// The periods in which a node knew the link to a peer up. `beat_of` says which beat of which node an input brings.
+fn periods(
+    trace: &Trace,
+    node: NodeId,
+    peer: NodeId,
+    mut beat_of: impl FnMut(&Given) -> Option<u64>,
+) -> Vec<Period> {
+    let (mut periods, mut up) = (Vec::new(), false);
+    for given in trace.borrow().iter().filter(|given| given.node == node) {
+        let beat = beat_of(given);
+        match &given.input {
+            None => up = false,
+            Some(Input::LinkDown(down)) if *down == peer => {
+                assert!(up, "only what is up goes down");
+                up = false;
+            }
+            Some(Input::LinkUp(come)) if *come == peer => {
+                assert!(!up, "only what is down comes up");
+                up = true;
+                periods.push(Period { beats: Vec::new() });
+            }
+            _ => {
+                if let (true, Some(beat)) = (up, beat) {
+                    periods.last_mut().unwrap().beats.push(beat);
+                }
+            }
+        }
+    }
+    periods
+}
+
+/// Between LinkUp and LinkDown a node hears what the other sent between its own LinkUp and LinkDown of the same pair of connections, from the first
+/// word on and without a gap. Gives how many periods there were, and how many beats were heard in them.
+fn check_the_law_of_links(trace: &Trace, nodes: u8) -> (usize, usize) {
+    let (mut periods_count, mut beats_count) = (0, 0);
+    for sender in NodeId::all(nodes) {
+        for receiver in NodeId::all(nodes).filter(|receiver| *receiver != sender) {
+            let mut last = 0;
+            let sent = periods(trace, sender, receiver, |given| match &given.input {
+                None => {
+                    last = given.at_ns;
+                    None
+                }
+                Some(Input::TimerFired(timer)) if timer.open() == Some(&TallyTimer::Beat) => {
+                    last += 1;
+                    Some(last)
+                }
+                _ => None,
+            });
+            let heard = periods(trace, receiver, sender, |given| match &given.input {
+                Some(Input::Deliver { from, message }) if *from == sender => {
+                    Some(message.open::<Beat>().unwrap().0)
+                }
+                _ => None,
+            });
+            let period_of: BTreeMap<u64, usize> = sent
+                .iter()
+                .enumerate()
+                .flat_map(|(at, period)| period.beats.iter().map(move |beat| (*beat, at)))
+                .collect();
+            let mut used = BTreeSet::new();
+            for period in &heard {
+                // What the other sent while its link was down promises nothing.
+                let of_up: Vec<u64> = (period.beats.iter().copied())
+                    .filter(|beat| period_of.contains_key(beat))
+                    .collect();
+                let Some(first) = of_up.first() else { continue };
+                let of = period_of[first];
+                assert!(
+                    used.insert(of),
+                    "{sender} to {receiver}: one period, heard in two"
+                );
+                assert!(
+                    sent[of].beats.starts_with(&of_up),
+                    "{sender} sent {:?} in a period, and {receiver} heard {of_up:?} in one",
+                    sent[of].beats
+                );
+                beats_count += of_up.len();
+            }
+            periods_count += heard.len();
+        }
+    }
+    (periods_count, beats_count)
+}
+
+#[test]
+fn nothing_of_an_older_period_of_a_link_arrives_in_a_newer_one() {
+    let mut storm = storm(3);
+    // Frames that are late, and connections that break at one of them, one way.
+    let mut state = 7_u64;
+    storm.gate.on_frame(move |from, to, _, _| {
+        if !matches!((from, to), (Party::Node(_), Party::Node(_))) {
+            return Fate::Pass;
+        }
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        match state >> 33 {
+            draw if draw % 23 == 0 => Fate::Reset,
+            draw if draw % 3 == 0 => Fate::Delay {
+                ns: draw % 400 * MS,
+            },
+            _ => Fate::Pass,
+        }
+    });
+    for round in 0..60_u64 {
+        storm.run_ms(700);
+        let (one, other) = (
+            format!("n{}", round % 3 + 1),
+            format!("n{}", (round + 1) % 3 + 1),
+        );
+        match round % 4 {
+            // What is on its way arrives much later, in the midst of what comes then.
+            0 => {
+                storm.sim.hold(one.as_str(), other.as_str());
+                storm.run_ms(120 + round * 5);
+                storm.sim.release(one.as_str(), other.as_str());
+            }
+            1 => {
+                storm.sim.crash(one.as_str());
+                storm.run_ms(round);
+                storm.sim.bounce(one.as_str());
+            }
+            2 => {
+                storm.sim.partition_oneway(one.as_str(), other.as_str());
+                storm.run_ms(60);
+                storm.sim.repair_oneway(one.as_str(), other.as_str());
+            }
+            _ => {}
+        }
+    }
+    let (periods, beats) = check_the_law_of_links(&storm.trace, 3);
+    assert!(
+        periods > 300 && beats > 3_000,
+        "{beats} beats in {periods} periods"
+    );
 }

@@ -2,13 +2,15 @@
 
 mod host_support;
 
-use host_support::{Caller, MemoryDisk, TestGate, Trace, beats, tally};
+use host_support::memory_disk::MemoryDisk;
+use host_support::{Caller, TestGate, Trace, beats, tally};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::host::{
-    Disk, Host, HostError, PlainGate, StdDisk, TokioClock, TokioNet, WalError, draw_from,
+    Compaction, Disk, Host, HostError, PlainGate, StdDisk, TokioClock, TokioNet, WalError,
+    draw_from,
 };
 use stormglass_impls::system::{Setup, System};
 use tokio::task::LocalSet;
@@ -35,6 +37,11 @@ fn host<D: Disk>(
         setup: Setup::of(NodeId(id), addresses.len() as u8),
         addresses: addresses.to_vec(),
         wal_path: wal_path.into(),
+        // Anew after every few writes: every restart is from a checkpoint.
+        compaction: Compaction {
+            file_bytes_min: 80,
+            growth_min: 1,
+        },
         net: TokioNet,
         disk,
         clock: TokioClock::start(),
@@ -114,16 +121,16 @@ fn a_damaged_log_is_named_and_the_node_does_not_start() {
         assert!(!running.is_finished());
     });
     let mut content = std::fs::read(&path).unwrap();
-    content[20 + 17] ^= 1;
+    content[32 + 17] ^= 1;
     std::fs::write(&path, content).unwrap();
     life(async {
         let Err(error) = host(&system, 1, &addresses, StdDisk, &path).run().await;
         assert!(
-            matches!(&error, HostError::Wal(WalError::Damaged { offset: 20, .. })),
+            matches!(&error, HostError::Wal(WalError::Damaged { offset: 32, .. })),
             "{error}"
         );
         assert!(
-            error.to_string().contains("n1.wal is damaged at offset 20"),
+            error.to_string().contains("n1.wal is damaged at offset 32"),
             "{error}"
         );
     });

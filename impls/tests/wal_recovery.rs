@@ -1,15 +1,15 @@
 //! What the write-ahead log makes of every way its file can be cut or changed.
 //!
-//! The expectations are computed here from the layout that the module's documentation states: 20 bytes at the beginning, 21 bytes
+//! The expectations are computed here from the layout that the module's documentation states: 32 bytes at the beginning, 21 bytes
 //! around each body, a mark behind each synced batch.
 
 mod host_support;
 
-use host_support::MemoryDisk;
+use host_support::memory_disk::{MemoryDisk, crashed};
 use std::path::{Path, PathBuf};
-use stormglass_impls::host::wal::{Recovered, Wal, WalError};
+use stormglass_impls::host::wal::{Compaction, Recovered, Wal, WalError};
 
-const PREAMBLE_LENGTH: usize = 20;
+const PREAMBLE_LENGTH: usize = 32;
 const AROUND_BODY_LENGTH: usize = 21;
 const HEADER_LENGTH: usize = 17;
 
@@ -25,13 +25,19 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn open(content: &[u8]) -> Result<(Wal<MemoryDisk>, Recovered, MemoryDisk), WalError> {
-    let disk = MemoryDisk::holding(content);
+    let disk = MemoryDisk::holding("/log", content);
     let (wal, recovered) = now(Wal::open(disk.clone(), Path::new("/log"), "tally"))?;
     Ok((wal, recovered, disk))
 }
 
 fn bytes(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// Syncs a log that then rests.
+fn sync(wal: &mut Wal<MemoryDisk>) {
+    now(wal.sync()).unwrap();
+    now(wal.mark()).unwrap();
 }
 
 #[derive(Clone, Debug)]
@@ -64,12 +70,12 @@ fn log(last_synced: bool) -> (Vec<u8>, Vec<Record>) {
             add(&mut end, durable, Some(body));
         }
         if last_synced || position + 1 < BATCHES.len() {
-            now(wal.sync()).unwrap();
+            sync(&mut wal);
             durable = end;
             add(&mut end, durable, None);
         }
     }
-    let content = disk.content.borrow().clone();
+    let content = disk.content("/log");
     assert_eq!(content.len(), end, "the layout is as documented");
     (content, records)
 }
@@ -89,12 +95,13 @@ fn what_was_appended_and_synced_is_recovered_in_order() {
     assert_eq!(
         recovered,
         Recovered {
+            checkpoint: None,
             writes: bytes(&BATCHES.concat()),
             torn_bytes: 0
         }
     );
     assert_eq!(
-        *disk.content.borrow(),
+        disk.content("/log"),
         content,
         "an intact log is left as it is"
     );
@@ -106,13 +113,14 @@ fn a_new_log_and_its_directory_are_synced_before_it_is_used() {
     assert_eq!(
         recovered,
         Recovered {
+            checkpoint: None,
             writes: vec![],
             torn_bytes: 0
         }
     );
     assert_eq!(
         *disk.calls.borrow(),
-        ["open", "read", "append", "sync", "sync directory"]
+        ["open", "read", "append", "sync", "remove", "sync directory"]
     );
 }
 
@@ -122,12 +130,19 @@ fn what_was_read_is_synced_before_it_is_used_since_it_may_have_been_in_the_page_
     let (_, _, disk) = open(&content).unwrap();
     assert_eq!(
         *disk.calls.borrow(),
-        ["open", "read", "sync", "sync directory"]
+        ["open", "read", "sync", "remove", "sync directory"]
     );
     let (_, _, disk) = open(&content[..content.len() - 1]).unwrap();
     assert_eq!(
         *disk.calls.borrow(),
-        ["open", "read", "truncate", "sync", "sync directory"]
+        [
+            "open",
+            "read",
+            "truncate",
+            "sync",
+            "remove",
+            "sync directory"
+        ]
     );
 }
 
@@ -156,12 +171,13 @@ fn a_log_cut_anywhere_keeps_the_writes_that_are_whole_and_goes_on_from_there() {
             );
 
             now(wal.append(&bytes(&["new"]))).unwrap();
-            now(wal.sync()).unwrap();
-            let (_, again, _) = open(&disk.content.borrow()).unwrap();
+            sync(&mut wal);
+            let (_, again, _) = open(&disk.content("/log")).unwrap();
             let expected = [expected, bytes(&["new"])].concat();
             assert_eq!(
                 again,
                 Recovered {
+                    checkpoint: None,
                     writes: expected,
                     torn_bytes: 0
                 },
@@ -228,7 +244,7 @@ fn every_flipped_bit_refuses_below_the_mark_of_durability_and_is_a_torn_tail_abo
                         writes_before(&records, hit.start),
                         "bit {bit}"
                     );
-                    assert_eq!(disk.content.borrow().len(), hit.start, "bit {bit}");
+                    assert_eq!(disk.content("/log").len(), hit.start, "bit {bit}");
                 }
             }
         }
@@ -296,17 +312,182 @@ fn two_damaged_bytes_never_lose_silently_what_a_remaining_header_calls_durable()
 fn another_systems_log_a_relative_path_and_a_failing_disk_are_told_apart() {
     let (content, _) = log(true);
     let foreign = now(Wal::open(
-        MemoryDisk::holding(&content),
+        MemoryDisk::holding("/log", &content),
         Path::new("/log"),
         "ledger",
     ));
     assert!(matches!(foreign, Err(WalError::Foreign { .. })));
     let relative = now(Wal::open(MemoryDisk::default(), Path::new("log"), "tally"));
     assert!(matches!(relative, Err(WalError::RelativePath { .. })));
-    for call in ["open", "read", "append", "sync", "sync directory"] {
+    for call in ["open", "read", "append", "sync", "remove", "sync directory"] {
         let disk = MemoryDisk::default();
         *disk.failing.borrow_mut() = Some(call);
         let failed = now(Wal::open(disk, Path::new("/log"), "tally"));
         assert!(matches!(failed, Err(WalError::Io { .. })), "{call}");
+    }
+}
+
+/// A log whose first two batches were folded into a checkpoint, and two more batches behind it: its bytes, and its disk.
+fn compacted() -> (Vec<u8>, MemoryDisk) {
+    let (mut wal, _, disk) = open(&[]).unwrap();
+    for (position, batch) in BATCHES.iter().enumerate() {
+        now(wal.append(&bytes(batch))).unwrap();
+        sync(&mut wal);
+        if position == 1 {
+            let draft = now(wal.draft(b"abbccc")).unwrap();
+            now(wal.adopt(draft)).unwrap();
+        }
+    }
+    (disk.content("/log"), disk)
+}
+
+/// What the writes of a log fold to, for those who fold by joining them.
+fn folded(recovered: &Recovered) -> String {
+    let writes = recovered.checkpoint.iter().chain(&recovered.writes);
+    String::from_utf8(writes.flatten().copied().collect()).unwrap()
+}
+
+#[test]
+fn a_log_written_anew_begins_with_a_checkpoint_and_goes_on_behind_it() {
+    let (content, disk) = compacted();
+    assert_eq!(disk.names(), [PathBuf::from("/log")]);
+    let checkpoint_end = PREAMBLE_LENGTH + AROUND_BODY_LENGTH + "abbccc".len();
+    let behind = 3 * AROUND_BODY_LENGTH + "ddddeef".len() + 2 * AROUND_BODY_LENGTH;
+    assert_eq!(content.len(), checkpoint_end + behind);
+    let (mut wal, recovered, disk) = open(&content).unwrap();
+    assert_eq!(recovered.checkpoint.as_deref(), Some(&b"abbccc"[..]));
+    assert_eq!(recovered.writes, bytes(&["dddd", "ee", "f"]));
+    // And anew from there.
+    let draft = now(wal.draft(b"abbcccddddeef")).unwrap();
+    now(wal.adopt(draft)).unwrap();
+    now(wal.append(&bytes(&["g"]))).unwrap();
+    sync(&mut wal);
+    let (_, recovered, _) = open(&disk.content("/log")).unwrap();
+    assert_eq!(folded(&recovered), "abbcccddddeefg");
+    assert_eq!(recovered.writes, bytes(&["g"]));
+}
+
+#[test]
+fn a_crash_at_any_moment_leaves_the_old_log_or_the_new_one_whole() {
+    let disk = MemoryDisk::default();
+    // What was synced when so many changes had been made to the disk.
+    let mut synced = vec![(0, String::new())];
+    let (mut wal, _) = now(Wal::open(disk.clone(), Path::new("/log"), "tally")).unwrap();
+    let mut all = String::new();
+    for round in 0..3 {
+        for batch in BATCHES {
+            now(wal.append(&bytes(batch))).unwrap();
+            all.extend(batch.iter().copied());
+            now(wal.sync()).unwrap();
+            synced.push((disk.changes().len(), all.clone()));
+            if batch.len() == 1 {
+                now(wal.mark()).unwrap();
+            }
+        }
+        let draft = now(wal.draft(all.as_bytes())).unwrap();
+        if round < 2 {
+            now(wal.adopt(draft)).unwrap();
+        }
+    }
+    let changes = disk.changes();
+    let (mut old, mut new) = (0, 0);
+    for made in 0..=changes.len() {
+        let durable = synced.iter().rev().find(|(at, _)| *at <= made).unwrap();
+        for disk in crashed(&changes[..made]) {
+            let (mut wal, recovered) =
+                now(Wal::open(disk.clone(), Path::new("/log"), "tally")).unwrap();
+            let found = folded(&recovered);
+            assert!(
+                found.starts_with(&durable.1),
+                "{found} after {made} changes"
+            );
+            assert!(all.starts_with(&found), "{found} after {made} changes");
+            assert_eq!(disk.names(), [PathBuf::from("/log")], "no draft is left");
+            *if recovered.checkpoint.is_some() {
+                &mut new
+            } else {
+                &mut old
+            } += 1;
+            // The log goes on from what was found, and can be written anew.
+            let draft = now(wal.draft(found.as_bytes())).unwrap();
+            now(wal.adopt(draft)).unwrap();
+            now(wal.append(&bytes(&["!"]))).unwrap();
+            sync(&mut wal);
+            let (_, recovered, _) = open(&disk.content("/log")).unwrap();
+            assert_eq!(folded(&recovered), format!("{found}!"));
+        }
+    }
+    assert!(old > 100 && new > 100, "{old} old, {new} new");
+}
+
+#[test]
+fn whatever_damages_a_checkpoint_is_no_tear() {
+    let (content, _) = compacted();
+    let checkpoint_end = PREAMBLE_LENGTH + AROUND_BODY_LENGTH + "abbccc".len();
+    for bit in 0..checkpoint_end * 8 {
+        // With all that follows, and without: as if a crash had taken it.
+        for end in [content.len(), checkpoint_end] {
+            let mut flipped = content[..end].to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let opened = open(&flipped);
+            assert!(
+                matches!(opened, Err(WalError::Damaged { .. })),
+                "bit {bit} of {end} bytes"
+            );
+        }
+    }
+    for cut in PREAMBLE_LENGTH..checkpoint_end {
+        let opened = open(&content[..cut]);
+        assert!(
+            matches!(opened, Err(WalError::Damaged { .. })),
+            "cut at {cut}"
+        );
+    }
+    for cut in checkpoint_end..content.len() {
+        let (_, recovered, _) = open(&content[..cut]).unwrap();
+        assert!("abbcccddddeef".starts_with(&folded(&recovered)));
+        assert!(recovered.checkpoint.is_some(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_log_is_written_anew_when_it_has_outgrown_its_beginning() {
+    let (mut wal, _, _) = open(&[]).unwrap();
+    let compaction = Compaction {
+        file_bytes_min: 200,
+        growth_min: 4,
+    };
+    let mut anew_at = Vec::new();
+    let mut all = Vec::new();
+    for write in 0..400 {
+        let body = vec![b'x'; 10];
+        now(wal.append(std::slice::from_ref(&body))).unwrap();
+        all.extend(body);
+        sync(&mut wal);
+        if wal.has_outgrown(compaction) {
+            let draft = now(wal.draft(&all)).unwrap();
+            now(wal.adopt(draft)).unwrap();
+            anew_at.push(write);
+        }
+    }
+    // Two records around ten bytes make 52 of each write, and ten of them stay.
+    assert_eq!(anew_at, [3, 9, 18, 33, 56, 92, 149, 239, 381]);
+}
+
+#[test]
+fn a_disk_that_fails_while_a_log_is_written_anew_says_so() {
+    for call in ["open", "append", "sync", "rename", "sync directory"] {
+        let (mut wal, _, disk) = open(&[]).unwrap();
+        now(wal.append(&bytes(&["a"]))).unwrap();
+        sync(&mut wal);
+        *disk.failing.borrow_mut() = Some(call);
+        let failed = match now(wal.draft(b"a")) {
+            Ok(draft) => now(wal.adopt(draft)),
+            Err(error) => Err(error),
+        };
+        assert!(matches!(failed, Err(WalError::Io { .. })), "{call}");
+        *disk.failing.borrow_mut() = None;
+        let (_, recovered) = now(Wal::open(disk, Path::new("/log"), "tally")).unwrap();
+        assert_eq!(folded(&recovered), "a", "{call}");
     }
 }

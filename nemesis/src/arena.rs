@@ -1,5 +1,5 @@
 //! Runs a trial in the arena it names.
-use stormglass_impls::node_set::NodeSet;
+use crate::operator::Operator;
 
 use crate::harness::{self, Flaws, system_mutant};
 use crate::record::Run;
@@ -135,14 +135,14 @@ pub(crate) fn setup(id: NodeId, trial: &Trial) -> Setup {
     Setup {
         id,
         nodes: trial.nodes,
-        voters: NodeSet::first(trial.nodes),
+        voters: trial.voters(),
         knobs: trial.knobs.clone(),
         mutant: system_mutant(trial),
     }
 }
 
 /// What a client of a trial is told.
-pub(crate) fn client_config(client: u32, trial: &Trial) -> ClientConfig {
+fn client_config(client: u32, trial: &Trial) -> ClientConfig {
     ClientConfig {
         id: ClientId(client),
         servers: trial.nodes,
@@ -152,6 +152,13 @@ pub(crate) fn client_config(client: u32, trial: &Trial) -> ClientConfig {
             false => Numbering::Kept,
         },
     }
+}
+
+/// What all the clients of a trial are told, the operator, where there is one, last.
+pub(crate) fn client_configs(trial: &Trial) -> Vec<ClientConfig> {
+    let clients = (0..trial.clients).map(|client| client_config(client, trial));
+    let operator = Operator::of(trial).map(|_| Operator::client(trial));
+    clients.chain(operator).collect()
 }
 
 /// A system, and what puts a workload into its words.

@@ -20,7 +20,8 @@ impl Conditions {
         Self {
             weather: Weather::new(
                 trial.network,
-                (trial.nodes, trial.clients),
+                // The operator is one more.
+                (trial.nodes, trial.clients + 1),
                 budget.links,
                 trial.seed,
             ),

@@ -8,11 +8,12 @@ use crate::faults::FaultKind;
 use crate::harness::Flaws;
 use crate::record::{FaultRecord, FaultStatus};
 use crate::schedule::{
-    Action, DiskTrouble, Disturbance, Fault, Leaves, Links, Notice, Target, When,
+    Action, Change, DiskTrouble, Disturbance, Fault, Leaves, Links, Notice, Target, When,
 };
 use crate::trial::{Healing, Rest, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::contract::{Fact, NodeId};
+use stormglass_impls::node_set::NodeSet;
 
 /// What the arena is to do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +26,18 @@ pub enum Order {
     Wake(NodeId),
     /// Its clock changed: when its timers are due has to be found anew.
     Reclock(NodeId),
+    /// Not the arena but its operator is to see to it that these have the votes.
+    Members(NodeSet),
+    /// And this, that this node leads.
+    Lead(NodeId),
 }
 
 /// The faults of a trial under way.
 #[derive(Debug)]
 pub struct Conductor {
     nodes: u8,
+    /// Who has a vote when no fault changes it.
+    voters: NodeSet,
     storm_ns: u64,
     healing: Healing,
     faults: Vec<Planned>,
@@ -58,6 +65,15 @@ struct Planned {
     round: usize,
     /// How many nodes it stopped.
     stopped: u64,
+    /// How often members or leaders changed while it lasted, where that is what it wants.
+    changes: u64,
+}
+
+impl Planned {
+    /// Whether it has begun and is not over.
+    fn lasts(&self) -> bool {
+        self.record.from_ns.is_some() && self.record.until_ns.is_none()
+    }
 }
 
 /// What to do with a fault.
@@ -99,6 +115,7 @@ impl Conductor {
             subject: None,
             round: 0,
             stopped: 0,
+            changes: 0,
             fault: fault.clone(),
         };
         let faults: Vec<Planned> = trial.schedule.iter().map(planned).collect();
@@ -106,6 +123,7 @@ impl Conductor {
             |(at, planned): (usize, &Planned)| Some((planned.fault.when.at_ns()?, at, Cue::Begin));
         Self {
             nodes: trial.nodes,
+            voters: trial.voters(),
             storm_ns: trial.storm_ms * NS_PER_MS,
             healing: trial.healing.clone(),
             agenda: faults.iter().enumerate().filter_map(begins).collect(),
@@ -135,6 +153,9 @@ impl Conductor {
                 self.leader = None
             }
             _ => {}
+        }
+        if !self.feigns {
+            self.count_changes(notice);
         }
         // A fact starts one fault, the first that waits for it: a row of them meets one leader after the other.
         let meant = |at: &usize| match self.faults[*at].fault.when {
@@ -325,6 +346,14 @@ impl Conductor {
                     .iter()
                     .for_each(|node| conditions.machines.trouble(id, *node, *trouble));
             }
+            Action::Manage { change } => {
+                if let Change::Transfer(_) = change {
+                    orders.extend(befallen.first().copied().map(Order::Lead));
+                }
+                self.faults[at].record.nodes = befallen.clone();
+                self.faults[at].record.from_ns = Some(span_ns.0);
+                orders.extend(self.members(change));
+            }
             Action::Clock { bend, .. } => {
                 for node in &befallen {
                     conditions.machines.bend(id, *node, *bend, span_ns.0);
@@ -333,6 +362,44 @@ impl Conductor {
             }
         }
         Ok(befallen)
+    }
+
+    /// What the members should be, if this change is about them: those of the trial, as the faults that last change them, one after the other.
+    fn members(&self, change: &Change) -> Option<Order> {
+        if let Change::Transfer(_) = change {
+            return None;
+        }
+        let lasting = self.faults.iter().filter(|planned| planned.lasts());
+        let members = lasting.fold(self.voters, |voters, planned| {
+            let nodes: NodeSet = planned.record.nodes.iter().copied().collect();
+            match &planned.fault.action {
+                Action::Manage {
+                    change: Change::Voters(_),
+                } => nodes,
+                Action::Manage {
+                    change: Change::Without(_),
+                } if !nodes.is_empty() && !voters.difference(nodes).is_empty() => {
+                    voters.difference(nodes)
+                }
+                _ => voters,
+            }
+        });
+        Some(Order::Members(members))
+    }
+
+    /// Members or leaders changed: that is the work of the faults that want it.
+    fn count_changes(&mut self, notice: &Notice) {
+        let (members, leader) = match notice {
+            Notice::Fact(Fact::MembersChanged { .. }) => (true, false),
+            Notice::Fact(Fact::HandedOver { .. }) => (false, true),
+            _ => return,
+        };
+        for planned in self.faults.iter_mut().filter(|planned| planned.lasts()) {
+            if let Action::Manage { change } = &planned.fault.action {
+                let about_leader = matches!(change, Change::Transfer(_));
+                planned.changes += u64::from(if about_leader { leader } else { members });
+            }
+        }
     }
 
     fn took_down(
@@ -456,6 +523,11 @@ impl Conductor {
         let reclocked = conditions.machines.lift(id, now_ns);
         orders.extend(reclocked.into_iter().map(Order::Reclock));
         orders.extend(nodes.iter().copied().map(Order::Wake));
+        if let Action::Manage { change } = &self.faults[at].fault.action
+            && !self.feigns
+        {
+            orders.extend(self.members(change));
+        }
         if restarts {
             self.stop(id, &nodes, Leaves::Synced, conditions, orders);
         }
@@ -571,6 +643,7 @@ fn settle(planned: &mut Planned, conditions: &Conditions, feigned: bool) {
     record.effects = match counts_stops(record.kind) {
         _ if feigned => 1,
         true => planned.stopped,
+        false if record.kind.info().family == "membership" => planned.changes,
         false => conditions.weather.met(record.id) + conditions.machines.met(record.id),
     };
     record.status = if record.effects > 0 {
@@ -580,6 +653,7 @@ fn settle(planned: &mut Planned, conditions: &Conditions, feigned: bool) {
             "partition" | "message" | "slow" => "no frame met it",
             "pause" => "nothing waited for the node",
             "clock" => "nobody read the clock",
+            "membership" => "the cluster did not get to it in time",
             _ => "the disk had nothing to lose",
         };
         FaultStatus::Indeterminate {

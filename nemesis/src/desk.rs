@@ -4,14 +4,42 @@
 //! share of the final reads, again and again until each is answered. Then it is done.
 
 use crate::harness::Flaws;
+use crate::operator::Operator;
 use crate::trial::{Call, Trial};
 use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 use stormglass_checker::History;
-use stormglass_impls::contract::RequestId;
+use stormglass_impls::contract::{NodeId, RequestId};
+use stormglass_impls::manage::Manage;
+use stormglass_impls::node_set::NodeSet;
+use stormglass_impls::system::System;
 use stormglass_workloads::client::Outcome;
 use stormglass_workloads::recorder::Recorder;
 use stormglass_workloads::workload::{Binding, Completion, Operation, Workload};
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Calling {
+    /// An operation of the workload.
+    Operation(Operation),
+    /// Something for an operator.
+    Errand(Manage),
+}
+
+impl Calling {
+    /// The request, in the system's wire form.
+    pub fn request(&self, system: &dyn System, binding: &dyn Binding) -> Vec<u8> {
+        match self {
+            Calling::Operation(operation) => binding.request(operation),
+            Calling::Errand(errand) => {
+                let request = system.manage(*errand);
+                let request =
+                    request.expect("only a cluster that can be managed is given such faults");
+                request.encode()
+            }
+        }
+    }
+}
 
 /// How an operation ended, as the desk is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +103,8 @@ pub struct Desk {
     recovery_ns: u64,
     operations_max: u64,
     flaws: Flaws,
+    /// Who changes the cluster, where a fault of the trial wants that. Its number is the one after the last client's.
+    operator: Option<Operator>,
 }
 
 struct Progress {
@@ -147,11 +177,21 @@ impl Desk {
             operations_max: trial.operations_per_client_max.unwrap_or(u64::MAX),
             flaws,
             workload,
+            operator: Operator::of(trial),
         }
+    }
+
+    /// The operator, if that number is its.
+    fn operator_of(&mut self, client: u32) -> Option<&mut Operator> {
+        let is_operator = client as usize == self.clients.len();
+        self.operator.as_mut().filter(|_| is_operator)
     }
 
     /// What a client that has nothing open does next.
     pub fn plan(&mut self, client: u32, now_ns: u64) -> Plan {
+        if let Some(operator) = self.operator_of(client) {
+            return operator.plan(now_ns).map_or(Plan::Done, Plan::CallAt);
+        }
         let progress = &mut self.clients[client as usize];
         progress.planned_last = false;
         if now_ns < self.storm_ns && progress.called < self.operations_max {
@@ -170,8 +210,18 @@ impl Desk {
         Plan::CallAt(now_ns.max(self.finals_ns))
     }
 
-    /// A client calls what it planned: gives the operation and the number of its request, and records that it was called.
-    pub fn call(&mut self, client: u32, now_ns: u64) -> (RequestId, Operation) {
+    /// A client calls what it planned: gives what it asks and the number of its request, and records that it was called.
+    pub fn call(&mut self, client: u32, now_ns: u64) -> (RequestId, Calling) {
+        if let Some(operator) = self.operator_of(client) {
+            let (request, errand) = operator.call();
+            return (request, Calling::Errand(errand));
+        }
+        let (request, operation) = self.call_operation(client, now_ns);
+        (request, Calling::Operation(operation))
+    }
+
+    /// A client calls what it planned: an operation of the workload.
+    pub fn call_operation(&mut self, client: u32, now_ns: u64) -> (RequestId, Operation) {
         let progress = &mut self.clients[client as usize];
         let is_final = progress.planned_last;
         let operation = if is_final {
@@ -205,7 +255,36 @@ impl Desk {
 
     /// The newest request of a client whose call the history knows of.
     pub fn recorded(&self, client: u32) -> RequestId {
-        RequestId(self.clients[client as usize].recorded)
+        match self.clients.get(client as usize) {
+            Some(progress) => RequestId(progress.recorded),
+            // What an operator asks is no operation: no history wants to know of it.
+            None => RequestId(u64::MAX),
+        }
+    }
+
+    /// What a client called has ended. The error is an answer that makes no sense; it counts as none.
+    pub fn returned(
+        &mut self,
+        client: u32,
+        now_ns: u64,
+        calling: &Calling,
+        outcome: Outcome,
+        binding: &dyn Binding,
+    ) -> Result<(), String> {
+        let operation = match calling {
+            Calling::Operation(operation) => operation,
+            Calling::Errand(_) => {
+                let operator = self.operator_of(client);
+                operator
+                    .expect("only an operator runs errands")
+                    .ended(&outcome);
+                return Ok(());
+            }
+        };
+        let ending = Ending::of(operation, outcome, binding);
+        let error = ending.clone().err();
+        self.ended(client, now_ns, ending.unwrap_or_else(Ending::Unknown));
+        error.map_or(Ok(()), Err)
     }
 
     /// A client's operation ended now. A final read that was not answered is made again.
@@ -250,6 +329,7 @@ impl Desk {
         self.clients
             .iter()
             .all(|progress| progress.finals.is_empty() && progress.current.is_none())
+            && self.operator.as_ref().is_none_or(Operator::is_done)
     }
 
     /// The keys whose final read was not answered.
@@ -258,6 +338,32 @@ impl Desk {
         finals
             .map(|read| read.key.clone().unwrap_or_default())
             .collect()
+    }
+
+    /// The cluster is to have these voters.
+    pub fn wants(&mut self, voters: NodeSet) {
+        if let Some(operator) = &mut self.operator {
+            operator.wants(voters);
+        }
+    }
+
+    /// That node is to lead.
+    pub fn wants_leader(&mut self, node: NodeId) {
+        if let Some(operator) = &mut self.operator {
+            operator.wants_leader(node);
+        }
+    }
+
+    /// The storm is over, and with it the operator's work, once that is done.
+    pub fn storm_is_over(&mut self) {
+        if let Some(operator) = &mut self.operator {
+            operator.ends();
+        }
+    }
+
+    /// The voters that the cluster should have been brought to, and was not.
+    pub fn members_missing(&self) -> Option<NodeSet> {
+        self.operator.as_ref()?.missing()
     }
 
     /// The recorder, for what the nemesis did.
@@ -331,7 +437,7 @@ mod tests {
     /// Plans and calls at once.
     fn call(desk: &mut Desk, client: u32, now_ns: u64) -> Operation {
         assert_ne!(desk.plan(client, now_ns), Plan::Done);
-        desk.call(client, now_ns).1
+        desk.call_operation(client, now_ns).1
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The kinds of fault one can ask for: their names, what they do, where they can be made, and what they ask of a cluster.
 
-use crate::schedule::{Action, ClockBend, DiskTrouble, Disturbance, Leaves, Links, Target};
+use crate::schedule::{Action, Change, ClockBend, DiskTrouble, Disturbance, Leaves, Links, Target};
 use crate::trial::Arena;
 use serde::{Deserialize, Serialize};
 use stormglass_impls::system::Budget;
@@ -22,6 +22,8 @@ pub enum Demand {
     WallClock,
     /// Monotonic clocks that run faster or slower than others.
     Drift,
+    /// Members and leaders that change while it serves.
+    Membership,
 }
 
 impl Demand {
@@ -35,6 +37,7 @@ impl Demand {
             Demand::SyncedLoss => budget.synced_loss,
             Demand::WallClock => budget.wall_clock,
             Demand::Drift => budget.drift_percent_max > 0,
+            Demand::Membership => budget.membership,
         }
     }
 }
@@ -126,6 +129,10 @@ faults! {
     ClockJump "clock-jump" "clock" WallClock BOTH 1 false "a node's wall clock is far ahead or behind for a while";
     ClockDrift "clock-drift" "clock" Drift BOTH 1 false "a node's clocks run faster or slower than the others'";
     ClockStrobe "clock-strobe" "clock" WallClock BOTH 1 false "a node's wall clock jumps ahead and back, over and over";
+    RemoveNode "remove-node" "membership" Membership BOTH 2 false "a voter loses its vote, and has it again at the end";
+    ReplaceNode "replace-node" "membership" Membership BOTH 2 false "a spare takes the place of a voter, and gives it back at the end";
+    ChangeMembers "change-members" "membership" Membership BOTH 2 false "others have the votes, several at once, and give them back at the end";
+    TransferLeader "transfer-leader" "membership" Membership BOTH 2 false "the leader is asked to hand over";
 }
 
 impl FaultKind {
@@ -157,6 +164,7 @@ impl FaultKind {
         let disk = |wanted: fn(&DiskTrouble) -> bool| matches!(action, Action::Disk { trouble, .. } if wanted(trouble));
         let links = |wanted: fn(&Disturbance) -> bool| matches!(action, Action::Disturb { disturbance, .. } if wanted(disturbance));
         let cut = |wanted: fn(&Links) -> bool| matches!(action, Action::Disturb { links, disturbance: Disturbance::Cut } if wanted(links));
+        let manage = |wanted: fn(&Change) -> bool| matches!(action, Action::Manage { change } if wanted(change));
         match self {
             Kind::PartitionHalves | Kind::PartitionBridge => {
                 cut(|links| matches!(links, Links::Between { .. }))
@@ -206,6 +214,11 @@ impl FaultKind {
             Kind::DiskFull => disk(|trouble| matches!(trouble, DiskTrouble::Full)),
             Kind::LyingFsync => disk(|trouble| matches!(trouble, DiskTrouble::Lies)),
             Kind::MisdirectedWrite => disk(|trouble| matches!(trouble, DiskTrouble::Misdirects)),
+            Kind::RemoveNode => manage(|change| matches!(change, Change::Without(_))),
+            Kind::ReplaceNode | Kind::ChangeMembers => {
+                manage(|change| matches!(change, Change::Voters(_)))
+            }
+            Kind::TransferLeader => manage(|change| matches!(change, Change::Transfer(_))),
             Kind::ClockJump => matches!(
                 action,
                 Action::Clock {

@@ -180,6 +180,7 @@ const PROMISE: Budget = Budget {
     synced_loss: false,
     wall_clock: false,
     drift_percent_max: 0,
+    membership: false,
 };
 
 /// What all hosts of a simulation share. It lives outside of them, so no crash touches it.
@@ -403,7 +404,8 @@ fn ride(
                     stage.board.borrow_mut().note_event((node, "stop"));
                 }
                 Order::Start(node) => sim.bounce(node.to_string()),
-                Order::Wake(_) | Order::Reclock(_) => {}
+                // Such a server tells of no pauses, and nobody knows how to manage it.
+                Order::Wake(_) | Order::Reclock(_) | Order::Members(_) | Order::Lead(_) => {}
             }
         }
         if cue || heals {
@@ -476,6 +478,7 @@ mod tests {
     fn a_storm_over_strangers_aims_at_no_leader() {
         let shape = |seed| Storm {
             nodes: 3,
+            spares: 0,
             storm_ms: 60_000,
             election_timeout_ms_min: 150,
             kinds: kinds("all").unwrap(),

@@ -19,6 +19,7 @@
 //! | [`judge`] | the verdict on a run, vacuity among it |
 //! | [`conditions`]: [`weather`], [`machines`] | what becomes of every frame now, and of every pause, disk and clock: one for all arenas |
 //! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
+//! | [`operator`] | the client that changes members and leaders |
 //! | [`observer`] | digest, facts and invariants around every step of a node: one for all arenas |
 //! | [`shrink`] | a trial that breaks something made smaller, for as long as it breaks the same |
 //! | [`regression`] | small trials that are kept, and run before anything else |
@@ -53,6 +54,7 @@ pub mod hunt;
 pub mod judge;
 pub mod machines;
 pub mod observer;
+pub mod operator;
 pub mod profile;
 pub mod record;
 pub mod regression;

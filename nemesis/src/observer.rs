@@ -2,6 +2,7 @@
 //!
 //! [`Observed`] wraps a system. The nodes it boots look like any other, so neither the host nor the simulator knows that it is watched.
 use stormglass_impls::knobs::Reads;
+use stormglass_impls::manage::Manage;
 
 use crate::desk::Desk;
 use crate::harness;
@@ -183,14 +184,19 @@ impl Board {
             return;
         }
         let unread = desk.unread().join(", ");
+        let members = desk.members_missing();
         let whole = match &trial.healing {
             Healing::Everything => "everything is healed".to_string(),
             Healing::Core { core, .. } => format!("the majority {core:?} is healed"),
         };
-        let message = format!(
-            "no answer to the final read of {unread} for {} ms, and {whole}",
-            trial.recovery_ms
-        );
+        let missing = match members {
+            Some(members) if unread.is_empty() => format!("the members did not become {members}"),
+            Some(members) => format!(
+                "no answer to the final read of {unread}, nor did the members become {members},"
+            ),
+            None => format!("no answer to the final read of {unread}"),
+        };
+        let message = format!("{missing} for {} ms, and {whole}", trial.recovery_ms);
         self.violation(ViolationKind::Progress, "progress", None, message);
     }
 
@@ -532,6 +538,10 @@ impl System for Observed {
 
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
         self.system.decode(word, bytes)
+    }
+
+    fn manage(&self, manage: Manage) -> Option<Parcel> {
+        self.system.manage(manage)
     }
 
     fn watch(&self) -> Box<dyn Watch> {

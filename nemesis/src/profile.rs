@@ -8,7 +8,8 @@
 
 use crate::faults::FaultKind;
 use crate::schedule::{
-    Action, ClockBend, DiskTrouble, Disturbance, Fault, Leaves, Links, Target, Trigger, When,
+    Action, Change, ClockBend, DiskTrouble, Disturbance, Fault, Leaves, Links, Target, Trigger,
+    When,
 };
 use stormglass_impls::contract::NodeId;
 use stormglass_workloads::draw::Draws;
@@ -16,8 +17,10 @@ use stormglass_workloads::draw::Draws;
 /// How a storm is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storm {
-    /// How many nodes the cluster has.
+    /// How many nodes the cluster has, spares and all.
     pub nodes: u8,
+    /// How many of them, the last ones, have no vote to begin with.
+    pub spares: u8,
     /// How long it lasts, in milliseconds.
     pub storm_ms: u64,
     /// Below this, nobody misses a node: the shortest election timeout, in milliseconds.
@@ -91,6 +94,8 @@ impl Storm {
         match kind {
             FaultKind::LoseKind => !self.message_kinds.is_empty(),
             FaultKind::ClockDrift => self.drift_percent_max > 0,
+            FaultKind::ReplaceNode => self.spares > 0,
+            FaultKind::RemoveNode | FaultKind::TransferLeader => self.nodes - self.spares > 1,
             _ => true,
         }
     }
@@ -130,6 +135,7 @@ impl Storm {
             "crash" => self.crash(id, kind),
             "pause" => self.pause(id, kind),
             "disk" => self.disk(id, kind),
+            "membership" => self.change(id, kind),
             _ => self.clock(id, kind),
         };
         let high_ms = high_ms.min(self.beat_ms() * 5 / 4);
@@ -447,6 +453,34 @@ impl Storm {
         (Action::Disk { target, trouble }, 200, 3_000)
     }
 
+    /// A change of members. It lasts long enough for most of them to be made.
+    fn change(&self, id: u32, kind: FaultKind) -> Shape {
+        let voters = self.nodes - self.spares;
+        let voter = NodeId(self.draw(id, Purpose::Node, 1, voters.into()) as u8);
+        let change = match kind {
+            FaultKind::TransferLeader => Change::Transfer(Target::Node(voter)),
+            FaultKind::RemoveNode => Change::Without(match self.draw(id, Purpose::Which, 0, 1) {
+                0 => Target::Leader,
+                _ => Target::Node(voter),
+            }),
+            FaultKind::ReplaceNode => {
+                let spares = u64::from(self.spares);
+                let spare = voters + self.draw(id, Purpose::Delay, 1, spares) as u8;
+                let stay = NodeId::all(voters).filter(|node| *node != voter);
+                Change::Voters(stay.chain([NodeId(spare)]).collect())
+            }
+            _ => {
+                // As many as a voter may miss, or more, up to all nodes there are.
+                let size = self.draw(id, Purpose::Size, 1, self.nodes.into());
+                let mut some = self.shuffled(id);
+                some.truncate(size as usize);
+                some.sort_unstable();
+                Change::Voters(some)
+            }
+        };
+        (Action::Manage { change }, 500, 6_000)
+    }
+
     fn clock(&self, id: u32, kind: FaultKind) -> Shape {
         let ahead = self.draw(id, Purpose::Leader, 0, 1) == 0;
         let signed = |size: u64| if ahead { size as i64 } else { -(size as i64) };
@@ -478,6 +512,7 @@ mod tests {
         let kinds = FAULTS.iter().map(|info| info.kind).collect();
         Storm {
             nodes,
+            spares: nodes / 3,
             storm_ms: 60_000,
             election_timeout_ms_min: 150,
             kinds,

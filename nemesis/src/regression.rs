@@ -4,6 +4,7 @@ use crate::shrink::Property;
 use crate::trial::Trial;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use stormglass_impls::knobs::Knobs;
 
 /// A small trial, and what it broke when it was kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Regression {
     /// The trial.
     pub trial: Trial,
 }
+
+include!(concat!(env!("OUT_DIR"), "/regressions.rs"));
 
 /// A file that is no regression. Names the file, and the field or the line.
 #[derive(Debug, thiserror::Error)]
@@ -43,18 +46,33 @@ pub enum RegressionError {
 }
 
 impl Regression {
+    /// All that came with the source, with the name of the file in `nemesis/regressions`.
+    ///
+    /// # Errors
+    /// [`RegressionError::Malformed`], for the first that the source of today cannot use.
+    pub fn kept() -> Result<Vec<(&'static str, Self)>, RegressionError> {
+        let read = |(file, text): &(&'static str, &str)| {
+            Self::parse(Path::new(file), text).map(|kept| (*file, kept))
+        };
+        KEPT.iter().map(read).collect()
+    }
+
     /// Reads a file.
     ///
     /// # Errors
     /// [`RegressionError`].
     pub fn read(path: &Path) -> Result<Self, RegressionError> {
         let text = std::fs::read_to_string(path).map_err(io_error(path, "read"))?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, RegressionError> {
         let malformed = |line, cause| RegressionError::Malformed {
             path: path.to_path_buf(),
             line,
             cause,
         };
-        let read: Self = serde_json::from_str(&text)
+        let read: Self = serde_json::from_str(text)
             .map_err(|error| malformed(error.line(), error.to_string()))?;
         read.validate().map_err(|cause| malformed(1, cause))?;
         Ok(read)
@@ -108,6 +126,21 @@ impl Regression {
         format!("{name}.json")
     }
 
+    /// Its size, in words: arena, nodes, what was called and what went wrong, and the knobs that are turned.
+    pub fn about(&self) -> String {
+        let trial = &self.trial;
+        let called = match &trial.calls {
+            Some(calls) => counted(calls.len(), "operation"),
+            None => counted(trial.clients as usize, "client"),
+        };
+        let (nodes, faults) = (trial.nodes.into(), trial.schedule.len());
+        let (nodes, faults) = (counted(nodes, "node"), counted(faults, "fault"));
+        let size = [trial.arena.name().to_string(), nodes, called, faults];
+        let knobs = turned(&trial.knobs);
+        let all: Vec<String> = size.into_iter().chain(knobs).collect();
+        all.join(", ")
+    }
+
     fn validate(&self) -> Result<(), String> {
         let digits = |text: &str| text.chars().all(|digit| digit.is_ascii_hexdigit());
         if self.property.to_string().is_empty() {
@@ -120,6 +153,30 @@ impl Regression {
             .validate()
             .map_err(|cause| format!("trial: {cause}"))
     }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// The knobs that are not as usual, if there are any, as a script calls them: `entries_per_append_max=1 election_timeout_ms=300..500`.
+fn turned(knobs: &Knobs) -> Option<String> {
+    let fields = |knobs: &Knobs| serde_json::to_value(knobs).expect("knobs are plain data");
+    let (usual, here) = (fields(&Knobs::default()), fields(knobs));
+    let turned = here.as_object().into_iter().flatten();
+    let turned = turned.filter(|(name, value)| usual[name.as_str()] != **value);
+    let text =
+        turned.map(
+            |(name, value)| match (value["min_ns"].as_u64(), value["max_ns"].as_u64()) {
+                (Some(min), Some(max)) => {
+                    format!("{name}_ms={}..{}", min / 1_000_000, max / 1_000_000)
+                }
+                _ => format!("{name}={value}"),
+            },
+        );
+    let text: Vec<String> = text.collect();
+    (!text.is_empty()).then(|| text.join(" "))
 }
 
 fn io_error(

@@ -250,6 +250,18 @@ pub enum ClockBend {
     },
 }
 
+/// What is changed about a cluster while it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Change {
+    /// These nodes have a vote, until the fault is over.
+    Voters(Vec<NodeId>),
+    /// These have none, until the fault is over.
+    Without(Target),
+    /// This node is asked to lead.
+    Transfer(Target),
+}
+
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -312,6 +324,11 @@ pub enum Action {
         /// In which way it is wrong.
         bend: ClockBend,
     },
+    /// Changes the members of the cluster, or who leads it.
+    Manage {
+        /// In which way.
+        change: Change,
+    },
 }
 
 impl Fault {
@@ -337,6 +354,9 @@ impl Fault {
                 }
             },
             Action::RollingRestart { order, .. } => named.extend(order),
+            Action::Manage {
+                change: Change::Voters(voters),
+            } => named.extend(voters),
             action => named.extend(action.target().into_iter().flat_map(Target::named)),
         }
         named
@@ -390,8 +410,11 @@ impl Action {
             | Action::Disturb {
                 links: Links::Around { target },
                 ..
+            }
+            | Action::Manage {
+                change: Change::Without(target) | Change::Transfer(target),
             } => Some(target),
-            Action::Disturb { .. } | Action::RollingRestart { .. } => None,
+            Action::Disturb { .. } | Action::RollingRestart { .. } | Action::Manage { .. } => None,
         }
     }
 
@@ -407,8 +430,11 @@ impl Action {
             | Action::Disturb {
                 links: Links::Around { target },
                 ..
+            }
+            | Action::Manage {
+                change: Change::Without(target) | Change::Transfer(target),
             } => Some(target),
-            Action::Disturb { .. } | Action::RollingRestart { .. } => None,
+            Action::Disturb { .. } | Action::RollingRestart { .. } | Action::Manage { .. } => None,
         }
     }
 }
@@ -459,6 +485,10 @@ impl Check {
                 self.target(target)
             }
             Action::Clock { target, bend } => bends(bend).and(self.target(target)),
+            Action::Manage { change } => match change {
+                Change::Voters(voters) => self.group("voters", voters),
+                Change::Without(target) | Change::Transfer(target) => self.target(target),
+            },
         }
     }
 

@@ -8,6 +8,7 @@ use crate::faults::{FAULTS, FaultKind};
 use crate::profile::Storm;
 use crate::trial::{Healing, Network, Rest, Trial};
 use stormglass_impls::contract::{DelayRange, NodeId};
+use stormglass_impls::knobs::Reads;
 use stormglass_impls::system::System;
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::workload::WorkloadConfig;
@@ -26,6 +27,15 @@ enum Purpose {
     Heals,
     Core,
     Rest,
+    Spares,
+    Steady,
+    ReadMode,
+    Snapshots,
+    Kept,
+    Chunk,
+    Session,
+    Window,
+    Uncommitted,
 }
 
 /// The kinds of fault that can be made in the arena of a trial and lie within what its cluster promises to survive, or beyond it too if
@@ -43,6 +53,7 @@ pub fn kinds_of(trial: &Trial, system: &dyn System) -> Vec<FaultKind> {
 pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm {
     Storm {
         nodes: trial.nodes,
+        spares: trial.spares,
         storm_ms: trial.storm_ms,
         election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
         kinds,
@@ -55,8 +66,19 @@ pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm
 /// Draws from the trial's seed everything that a trial can have one way or another, and the faults.
 pub fn draw(trial: &mut Trial, system: &dyn System) {
     let kinds = subset(trial, &kinds_of(trial, system));
+    let changes = kinds.iter().any(|kind| kind.info().family == "membership");
+    if changes {
+        // Spares come on top: a cluster of five begins with five voters.
+        trial.spares = [0, 1, 2][draws(trial)(Purpose::Spares, 3)];
+        trial.nodes += trial.spares;
+    }
     draw_settings(trial);
-    trial.healing = healing(trial);
+    draw_features(trial, system);
+    trial.healing = if changes {
+        Healing::Everything
+    } else {
+        healing(trial)
+    };
     trial.schedule = storm(trial, system, kinds).schedule();
     assert!(
         trial
@@ -106,6 +128,26 @@ fn draw_settings(trial: &mut Trial) {
     (register.think_time_ms_min, register.think_time_ms_max) = (low_ms, high_ms);
     (register.reads_percent, register.writes_percent) =
         [(40, 35), (40, 35), (65, 20), (15, 50)][draw(Purpose::Reads, 4)];
+}
+
+/// What a protocol can do with and without: what keeps leaders steady, snapshots, sessions, windows, bounds.
+fn draw_features(trial: &mut Trial, system: &dyn System) {
+    let draw = draws(trial);
+    let knobs = &mut trial.knobs;
+    (knobs.pre_vote, knobs.check_quorum) =
+        [(false, false), (true, true), (false, true), (true, true)][draw(Purpose::Steady, 4)];
+    let reads = system.reads();
+    if !reads.is_empty() {
+        knobs.reads = reads[draw(Purpose::ReadMode, reads.len())];
+    }
+    // A lease rests on the trust that this brings.
+    knobs.check_quorum |= knobs.reads == Reads::Lease;
+    knobs.snapshot_every = [0, 0, 5, 40, 200][draw(Purpose::Snapshots, 5)];
+    knobs.entries_kept = [64, 0, 5][draw(Purpose::Kept, 3)];
+    knobs.snapshot_chunk_bytes = [64 << 10, 100, 30][draw(Purpose::Chunk, 3)];
+    knobs.session_ms = [0, 0, 5_000, 20_000][draw(Purpose::Session, 4)];
+    knobs.appends_in_flight_max = [256, 1, 4][draw(Purpose::Window, 3)];
+    knobs.uncommitted_max = [8_192, 8_192, 8_192, 3][draw(Purpose::Uncommitted, 4)];
 }
 
 /// Everything heals, or only a majority.

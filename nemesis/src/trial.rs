@@ -1,12 +1,13 @@
 //! A whole experiment as data.
 
-use crate::schedule::{DAY_MS, Fault};
+use crate::schedule::{Action, DAY_MS, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use stormglass_impls::contract::NodeId;
-use stormglass_impls::knobs::Knobs;
+use stormglass_impls::knobs::{Knobs, Reads};
+use stormglass_impls::node_set::{NODES_MAX, NodeSet};
 use stormglass_workloads::client::Patience;
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -21,8 +22,11 @@ pub struct Trial {
     pub schema_version: u32,
     /// The system under test, by its name.
     pub cluster: String,
-    /// How many nodes.
+    /// How many nodes, spares and all.
     pub nodes: u8,
+    /// How many of them, the last ones, have no vote when the cluster begins.
+    #[serde(default)]
+    pub spares: u8,
     /// How many clients.
     pub clients: u32,
     /// What the clients do.
@@ -177,6 +181,7 @@ impl Trial {
             schema_version: TRIAL_VERSION,
             cluster: cluster.to_string(),
             nodes: 5,
+            spares: 0,
             clients: 5,
             workload,
             operations_per_client_max: None,
@@ -203,6 +208,11 @@ impl Trial {
             vacuity: Vacuity::default(),
             schedule: Vec::new(),
         }
+    }
+
+    /// Who has a vote when the cluster begins.
+    pub fn voters(&self) -> NodeSet {
+        NodeSet::first(self.nodes - self.spares)
     }
 
     /// Reads a trial file.
@@ -256,8 +266,12 @@ impl Trial {
         let rules = [
             (self.schema_version == TRIAL_VERSION, OTHER_VERSION),
             (
-                (1..=99).contains(&self.nodes),
-                "nodes: a cluster has 1 to 99 nodes",
+                (1..=NODES_MAX).contains(&self.nodes),
+                "nodes: a cluster has 1 to 63 nodes",
+            ),
+            (
+                self.spares < self.nodes,
+                "spares: at least one node has a vote",
             ),
             (
                 (1..=999).contains(&self.clients),
@@ -294,6 +308,30 @@ impl Trial {
             (
                 (1..=100_000).contains(&knobs.entries_per_append_max),
                 "knobs: entries_per_append_max is 1 to 100000",
+            ),
+            (
+                knobs.appends_in_flight_max > 0 && knobs.append_bytes_max > 0,
+                "knobs: appends_in_flight_max and append_bytes_max are at least 1",
+            ),
+            (
+                knobs.uncommitted_max > 0 && knobs.uncommitted_bytes_max > 0,
+                "knobs: uncommitted_max and uncommitted_bytes_max are at least 1",
+            ),
+            (
+                (1..=1 << 20).contains(&knobs.snapshot_chunk_bytes),
+                "knobs: snapshot_chunk_bytes is 1 to 1048576",
+            ),
+            (
+                knobs.reads != Reads::Lease || knobs.check_quorum,
+                "knobs: reads: a lease rests on check_quorum; set it to true",
+            ),
+            (
+                knobs.clock_drift_percent_max <= 99,
+                "knobs: clock_drift_percent_max is 0 to 99",
+            ),
+            (
+                knobs.session_ms == 0 || knobs.session_ms > 2 * patience.deadline_ms,
+                "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
             ),
             (
                 (1..=HOUR_MS).contains(&knobs.heartbeat_interval_ms),
@@ -339,6 +377,13 @@ impl Trial {
             return Err((*text).to_string());
         }
         self.healing.validate(self.nodes)?;
+        let manages = |fault: &Fault| matches!(fault.action, Action::Manage { .. });
+        if matches!(self.healing, Healing::Core { .. }) && self.schedule.iter().any(manages) {
+            return Err(
+                "healing: core: while members change nobody knows which nodes are a majority; let everything heal"
+                    .to_string(),
+            );
+        }
         for (at, call) in self.calls.iter().flatten().enumerate() {
             call.validate(self)
                 .map_err(|cause| format!("calls: number {}: {cause}", at + 1))?;

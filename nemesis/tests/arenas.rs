@@ -1,5 +1,6 @@
 //! What both arenas owe: storms that happen, runs that repeat, and violations instead of crashes.
 use stormglass_impls::knobs::Reads;
+use stormglass_impls::manage::Manage;
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -391,6 +392,10 @@ impl System for Flawed {
             bytes
         };
         self.0.decode(word, bytes)
+    }
+
+    fn manage(&self, manage: Manage) -> Option<Parcel> {
+        self.0.manage(manage)
     }
 
     fn watch(&self) -> Box<dyn Watch> {

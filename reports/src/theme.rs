@@ -40,6 +40,7 @@ pub(crate) const COLOURS: &[Colour] = &[
     colour("pause", "#4f7a1f", "#a3cf63"),
     colour("disk", "#a0307f", "#ee8ccd"),
     colour("clock", "#56708f", "#9fb8d8"),
+    colour("membership", "#9a5b2b", "#d9a273"),
     colour("series-1", "#2b6fdc", "#74a5ff"),
     colour("series-2", "#9a45c9", "#cf93f5"),
     colour("series-3", "#0b857c", "#3fc7bb"),

@@ -6,6 +6,7 @@
 //!
 //! A retry is part of the same operation. Only an answer ends an operation early: a timeout or a broken connection proves nothing about
 //! a mutation, so all the client does about either is to try again, elsewhere.
+use stormglass_impls::node_set::NodeSet;
 
 use serde::{Deserialize, Serialize};
 use stormglass_impls::contract::{
@@ -107,9 +108,9 @@ struct Open {
     body: Vec<u8>,
     /// Whether the attempt is out and unanswered; otherwise the client pauses before the next.
     waiting: bool,
-    /// The server that last left an attempt unanswered. Who points to it may be as cut off as it is: such a hint is not followed, or a
-    /// leader that nobody can hear and its last follower would send the client to and fro for ever.
-    silent: Option<NodeId>,
+    /// The servers asked since all of them were. A hint to one of them is not followed: a leader that nobody can hear and its last follower, or
+    /// one that was removed and those who do not know it yet, would send the client round in a circle for ever.
+    asked: NodeSet,
 }
 
 impl Vocabulary for Client {
@@ -161,7 +162,7 @@ impl Node for Client {
                     request_id,
                     body,
                     waiting: false,
-                    silent: None,
+                    asked: NodeSet::EMPTY,
                 });
                 let deadline_ms = self.config.patience.deadline_ms;
                 effects.set_timer(
@@ -182,11 +183,9 @@ impl Node for Client {
                 }
             }
             Input::TimerFired(ClientTimer::Retry) => {
-                let silent = self.server;
-                let Some(open) = &mut self.open else { return };
+                let Some(open) = &self.open else { return };
                 if open.waiting {
-                    open.silent = Some(silent);
-                    self.server = self.after(silent);
+                    self.server = self.after(self.server);
                 }
                 self.renumber();
                 self.attempt(effects);
@@ -219,6 +218,10 @@ impl Client {
     fn attempt(&mut self, effects: &mut Effects<Self>) {
         let Some(open) = &mut self.open else { return };
         open.waiting = true;
+        if open.asked.len() >= usize::from(self.config.servers) {
+            open.asked = NodeSet::EMPTY;
+        }
+        open.asked.insert(self.server);
         let call = ClientFrame::Call {
             session: self.session,
             request_id: open.request_id,
@@ -265,7 +268,7 @@ impl Client {
             Answer::Refused(Refusal::NotLeader {
                 leader: Some(leader),
             }) if leader != from
-                && open.silent != Some(leader)
+                && !open.asked.contains(leader)
                 && (1..=self.config.servers).contains(&leader.0) =>
             {
                 self.server = leader;
@@ -467,6 +470,24 @@ mod tests {
                 "a retry keeps its number: {refusal:?}"
             );
         }
+    }
+
+    /// Servers that point in a circle do not hold a client: it comes to everyone.
+    #[test]
+    fn hints_that_go_round_in_a_circle_are_left() {
+        let mut client = client(4);
+        let mut at = call_to(&step(&mut client, request(1))).unwrap().0;
+        let mut seen = vec![at.0];
+        for _ in 0..6 {
+            let circle = if at.0 == 3 { 1 } else { at.0 + 1 };
+            let mut effects = step(&mut client, answer(at.0, 1, refused(Some(circle))));
+            if call_to(&effects).is_none() {
+                effects = step(&mut client, Input::TimerFired(ClientTimer::Retry));
+            }
+            at = call_to(&effects).expect("it goes on asking").0;
+            seen.push(at.0);
+        }
+        assert_eq!(seen[..4], [1, 2, 3, 4]);
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! `stormglass list`: what there is, made from the source.
 
+use super::exit::OrExit;
 use super::{Exit, Failure, Format, print_line};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::rc::Rc;
 use stormglass_impls::catalog;
+use stormglass_impls::contract::Refusal;
+use stormglass_impls::play::{Replaced, Script};
 use stormglass_impls::system::System;
 use stormglass_nemesis::faults::FAULTS;
 use stormglass_nemesis::harness;
+use stormglass_nemesis::regression::Regression;
 use stormglass_workloads::workload::WORKLOADS;
 
 /// The specifications `check` judges by: the name, and what it is.
@@ -30,10 +34,12 @@ enum What {
     Models,
     Mutants,
     Invariants,
+    Scripts,
+    Errors,
 }
 
 pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> {
-    let rows = rows(args.what);
+    let rows = rows(args.what)?;
     match format {
         Format::Json => rows.iter().for_each(print_line),
         Format::Human => {
@@ -62,9 +68,9 @@ pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> 
     })
 }
 
-fn rows(what: What) -> Vec<Value> {
+fn rows(what: What) -> Result<Vec<Value>, Failure> {
     let systems = catalog::systems();
-    match what {
+    Ok(match what {
         What::Clusters => {
             systems.iter().map(|system| json!({"name": system.name(), "summary": system.summary()})).collect()
         }
@@ -88,16 +94,31 @@ fn rows(what: What) -> Vec<Value> {
             })
             .collect(),
         What::Models => MODELS.iter().map(|(name, summary)| json!({"name": name, "summary": summary})).collect(),
-        What::Mutants => systems
+        What::Mutants => {
+            let kept = Regression::kept().or_exit(Exit::Internal)?;
+            systems
             .iter()
             .flat_map(|system| system.mutants())
             .chain(harness::MUTANTS)
             .map(|mutant| {
                 let seen_by = format!("seen by {}", mutant.seen_by);
-                json!({"name": mutant.id, "mechanism": mutant.mechanism, "seen_by": seen_by, "source": mutant.source})
+                let replaced = Replaced::by(mutant.id).map(|replaced| format!("replaces {}", replaced.rule.name));
+                let script = Script::of_mutant(mutant.id).and_then(|script| script.setup());
+                let of_it = kept.iter().filter(|(_, kept)| kept.trial.mutant.as_deref() == Some(mutant.id));
+                let trials: Vec<String> = of_it.map(|(_, kept)| format!("trial: {}", kept.about())).collect();
+                json!({
+                    "name": mutant.id,
+                    "mechanism": mutant.mechanism,
+                    "replaces": replaced,
+                    "seen_by": seen_by,
+                    "script": script.map(|setup| format!("script: {setup}")),
+                    "source": mutant.source,
+                    "trial": (!trials.is_empty()).then(|| trials.join("; ")),
+                })
             })
             .chain(harmless(&systems))
-            .collect(),
+            .collect()
+        }
         What::Invariants => systems
             .iter()
             .flat_map(|system| system.invariants().iter().map(|invariant| (system.name(), invariant)))
@@ -105,6 +126,32 @@ fn rows(what: What) -> Vec<Value> {
                 json!({"name": invariant.name, "cluster": cluster, "law": invariant.law, "source": invariant.source})
             })
             .collect(),
+        What::Scripts => Script::all()
+            .map(|script| json!({"name": script.name(), "about": first_sentence(&script.paragraph().join(" "))}))
+            .collect(),
+        What::Errors => Refusal::ALL.iter().map(|refusal| {
+            let claim = refusal.claim();
+            json!({
+                "name": claim.name,
+                "cause": claim.meaning,
+                "certainty": match claim.definite {
+                    true => "definite: as this node took it, it changes nothing",
+                    false => "indefinite: it may have been, or yet be, carried out",
+                },
+                "retry": match claim.retryable {
+                    true => "may be asked again under the same request id",
+                    false => "not to be asked again under the same request id",
+                },
+                "remedy": claim.remedy,
+            })
+        }).collect(),
+    })
+}
+
+fn first_sentence(text: &str) -> String {
+    match text.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => text.to_string(),
     }
 }
 

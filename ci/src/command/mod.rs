@@ -3,12 +3,14 @@
 mod check;
 mod cpu;
 mod exit;
+mod explain;
 mod fingerprint;
 mod interrupt;
 mod jobs;
 mod list;
 mod mutants;
 mod names;
+mod play;
 mod replay;
 mod report;
 mod run;
@@ -51,6 +53,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Make a failing trial small, with the same property broken
     Shrink(shrink::ShrinkArgs),
+    /// Step through a script: what each node is told, and all that it does
+    Play(play::PlayArgs),
     /// The kill matrix: hunt every planted bug until it is caught, and every harmless change in vain
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
@@ -78,6 +82,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::execute(&args, cli.format),
         Command::Replay(args) => replay::execute(&args, cli.format),
         Command::Shrink(args) => shrink::execute(&args, cli.format),
+        Command::Play(args) => play::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),

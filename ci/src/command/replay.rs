@@ -8,13 +8,14 @@ use serde_json::json;
 use std::path::Path;
 use stormglass_nemesis::judge::judge;
 use stormglass_nemesis::record::Run;
+use stormglass_nemesis::regression::Regression;
 use stormglass_nemesis::replay::{USUAL_CAUSES, described, difference};
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_reports::RunDirectory;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A run (its name, a unique prefix, `latest`, or its directory) or a trial file
+    /// A run (its name, a unique prefix, `latest`, or its directory), a trial file, or one of `nemesis/regressions`
     what: String,
     /// Run it in this arena instead of its own; then there is nothing to compare
     #[arg(long, value_enum)]
@@ -27,7 +28,10 @@ pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure
     interrupt::listen();
     let path = Path::new(&args.what);
     if path.is_file() {
-        let trial = Trial::read(path).or_exit(Exit::Unreadable)?;
+        let trial = match Regression::read(path) {
+            Ok(kept) => kept.trial,
+            Err(_) => Trial::read(path).or_exit(Exit::Unreadable)?,
+        };
         return run_again(
             args,
             trial,

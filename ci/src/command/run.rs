@@ -2,7 +2,7 @@
 
 use super::exit::OrExit;
 use super::ticker::Ticker;
-use super::{Exit, Failure, Format, Store, cpu, interrupt, jobs, names, print_line};
+use super::{Exit, Failure, Format, Store, cpu, explain, interrupt, jobs, names, print_line};
 use clap::{Args, ValueEnum};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,7 +13,7 @@ use stormglass_nemesis::arena::{self, ArenaError};
 use stormglass_nemesis::faults::{FAULTS, FaultKind};
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
-use stormglass_nemesis::replay::{Difference, USUAL_CAUSES, explain};
+use stormglass_nemesis::replay::{Difference, USUAL_CAUSES, explain as explain_difference};
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
 use stormglass_nemesis::watchdog;
@@ -61,6 +61,9 @@ pub(crate) struct RunArgs {
     /// Plant a bug (see `list mutants`)
     #[arg(long, value_name = "ID")]
     mutant: Option<String>,
+    /// Explain the planted bug instead of running it: the rule it replaces, the smallest script that shows it, and why it is wrong
+    #[arg(long, requires = "mutant")]
+    explain: bool,
     /// The most log entries in one message: some bugs live only at 1
     #[arg(long, value_name = "N")]
     entries_per_append: Option<usize>,
@@ -85,6 +88,9 @@ impl From<ArenaName> for Arena {
 
 pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
     let first = trial(args, args.seed)?;
+    if let (true, Some(mutant)) = (args.explain, &args.mutant) {
+        return explain::execute(&args.cluster, mutant, format);
+    }
     if args.seeds == 0 {
         eprintln!("stormglass: --seeds 0 selects nothing");
         return Ok(Exit::NothingSelected);
@@ -248,7 +254,7 @@ fn differs(trial: &Trial, run: &Run, judged: &Judged) -> Result<Option<Differenc
     if !broke || hung || run.record.interrupted {
         return Ok(None);
     }
-    let (_, difference) = explain(trial, run).or_exit(Exit::Internal)?;
+    let (_, difference) = explain_difference(trial, run).or_exit(Exit::Internal)?;
     Ok(difference)
 }
 

@@ -127,9 +127,7 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
             match effect {
                 Effect::Send { to, message } => self.switchboard.send(to, &message.encode()),
                 Effect::ResetLink(peer) => self.switchboard.reset(peer),
-                Effect::Persist(writes) => self
-                    .batches
-                    .push(writes.iter().map(Parcel::encode).collect()),
+                Effect::Persist(writes) => self.batches.push(writes),
                 Effect::SetTimer { timer, range } => {
                     let delay_ns = (self.draw)(&timer, range);
                     self.timers

@@ -31,6 +31,13 @@ pub trait Disk: 'static {
     /// Makes the content of a file durable.
     fn sync(&self, file: &Self::File) -> impl Future<Output = io::Result<()>>;
 
+    /// Gives a file another name, in the place of the file that had it. No file is open under either name any more, or will be used: who goes on
+    /// opens the file by its new name.
+    fn rename(&self, from: &Path, to: &Path) -> impl Future<Output = io::Result<()>>;
+
+    /// Removes a file, if there is one.
+    fn remove(&self, path: &Path) -> impl Future<Output = io::Result<()>>;
+
     /// Makes the names in a directory durable.
     fn sync_directory(&self, path: &Path) -> impl Future<Output = io::Result<()>>;
 }
@@ -92,6 +99,20 @@ impl Disk for StdDisk {
     async fn sync(&self, file: &Self::File) -> io::Result<()> {
         let file = Arc::clone(file);
         blocking(move || file.sync_all()).await
+    }
+
+    async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (PathBuf::from(from), PathBuf::from(to));
+        blocking(move || std::fs::rename(from, to)).await
+    }
+
+    async fn remove(&self, path: &Path) -> io::Result<()> {
+        let path = PathBuf::from(path);
+        blocking(move || match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
+        .await
     }
 
     async fn sync_directory(&self, path: &Path) -> io::Result<()> {

@@ -2,18 +2,19 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 4 | length of the payload, little endian; the top bit marks an acknowledgement |
+//! | 4 | length of the payload, little endian; the top bit marks an acknowledgement, the next a greeting |
 //! | 4 | CRC-32 of the four bytes before |
 //! | 4 | CRC-32 of the payload |
-//! | length | payload: a [`Hello`](crate::wire::Hello), a message of the system, or a [`ClientFrame`](crate::wire::ClientFrame), in postcard |
+//! | length | payload: a [`Greeting`], a message of the system, or a [`ClientFrame`](crate::wire::ClientFrame), in postcard |
 //!
 //! The length has a checksum of its own, or a flipped bit in it would be noticed only when so many more bytes have arrived, if ever.
 //!
 //! An acknowledgement carries a count of eight bytes: how many frames its sender has received on this connection, acknowledgements
 //! aside. It is how a dead connection is noticed, see [`super::connection`].
 
+use crate::wire::Greeting;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio_util::codec::{Decoder, Encoder};
+use tokio_util::codec::Decoder;
 
 /// The bytes before a payload.
 pub const HEADER_LENGTH: usize = 12;
@@ -22,12 +23,15 @@ pub const HEADER_LENGTH: usize = 12;
 pub const PAYLOAD_LENGTH_MAX: usize = 16 << 20;
 
 const ACKNOWLEDGEMENT: u32 = 1 << 31;
+const GREETING: u32 = 1 << 30;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// A payload.
     Data(Bytes),
+    /// A word about the connection itself.
+    Greeting(Greeting),
     /// How many frames with a payload the other side has received.
     Acknowledge(u64),
 }
@@ -56,6 +60,9 @@ pub enum FrameError {
         /// In bytes.
         length: usize,
     },
+    /// A greeting that is none.
+    #[error("a greeting makes no sense: {0}")]
+    Greeting(postcard::Error),
     /// The stream broke.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -71,6 +78,14 @@ pub fn encode(payload: &[u8]) -> Result<Bytes, FrameError> {
     let mut framed = BytesMut::with_capacity(HEADER_LENGTH + payload.len());
     put(&mut framed, 0, payload)?;
     Ok(framed.freeze())
+}
+
+/// Frames a greeting.
+pub fn encode_greeting(greeting: Greeting) -> Bytes {
+    let payload = postcard::to_allocvec(&greeting).expect("a greeting is a few plain bytes");
+    let mut framed = BytesMut::new();
+    put(&mut framed, GREETING, &payload).expect("a greeting is a few plain bytes");
+    framed.freeze()
 }
 
 fn put(framed: &mut BytesMut, mark: u32, payload: &[u8]) -> Result<(), FrameError> {
@@ -91,20 +106,14 @@ fn put(framed: &mut BytesMut, mark: u32, payload: &[u8]) -> Result<(), FrameErro
     Ok(())
 }
 
-/// Reads and writes [`Frame`]s.
+/// Frames an acknowledgement.
+pub fn put_acknowledgement(count: u64, framed: &mut BytesMut) {
+    put(framed, ACKNOWLEDGEMENT, &count.to_le_bytes()).expect("a count is eight bytes");
+}
+
+/// Reads [`Frame`]s.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FrameCodec;
-
-impl Encoder<Frame> for FrameCodec {
-    type Error = FrameError;
-
-    fn encode(&mut self, frame: Frame, framed: &mut BytesMut) -> Result<(), FrameError> {
-        match frame {
-            Frame::Data(payload) => put(framed, 0, &payload),
-            Frame::Acknowledge(count) => put(framed, ACKNOWLEDGEMENT, &count.to_le_bytes()),
-        }
-    }
-}
 
 impl Decoder for FrameCodec {
     type Item = Frame;
@@ -119,7 +128,7 @@ impl Decoder for FrameCodec {
             return Err(FrameError::Header);
         }
         let (head, checksum) = (head.get_u32_le(), checksums.get_u32_le());
-        let length = (head & !ACKNOWLEDGEMENT) as usize;
+        let length = (head & !(ACKNOWLEDGEMENT | GREETING)) as usize;
         if length > PAYLOAD_LENGTH_MAX {
             return Err(FrameError::TooLong { length });
         }
@@ -131,6 +140,10 @@ impl Decoder for FrameCodec {
         let payload = arrived.split_to(length).freeze();
         if crc32fast::hash(&payload) != checksum {
             return Err(FrameError::Payload { length });
+        }
+        if head & GREETING != 0 {
+            let greeting = postcard::from_bytes(&payload).map_err(FrameError::Greeting)?;
+            return Ok(Some(Frame::Greeting(greeting)));
         }
         if head & ACKNOWLEDGEMENT == 0 {
             return Ok(Some(Frame::Data(payload)));
@@ -149,7 +162,11 @@ mod tests {
     fn framed(frames: &[Frame]) -> BytesMut {
         let mut bytes = BytesMut::new();
         for frame in frames {
-            FrameCodec.encode(frame.clone(), &mut bytes).unwrap();
+            match frame {
+                Frame::Data(payload) => bytes.extend_from_slice(&encode(payload).unwrap()),
+                Frame::Greeting(greeting) => bytes.extend_from_slice(&encode_greeting(*greeting)),
+                Frame::Acknowledge(count) => put_acknowledgement(*count, &mut bytes),
+            }
         }
         bytes
     }
@@ -159,6 +176,7 @@ mod tests {
         let frames = [
             Frame::Data(Bytes::from_static(b"hello")),
             Frame::Acknowledge(7),
+            Frame::Greeting(Greeting::Welcome { connection: 3 }),
             Frame::Data(Bytes::new()),
         ];
         let whole = framed(&frames);
@@ -180,6 +198,7 @@ mod tests {
     fn any_flipped_bit_is_noticed_without_waiting_for_more_bytes() {
         for frame in [
             Frame::Data(Bytes::from_static(b"hello")),
+            Frame::Greeting(Greeting::Paired { taken: 3 }),
             Frame::Acknowledge(7),
         ] {
             let whole = framed(&[frame]);
@@ -209,7 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_is_one_number() {
+    fn an_acknowledgement_is_one_number_and_a_greeting_is_one_of_three() {
+        let mut arrived = BytesMut::new();
+        put(&mut arrived, GREETING, &[9]).unwrap();
+        assert!(matches!(
+            FrameCodec.decode(&mut arrived),
+            Err(FrameError::Greeting(_))
+        ));
         let mut arrived = BytesMut::new();
         put(&mut arrived, ACKNOWLEDGEMENT, b"seven").unwrap();
         assert!(matches!(

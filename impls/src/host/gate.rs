@@ -62,7 +62,7 @@ pub enum Admit {
 pub enum Fsync {
     /// After this many nanoseconds: a slow disk. Zero is at once.
     After {
-        /// Nanoseconds from the moment the batch was appended.
+        /// Nanoseconds from the moment the batches were appended.
         ns: u64,
     },
     /// Not yet. The gate is asked again when [`Gate::changed`] completes.
@@ -97,7 +97,7 @@ pub trait Gate: 'static {
         Admit::Next(0)
     }
 
-    /// When the next sync begins, asked when its batch is appended.
+    /// When the next sync begins, asked when its batches are appended: all that waited when the sync before it was done.
     fn sync(&self, _node: NodeId) -> Fsync {
         Fsync::After { ns: 0 }
     }

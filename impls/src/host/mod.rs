@@ -53,7 +53,7 @@ pub use disk::{Disk, StdDisk};
 pub use gate::{Admit, Fate, Fsync, Gate, PlainGate};
 pub use net::{Net, TokioNet};
 pub use switchboard::RECONNECT_AFTER;
-pub use wal::WalError;
+pub use wal::{Compaction, WalError};
 
 use crate::contract::{DelayRange, NodeId};
 use crate::parcel::Parcel;
@@ -83,6 +83,8 @@ pub struct Host<N, D, C, G> {
     pub addresses: Vec<String>,
     /// Where the write-ahead log is. The path is absolute and its directory exists.
     pub wal_path: PathBuf,
+    /// When the log is written anew.
+    pub compaction: Compaction,
     /// The network.
     pub net: N,
     /// The disk.
@@ -121,12 +123,20 @@ pub enum HostError {
     /// The write-ahead log cannot be opened or written.
     #[error(transparent)]
     Wal(#[from] WalError),
+    /// An intact checkpoint holds no disk of this system.
+    #[error("{}: the checkpoint: {source}", path.display())]
+    Checkpoint {
+        /// The log.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
     /// An intact record holds no write of this system.
     #[error("{}: write {position}: {source}", path.display())]
     Write {
         /// The log.
         path: PathBuf,
-        /// Which write, from 0.
+        /// Which write behind the checkpoint, from 0.
         position: usize,
         /// What is wrong with it.
         source: DecodeError,
@@ -144,6 +154,7 @@ impl<N: Net, D: Disk, C: Clock, G: Gate> Host<N, D, C, G> {
             setup,
             addresses,
             wal_path,
+            compaction,
             net,
             disk,
             clock,
@@ -158,7 +169,15 @@ impl<N: Net, D: Disk, C: Clock, G: Gate> Host<N, D, C, G> {
             });
         }
         let (wal, recovered) = Wal::open(disk, &wal_path, system.name()).await?;
-        let mut image = system.blank_disk();
+        let mut image = match &recovered.checkpoint {
+            Some(disk) => system
+                .read_disk(disk)
+                .map_err(|source| HostError::Checkpoint {
+                    path: wal_path.clone(),
+                    source,
+                })?,
+            None => system.blank_disk(),
+        };
         for (position, write) in recovered.writes.iter().enumerate() {
             match system.decode(Word::Write, write) {
                 Ok(write) => image.apply(&write),
@@ -189,6 +208,11 @@ impl<N: Net, D: Disk, C: Clock, G: Gate> Host<N, D, C, G> {
         let switchboard = Rc::new(switchboard);
         let batches = persist::Batches::default();
         let core = CoreLoop::boot(&setup, &*image, &clock, draw, &switchboard, &batches);
+        let log = persist::Log {
+            wal,
+            image,
+            compaction,
+        };
         // Dropped with this future, and all its tasks with it.
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Rc::clone(&switchboard).keep_listening(listener));
@@ -199,7 +223,7 @@ impl<N: Net, D: Disk, C: Clock, G: Gate> Host<N, D, C, G> {
         }
         tokio::select! {
             biased;
-            stopped = persist::write(wal, &batches, &*gate, node, &switchboard.mailbox) => Ok(stopped?),
+            stopped = persist::write(log, &batches, &*gate, node, &switchboard.mailbox) => Ok(stopped?),
             never = core.run() => match never {},
             // These tasks never end, but they may panic.
             never = until_panic(tasks) => match never {},

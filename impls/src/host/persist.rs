@@ -1,13 +1,16 @@
-//! Makes batches of writes durable, one after the other, while the core goes on.
+//! Makes batches of writes durable, in order, while the core goes on.
+//!
+//! What arrives while a sync is under way waits for the next, and shares it: a group of batches is appended and synced as one, and each of
+//! them is reported. A crash keeps a prefix of the group's bytes, so it keeps a prefix of the writes.
 
 use super::disk::Disk;
 use super::gate::{Fsync, Gate};
 use super::mailbox::Mailbox;
-use super::wal::{Wal, WalError};
+use super::wal::{Compaction, Wal, WalError};
 use crate::contract::{Input, NodeId};
-use crate::system::Erased;
+use crate::parcel::Parcel;
+use crate::system::{DiskImage, Erased};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -16,49 +19,77 @@ use tokio::time::sleep;
 /// The batches that wait to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
-    /// Each a list of writes in their wire form.
-    waiting: RefCell<VecDeque<Vec<Vec<u8>>>>,
+    /// Oldest first.
+    waiting: RefCell<Vec<Vec<Parcel>>>,
     arrived: Notify,
 }
 
 impl Batches {
-    pub(crate) fn push(&self, batch: Vec<Vec<u8>>) {
-        self.waiting.borrow_mut().push_back(batch);
+    pub(crate) fn push(&self, batch: Vec<Parcel>) {
+        self.waiting.borrow_mut().push(batch);
         self.arrived.notify_one();
     }
 
-    async fn next(&self) -> Vec<Vec<u8>> {
-        loop {
-            if let Some(batch) = self.waiting.borrow_mut().pop_front() {
-                return batch;
-            }
+    fn are_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
+    /// Takes all that wait, at least one.
+    async fn group(&self) -> Vec<Vec<Parcel>> {
+        while !self.are_waiting() {
             self.arrived.notified().await;
         }
+        self.waiting.take()
     }
+}
+
+/// The log on the disk, and what it folds to.
+pub(crate) struct Log<D: Disk> {
+    pub(crate) wal: Wal<D>,
+    /// What all writes that are durable fold to.
+    pub(crate) image: Box<dyn DiskImage>,
+    pub(crate) compaction: Compaction,
 }
 
 /// Writes batches for ever, or until the disk fails: what a failed sync left on the disk nobody knows, so the node must stop.
 pub(crate) async fn write<D: Disk, G: Gate>(
-    mut wal: Wal<D>,
+    log: Log<D>,
     batches: &Batches,
     gate: &G,
     node: NodeId,
     mailbox: &Mailbox<Input<Erased>>,
 ) -> Result<Infallible, WalError> {
+    let Log {
+        mut wal,
+        mut image,
+        compaction,
+    } = log;
     loop {
-        let batch = batches.next().await;
-        wal.append(&batch).await?;
-        loop {
-            match gate.sync(node) {
-                Fsync::After { ns: 0 } => break,
-                Fsync::After { ns } => {
-                    sleep(Duration::from_nanos(ns)).await;
-                    break;
-                }
-                Fsync::Hold => gate.changed(node).await,
-            }
-        }
+        let group = batches.group().await;
+        let bodies: Vec<Vec<u8>> = group.iter().flatten().map(Parcel::encode).collect();
+        wal.append(&bodies).await?;
+        may_sync(gate, node).await;
         wal.sync().await?;
-        mailbox.push(Input::Persisted);
+        for batch in &group {
+            batch.iter().for_each(|write| image.apply(write));
+            mailbox.push(Input::Persisted);
+        }
+        if wal.has_outgrown(compaction) {
+            let draft = wal.draft(&image.encode()).await?;
+            may_sync(gate, node).await;
+            wal.adopt(draft).await?;
+        } else if !batches.are_waiting() {
+            wal.mark().await?;
+        }
+    }
+}
+
+async fn may_sync<G: Gate>(gate: &G, node: NodeId) {
+    loop {
+        match gate.sync(node) {
+            Fsync::After { ns: 0 } => return,
+            Fsync::After { ns } => return sleep(Duration::from_nanos(ns)).await,
+            Fsync::Hold => gate.changed(node).await,
+        }
     }
 }

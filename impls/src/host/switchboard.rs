@@ -1,17 +1,25 @@
 //! Who is connected to a node: its links to the other nodes, and its clients.
 //!
-//! A node dials every other node and sends on the connection it made; it receives on the connection the other made. A link is up
-//! while both stand. Each connection speaks for its peer only until the next one greets: the older is closed at that moment, and
-//! nothing more of it is delivered.
+//! A node dials every other node and sends on the connection it made; it receives on the connection the other made. Each connection speaks
+//! for its peer only until a newer one greets: the older is closed at that moment, and nothing more of it is delivered.
+//!
+//! # When a link is up
+//!
+//! A node that holds both connections says so on the one that it made, and names the other. The link is up while it holds both and the other node
+//! has named the same two. That word stands among the messages, in order: what the other node sent before it belongs to the time before.
+//!
+//! So what a node sends between its [`Input::LinkUp`] and its [`Input::LinkDown`] arrives between those of the other node for the same two
+//! connections, from the first message on and without a gap, or not at all. What a node sends while its link is down may arrive or not: a
+//! protocol that asks nothing of its links can make use of half a link.
 
-use super::connection::{End, Outbox, Wire, dial, pass_on_panic};
+use super::connection::{End, Outbox, Wire, dial, pass_on_panic, take};
+use super::frame::Frame;
 use super::gate::Gate;
 use super::mailbox::Mailbox;
 use super::net::Net;
 use crate::contract::{ClientId, Input, NodeId};
 use crate::system::{Erased, System, Word};
-use crate::wire::{ClientFrame, Hello, Party};
-use bytes::Bytes;
+use crate::wire::{ClientFrame, Greeting, Party};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -37,26 +45,13 @@ pub(crate) struct Switchboard<N, G> {
 
 /// The two connections between this node and another.
 struct Link<G> {
-    made: Option<Rc<Outbox<G>>>,
+    /// With the number that the other node gave it.
+    made: Option<(Rc<Outbox<G>>, u64)>,
     taken: Option<Rc<Outbox<G>>>,
+    /// The greatest number of a connection taken from there.
+    taken_newest: u64,
     /// Whether the core was last told that it is up.
     up: bool,
-}
-
-/// Which of the two.
-#[derive(Clone, Copy)]
-enum Side {
-    Made,
-    Taken,
-}
-
-impl<G> Link<G> {
-    fn side(&mut self, side: Side) -> &mut Option<Rc<Outbox<G>>> {
-        match side {
-            Side::Made => &mut self.made,
-            Side::Taken => &mut self.taken,
-        }
-    }
 }
 
 impl<N: Net, G: Gate> Switchboard<N, G> {
@@ -70,6 +65,7 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
         let links = NodeId::all(nodes).map(|_| Link {
             made: None,
             taken: None,
+            taken_newest: 0,
             up: false,
         });
         Self {
@@ -84,21 +80,20 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
         }
     }
 
-    fn outbox_to(&self, party: Party) -> Rc<Outbox<G>> {
+    fn next_connection(&self) -> u64 {
         self.connections_count.set(self.connections_count.get() + 1);
+        self.connections_count.get()
+    }
+
+    fn outbox_to(&self, party: Party, connection: u64) -> Rc<Outbox<G>> {
         let from = Party::Node(self.node);
-        Outbox::new(
-            Rc::clone(&self.gate),
-            from,
-            party,
-            self.connections_count.get(),
-        )
+        Outbox::new(Rc::clone(&self.gate), from, party, connection)
     }
 
     /// Sends to a node, if there is a connection to it.
     pub(crate) fn send(&self, to: NodeId, payload: &[u8]) {
         let links = self.links.borrow();
-        if let Some(outbox) = links.get(to.index()).and_then(|link| link.made.as_ref()) {
+        if let Some((outbox, _)) = links.get(to.index()).and_then(|link| link.made.as_ref()) {
             outbox.send(payload);
         }
     }
@@ -115,55 +110,58 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
 
     /// Breaks both connections of a link. They are made anew by whoever made them.
     pub(crate) fn reset(&self, peer: NodeId) {
-        if peer.index() < self.links.borrow().len() {
-            self.put(peer, Side::Made, None);
-            self.put(peer, Side::Taken, None);
+        self.end(peer, |_| true);
+    }
+
+    /// Closes those connections of a link, and tells the core when the link goes down with them.
+    fn end(&self, peer: NodeId, ends: impl Fn(&Outbox<G>) -> bool) {
+        let mut links = self.links.borrow_mut();
+        let Some(link) = links.get_mut(peer.index()) else {
+            return;
+        };
+        let made = link.made.take_if(|(outbox, _)| ends(outbox));
+        let taken = link.taken.take_if(|outbox| ends(outbox));
+        let ended: Vec<_> = made
+            .map(|(outbox, _)| outbox)
+            .into_iter()
+            .chain(taken)
+            .collect();
+        ended.iter().for_each(|outbox| outbox.close());
+        if !ended.is_empty() && std::mem::take(&mut link.up) {
+            self.mailbox.push(Input::LinkDown(peer));
         }
     }
 
-    /// Puts a connection in its place, closing the one that was there, and tells the core when the link went up or down.
-    fn put(&self, peer: NodeId, side: Side, outbox: Option<Rc<Outbox<G>>>) {
-        let mut links = self.links.borrow_mut();
-        let link = &mut links[peer.index()];
-        if let Some(old) = link.side(side).take() {
-            old.close();
-            if std::mem::take(&mut link.up) {
-                self.mailbox.push(Input::LinkDown(peer));
-            }
+    /// Puts a connection in its place, which is empty, and tells the other node when there are two.
+    fn begin(&self, peer: NodeId, put: impl FnOnce(&mut Link<G>)) {
+        let link = &mut self.links.borrow_mut()[peer.index()];
+        put(link);
+        if let (Some((made, _)), Some(taken)) = (&link.made, &link.taken) {
+            assert!(!link.up, "a link is up when the other node has named both");
+            let taken = taken.connection();
+            made.greet(Greeting::Paired { taken });
         }
-        *link.side(side) = outbox;
-        if link.made.is_some() && link.taken.is_some() && !link.up {
-            link.up = true;
+    }
+
+    /// The other node holds the connection on which it says so, and the one that it gave this number. It says so again when it takes another.
+    fn paired_there(&self, peer: NodeId, number: u64) {
+        let link = &mut self.links.borrow_mut()[peer.index()];
+        let made = link.made.as_ref().map(|(_, number)| *number);
+        if made == Some(number) && !std::mem::replace(&mut link.up, true) {
             self.mailbox.push(Input::LinkUp(peer));
-        }
-    }
-
-    /// Takes a connection that ended out of its place, unless another is there by now.
-    fn ended(&self, peer: NodeId, side: Side, outbox: &Rc<Outbox<G>>) {
-        let mut links = self.links.borrow_mut();
-        let current = links[peer.index()]
-            .side(side)
-            .as_ref()
-            .is_some_and(|current| Rc::ptr_eq(current, outbox));
-        drop(links);
-        if current {
-            self.put(peer, side, None);
         }
     }
 
     /// Keeps a connection to a node, for ever.
     pub(crate) async fn keep_link(self: Rc<Self>, peer: NodeId, address: String) {
         loop {
-            let outbox = self.outbox_to(Party::Node(peer));
-            if let Ok(wire) = dial(&self.net, &outbox, &address).await {
-                outbox.greet(Hello::Peer(self.node));
-                self.put(peer, Side::Made, Some(Rc::clone(&outbox)));
+            let outbox = self.outbox_to(Party::Node(peer), self.next_connection());
+            if let Ok((wire, number)) = dial(&self.net, &outbox, &address).await {
+                self.begin(peer, |link| link.made = Some((Rc::clone(&outbox), number)));
                 // Who is dialled only listens: a payload from there makes no sense.
-                wire.serve(&outbox, async |_| {
-                    Err(End::Senseless("a node answers nothing".into()))
-                })
-                .await;
-                self.ended(peer, Side::Made, &outbox);
+                let deliver = async |_| Err(End::Senseless("a node answers nothing".into()));
+                wire.serve(&outbox, deliver).await;
+                self.end(peer, |current| std::ptr::eq(current, &*outbox));
             }
             sleep(RECONNECT_AFTER).await;
         }
@@ -179,7 +177,7 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
                 accepted = self.net.accept(&listener) => match accepted {
                     Ok(stream) => {
                         let switchboard = Rc::clone(&self);
-                        callers.spawn_local(async move { switchboard.receive(Wire::new(stream)).await });
+                        callers.spawn_local(async move { switchboard.receive(stream).await });
                     }
                     // Too many open files, or a caller that is already gone: neither is a reason to stop listening.
                     Err(_) => sleep(RECONNECT_AFTER).await,
@@ -188,16 +186,18 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
         }
     }
 
-    async fn receive(&self, mut wire: Wire<N::Stream>) {
-        let Ok(first) = wire.first().await else {
+    async fn receive(&self, stream: N::Stream) {
+        let connection = self.next_connection();
+        let Ok((wire, caller)) = take(stream, connection).await else {
             return;
         };
-        match postcard::from_bytes(&first) {
-            Ok(Hello::Peer(peer)) if peer != self.node && self.knows(peer) => {
-                self.receive_peer(peer, wire).await
+        let outbox = self.outbox_to(caller, connection);
+        match caller {
+            Party::Node(peer) if peer != self.node && self.knows(peer) => {
+                self.receive_peer(peer, &outbox, wire).await;
             }
-            Ok(Hello::Client(client)) => self.receive_client(client, wire).await,
-            Ok(Hello::Peer(_)) | Err(_) => {}
+            Party::Client(client) => self.receive_client(client, outbox, wire).await,
+            Party::Node(_) => {}
         }
     }
 
@@ -219,32 +219,57 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
         result.map_err(|error| End::Senseless(error.to_string()))
     }
 
-    async fn receive_peer(&self, peer: NodeId, wire: Wire<N::Stream>) {
-        let outbox = self.outbox_to(Party::Node(peer));
-        self.put(peer, Side::Taken, Some(Rc::clone(&outbox)));
-        let deliver = async |payload: Bytes| {
-            let message = Self::read(self.system.decode(Word::Message, &payload))?;
-            self.may_deliver(&outbox).await?;
-            self.mailbox.push(Input::Deliver {
-                from: peer,
-                message,
-            });
+    async fn receive_peer(&self, peer: NodeId, outbox: &Rc<Outbox<G>>, wire: Wire<N::Stream>) {
+        let newest = self.links.borrow()[peer.index()].taken_newest;
+        if outbox.connection() < newest {
+            return; // A late greeting.
+        }
+        // One count numbers the connections made and taken, so this is the one taken before, if it still stands.
+        self.end(peer, |current| current.connection() == newest);
+        self.begin(peer, |link| {
+            link.taken_newest = outbox.connection();
+            link.taken = Some(Rc::clone(outbox));
+        });
+        let deliver = async |frame| {
+            match frame {
+                Frame::Data(payload) => {
+                    let message = Self::read(self.system.decode(Word::Message, &payload))?;
+                    self.may_deliver(outbox).await?;
+                    self.mailbox.push(Input::Deliver {
+                        from: peer,
+                        message,
+                    });
+                }
+                Frame::Greeting(Greeting::Paired { taken }) => {
+                    self.paired_there(peer, taken);
+                }
+                _ => return Err(End::Senseless("a peer greets once".into())),
+            }
             Ok(())
         };
-        if wire.serve(&outbox, deliver).await.is_damage() {
+        if wire.serve(outbox, deliver).await.is_damage() {
             self.gate
                 .rejected(Party::Node(peer), Party::Node(self.node));
         }
-        self.ended(peer, Side::Taken, &outbox);
+        self.end(peer, |current| std::ptr::eq(current, &**outbox));
     }
 
-    async fn receive_client(&self, client: ClientId, wire: Wire<N::Stream>) {
-        let outbox = self.outbox_to(Party::Client(client));
-        if let Some(old) = self.clients.borrow_mut().insert(client, Rc::clone(&outbox)) {
-            old.close();
-            self.mailbox.push(Input::ClientGone(client));
+    async fn receive_client(&self, client: ClientId, outbox: Rc<Outbox<G>>, wire: Wire<N::Stream>) {
+        {
+            let mut clients = self.clients.borrow_mut();
+            if let Some(old) = clients.get(&client) {
+                if old.connection() > outbox.connection() {
+                    return; // A late greeting.
+                }
+                old.close();
+                self.mailbox.push(Input::ClientGone(client));
+            }
+            clients.insert(client, Rc::clone(&outbox));
         }
-        let deliver = async |payload: Bytes| {
+        let deliver = async |frame| {
+            let Frame::Data(payload) = frame else {
+                return Err(End::Senseless("a client greets once".into()));
+            };
             let ClientFrame::Call {
                 session,
                 request_id,

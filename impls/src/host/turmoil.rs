@@ -77,6 +77,22 @@ impl Disk for TurmoilDisk {
         file.sync_all()
     }
 
+    async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // Turmoil knows an open file by its path: what was written to the file that is replaced, and not synced, would turn up in the
+        // other one.
+        if simulated::exists(to) {
+            self.open(to).await?.sync_all()?;
+        }
+        simulated::rename(from, to)
+    }
+
+    async fn remove(&self, path: &Path) -> io::Result<()> {
+        match simulated::exists(path) {
+            true => simulated::remove_file(path),
+            false => Ok(()),
+        }
+    }
+
     async fn sync_directory(&self, path: &Path) -> io::Result<()> {
         simulated::sync_dir(path)
     }

@@ -236,3 +236,55 @@ pub(super) fn ask(name: &str, args: &mut ArgumentConsumer<'_>) -> Result<(Asked,
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::DelayRange;
+    use crate::knobs::Reads;
+    use goldenscript::{Command, Context, Runner};
+    use std::error::Error;
+
+    struct Turn(Knobs);
+
+    impl Runner for Turn {
+        type Command = Command;
+
+        fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
+            self.0 = knobs(&mut command.consume_args())?;
+            Ok(String::new())
+        }
+    }
+
+    #[test]
+    fn every_knob_is_turned_by_its_name() {
+        let mut turn = Turn(Knobs::default());
+        let script = "cluster entries=1 pre_vote=true reads=lease quorums=4/2 election_timeout_ms=10..20 snapshot_every=3\n---\n";
+        goldenscript::generate(&mut turn, script).unwrap();
+        let wanted = Knobs {
+            entries_per_append_max: 1,
+            pre_vote: true,
+            reads: Reads::Lease,
+            quorums: Some((4, 2)),
+            election_timeout: DelayRange::from_ms(10, 20),
+            snapshot_every: 3,
+            ..Knobs::default()
+        };
+        assert_eq!(turn.0, wanted);
+    }
+
+    #[test]
+    fn a_length_of_time_has_a_unit() {
+        assert_eq!(ns("2s"), Ok(2_000_000_000));
+        assert_eq!(ns("150us"), Ok(150_000));
+        for wrong in [
+            "2",
+            "s",
+            "2h",
+            "99999999999999999999s",
+            "18446744073709551615s",
+        ] {
+            assert!(ns(wrong).is_err(), "{wrong}");
+        }
+    }
+}

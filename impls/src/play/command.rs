@@ -15,7 +15,7 @@ use std::rc::Rc;
 const NO_CLUSTER: &str = "the first command is `cluster`";
 
 /// Carries out one script.
-pub(super) struct Script {
+pub(super) struct Player {
     system: Rc<dyn System>,
     mutant: Option<String>,
     /// There once the script made it.
@@ -24,7 +24,7 @@ pub(super) struct Script {
     asked: BTreeMap<ClientId, Vec<(Parcel, String)>>,
 }
 
-impl Script {
+impl Player {
     /// A script for a system, with a mutant planted if one is named.
     pub(super) fn new(system: Rc<dyn System>, mutant: Option<&str>) -> Self {
         Self {
@@ -162,7 +162,7 @@ impl Script {
     }
 }
 
-impl Runner for Script {
+impl Runner for Player {
     type Command = Command;
 
     fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {

@@ -42,34 +42,101 @@ mod arguments;
 mod cluster;
 mod command;
 mod flights;
+mod library;
 mod links;
 mod notation;
 mod steps;
+
+pub use library::{Replaced, Rule, Script, paragraph, system_of};
 
 use crate::system::System;
 use std::rc::Rc;
 
 /// A script that cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PlayError(String);
+#[error("line {line}: {cause}")]
+pub struct PlayError {
+    /// Where, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub cause: String,
+}
+
+impl PlayError {
+    /// From what goldenscript says: `command 'fire' failed at line 3: which timer?`, and the like.
+    fn of(text: &str) -> Self {
+        let behind = text.split_once(" at line ").map(|(_, behind)| behind);
+        let digits = |text: &str| text.find(|letter: char| !letter.is_ascii_digit());
+        let line = behind.and_then(|behind| behind[..digits(behind)?].parse().ok());
+        let cause = match (text.starts_with("parse error"), text.lines().nth(1)) {
+            (true, Some(line)) => format!("not a command: {line}"),
+            _ if text.starts_with("command ") => text
+                .split_once(": ")
+                .map_or(text, |(_, cause)| cause)
+                .to_string(),
+            _ => text.to_string(),
+        };
+        Self {
+            line: line.unwrap_or(1),
+            cause,
+        }
+    }
+}
 
 /// Carries out a script for a system, with a mutant planted if one is named. Gives the script anew, with the traces of this run.
+///
+/// # Errors
+/// [`PlayError`] for the first command that cannot be carried out.
 pub fn play(
     system: &Rc<dyn System>,
     mutant: Option<&str>,
-    text: &str,
+    script: &str,
 ) -> Result<String, PlayError> {
-    let mut script = command::Script::new(system.clone(), mutant);
-    goldenscript::generate(&mut script, text).map_err(|error| PlayError(error.to_string()))
+    let mut player = command::Player::new(system.clone(), mutant);
+    goldenscript::generate(&mut player, script).map_err(|error| PlayError::of(&error.to_string()))
+}
+
+/// Some commands of a script, and what came of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block<'a> {
+    /// What the script says about them, without the signs of a comment.
+    pub says: Vec<&'a str>,
+    /// The commands, one a line.
+    pub commands: Vec<&'a str>,
+    /// The trace.
+    pub trace: Vec<&'a str>,
+}
+
+/// The blocks of a script, without the [`paragraph`] on top.
+pub fn blocks(script: &str) -> Vec<Block<'_>> {
+    let (mut blocks, mut block, mut traced) = (Vec::new(), Block::default(), false);
+    let body = script.lines().skip(paragraph(script).len());
+    for line in body.chain([""]) {
+        match line {
+            "" if traced => {
+                blocks.push(std::mem::take(&mut block));
+                traced = false;
+            }
+            "---" if !traced => traced = true,
+            _ if traced => block.trace.push(line),
+            "" => {}
+            _ => match line.strip_prefix('#') {
+                Some(says) => block.says.push(says.trim_start()),
+                None => block.commands.push(line),
+            },
+        }
+    }
+    blocks
 }
 
 /// The lines of a script's traces: what stands between a `---` and the next blank line.
 pub fn traced(script: &str) -> impl Iterator<Item = &str> {
-    let mut inside = false;
-    script.lines().filter(move |line| {
-        let was_inside = inside;
-        inside = (inside || *line == "---") && !line.is_empty();
-        was_inside && inside
-    })
+    blocks(script).into_iter().flat_map(|block| block.trace)
+}
+
+/// Whether a line of a trace says that an invariant is broken, or that a node failed an assertion.
+pub fn tells_of_harm(line: &str) -> bool {
+    ["BROKEN ", "PANIC "]
+        .iter()
+        .any(|word| line.starts_with(word))
 }

@@ -1,86 +1,171 @@
-//! Leading: replicating the log, committing it, serving commands and reads (Raft 5.3, 5.4.2; dissertation 6.4).
+//! Leading: appending to the log, committing it, serving commands (Raft 5.3, 5.4.2).
 
-use super::message::{Body, Entry, Hint, Index, Payload, Position, Round, Timer, Write};
-use super::{Held, Raft, Role, Turn};
-use crate::contract::{Answer, ClientId, Fact, NodeId, RequestId, Session};
+use super::membership::Transfer;
+use super::message::{Entry, Index, Payload, Position, Timer, Write};
+use super::progress::Progress;
+use super::reads::{PendingRead, Rounds};
+use super::turn::{Held, Turn};
+use super::{Raft, Role};
+use crate::contract::{Answer, ClientId, DelayRange, Fact, NodeId, Refusal, RequestId, Session};
 use crate::machine::Machine;
-use crate::session::{Act, Submission, Told};
+use crate::node_set::NodeSet;
+use crate::session::{Act, Stamps, Submission};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a leader knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leader<M: Machine> {
-    /// How far each peer is.
-    progress: BTreeMap<NodeId, Progress>,
+    /// How far each of the other members is.
+    pub(super) progress: BTreeMap<NodeId, Progress>,
     /// How far the leader's own log is durable.
     durable: Index,
-    /// The newest round begun.
-    round: Round,
-    /// Reads that wait, at most one a client.
+    /// The rounds by which it asks whether it still leads.
+    pub(super) rounds: Rounds,
+    /// Reads that wait, at most one a client, those of older rounds first.
     pub(super) reads: Vec<PendingRead<M::Query>>,
+    /// What waits to be committed.
+    open: Open,
+    /// The replicated time of what it appends, where sessions expire.
+    stamps: Option<Stamps>,
+    /// Whom it is handing over to.
+    pub(super) transfer: Option<Transfer>,
+    /// Whether it told anybody in this term to take over.
+    pub(super) handed_over: bool,
 }
 
-/// How far a peer is, as its leader knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Progress {
-    /// The next entry to send. Always above `matched`.
-    next: Index,
-    /// The last entry the peer is known to hold durably. Never falls.
-    matched: Index,
-    /// The newest round the peer has answered.
-    round: Round,
+/// The commands in the log that are not committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Open {
+    /// The newest of each client.
+    newest: BTreeMap<ClientId, RequestId>,
+    bytes: u64,
 }
 
-/// A read that waits until it is certain that this node led after the read came.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PendingRead<Q> {
-    pub(super) client: ClientId,
-    pub(super) request_id: RequestId,
-    query: Q,
-    /// The round that began after the read came.
-    round: Round,
+/// About how many bytes an entry takes: its command's, and some for the rest.
+pub(super) fn weight<M: Machine>(payload: &Payload<M::Command>) -> u64 {
+    const REST: u64 = 16;
+    match payload {
+        Payload::Command(submission) => match &submission.act {
+            Act::Run(command) => REST + M::weight(command),
+            Act::Open => REST,
+        },
+        Payload::Noop | Payload::Members(_) => REST,
+    }
+}
+
+impl Open {
+    fn add<M: Machine>(&mut self, payload: &Payload<M::Command>) {
+        self.bytes += weight::<M>(payload);
+        if let Payload::Command(submission) = payload {
+            let newest = self.newest.entry(submission.client);
+            let newest = newest.or_insert(submission.request_id);
+            *newest = submission.request_id.max(*newest);
+        }
+    }
+
+    fn remove<M: Machine>(&mut self, payload: &Payload<M::Command>) {
+        self.bytes = self.bytes.saturating_sub(weight::<M>(payload));
+        if let Payload::Command(submission) = payload
+            && self.newest.get(&submission.client) == Some(&submission.request_id)
+        {
+            self.newest.remove(&submission.client);
+        }
+    }
 }
 
 impl<M: Machine> Raft<M> {
     /// Won the election. The first entry of a term is a no-op: it commits what earlier terms left (dissertation 6.4, step 1).
     pub(super) fn lead(&mut self, turn: &mut Turn<'_, M>) {
-        let next = self.log.last().index.next();
-        let fresh = Progress {
-            next,
-            matched: Index(0),
-            round: Round(0),
-        };
+        let last = self.log.last().index;
+        let tail = (self.rules().tail_of_new_leader)(self.commit, last);
+        if tail < last {
+            self.remove_from(tail.next(), turn);
+        }
+        let last = self.log.last().index;
+        let mut open = Open::default();
+        let uncommitted = self.log.after(self.commit).iter();
+        let uncommitted = uncommitted.map(|entry| &entry.payload);
+        uncommitted
+            .clone()
+            .for_each(|payload| open.add::<M>(payload));
+        let stamped = uncommitted.filter_map(|payload| match payload {
+            Payload::Command(submission) => Some(submission.at_ms),
+            Payload::Noop | Payload::Members(_) => None,
+        });
+        let newest_ms = stamped.fold(self.sessions.now_ms(), u64::max);
+        let expire = self.knobs().session_ms > 0;
+        self.trusts = false;
         self.role = Role::Leader(Leader {
-            progress: self.peers().map(|peer| (peer, fresh)).collect(),
+            progress: self
+                .peers()
+                .map(|peer| (peer, Progress::unknown(last)))
+                .collect(),
             durable: Index(0),
-            round: Round(0),
+            rounds: Rounds::default(),
             reads: Vec::new(),
+            open,
+            stamps: expire.then(|| Stamps::begin(newest_ms, turn.now)),
+            transfer: None,
+            handed_over: false,
         });
         turn.effects.note(Fact::BecameLeader { epoch: self.term.0 });
         turn.effects.cancel_timer(Timer::Election);
         turn.effects
             .set_timer(Timer::Heartbeat, self.heartbeat_interval());
+        self.await_quorum(turn);
         for _ in 0..self.habits().noops_per_election {
             self.append(Payload::Noop, turn);
+        }
+    }
+
+    /// Looks after the longest election timeout whether a majority was heard.
+    fn await_quorum(&self, turn: &mut Turn<'_, M>) {
+        if self.knobs().check_quorum {
+            let longest_ns = self.knobs().election_timeout.max_ns;
+            let range = DelayRange {
+                min_ns: longest_ns,
+                max_ns: longest_ns,
+            };
+            turn.effects.set_timer(Timer::Quorum, range);
+        }
+    }
+
+    /// A leader that a majority has not answered for an election timeout leads nobody: it steps down, so that clients look elsewhere
+    /// (dissertation 6.2).
+    pub(super) fn look_for_quorum(&mut self, turn: &mut Turn<'_, M>) {
+        let mut heard = NodeSet::EMPTY.with(self.id());
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        for (peer, progress) in &mut leader.progress {
+            if std::mem::take(&mut progress.heard) {
+                heard.insert(*peer);
+            }
+        }
+        if self.members().agree(heard) {
+            self.await_quorum(turn);
+        } else {
+            self.follow(self.term, None, turn);
         }
     }
 
     /// Puts a client's command into the log, unless it is there or was applied: a retry runs nothing twice.
     pub(super) fn propose(
         &mut self,
-        client: ClientId,
-        session: Session,
-        request_id: RequestId,
+        (client, session, request_id): (ClientId, Session, RequestId),
         command: M::Command,
         turn: &mut Turn<'_, M>,
     ) {
-        let same = |entry: &Entry<M::Command>| match &entry.payload {
-            Payload::Command(known) => (known.client, known.request_id) == (client, request_id),
-            Payload::Noop => false,
+        let knobs = self.knobs();
+        let (entries_max, bytes_max) = (knobs.uncommitted_max, knobs.uncommitted_bytes_max);
+        let retry_after_ms = knobs.heartbeat_interval_ms;
+        let opens = knobs.session_ms > 0 && session == Session(0);
+        let Role::Leader(leader) = &self.role else {
+            return;
         };
         let answered = self.sessions.answered(client, session, request_id);
-        let known = answered.is_some() || self.log.after(self.commit).iter().any(same);
+        let known = answered.is_some() || leader.open.newest.get(&client) == Some(&request_id);
         if !(self.habits().puts_into_log)(known) {
             // Without an answer yet, it is in the log: the answer comes when it commits.
             if let Some(answer) = answered {
@@ -88,40 +173,28 @@ impl<M: Machine> Raft<M> {
             }
             return;
         }
-        self.append(
-            Payload::Command(Arc::new(Submission {
-                client,
-                session,
-                request_id,
-                at_ms: 0,
-                act: Act::Run(command),
-            })),
-            turn,
-        );
-    }
-
-    /// Takes a read: it begins a round, and is served when a majority has answered that round.
-    pub(super) fn take_read(
-        &mut self,
-        client: ClientId,
-        request_id: RequestId,
-        query: M::Query,
-        turn: &mut Turn<'_, M>,
-    ) {
-        let Role::Leader(leader) = &mut self.role else {
-            return;
+        let uncommitted = (self.log.last().index.0 - self.commit.0) as usize;
+        let full = uncommitted >= entries_max || leader.open.bytes >= bytes_max;
+        let refusal = match (&leader.transfer, full) {
+            (Some(_), _) => Some(Refusal::ChangeUnderWay),
+            (None, true) => Some(Refusal::Overloaded { retry_after_ms }),
+            (None, false) => None,
         };
-        leader.round = Round(leader.round.0 + 1);
-        let round = leader.round;
-        leader.reads.retain(|read| read.client != client);
-        leader.reads.push(PendingRead {
+        if let Some(refusal) = refusal {
+            turn.effects
+                .reply(client, request_id, Answer::Refused(refusal));
+            return;
+        }
+        let at_ms = leader.stamps.map_or(0, |stamps| stamps.at(turn.now));
+        let act = if opens { Act::Open } else { Act::Run(command) };
+        let submission = Submission {
             client,
+            session,
             request_id,
-            query,
-            round,
-        });
-        self.peers().for_each(|peer| self.send_append(peer, turn));
-        self.serve_reads(turn);
+            at_ms,
+            act,
+        };
+        self.append(Payload::Command(Arc::new(submission)), turn);
     }
 
     /// Lets itself be heard. A peer that missed something refuses the base, and the leader goes back for it.
@@ -131,59 +204,9 @@ impl<M: Machine> Raft<M> {
         }
         turn.effects
             .set_timer(Timer::Heartbeat, self.heartbeat_interval());
-        self.peers().for_each(|peer| self.send_append(peer, turn));
-    }
-
-    /// A peer holds the log up to `matched`.
-    pub(super) fn accepted(
-        &mut self,
-        from: NodeId,
-        matched: Index,
-        round: Round,
-        turn: &mut Turn<'_, M>,
-    ) {
-        let last = self.log.last().index;
-        let Some(progress) = self.progress_of(from) else {
-            return;
-        };
-        assert!(matched <= last, "a follower accepts what its leader has");
-        let holds_more = matched > progress.matched;
-        progress.matched = progress.matched.max(matched);
-        progress.next = progress.next.max(matched.next());
-        progress.round = progress.round.max(round);
-        let behind = progress.next <= last;
-        // Most answers confirm a heartbeat, and only a new copy of an entry can make it committed.
-        if holds_more {
-            self.advance_commit(turn);
-        }
-        self.serve_reads(turn);
-        if behind {
-            self.send_append(from, turn);
-        }
-    }
-
-    /// A peer does not have a base: goes back to where its log may agree. Refusing is an answer all the same: it confirms the round.
-    pub(super) fn rejected(
-        &mut self,
-        from: NodeId,
-        base: Index,
-        hint: Hint,
-        round: Round,
-        turn: &mut Turn<'_, M>,
-    ) {
-        let resume = (self.habits().resume_at)(base, self.log.resume(hint));
-        let Some(progress) = self.progress_of(from) else {
-            return;
-        };
-        progress.round = progress.round.max(round);
-        let stale = base <= progress.matched || base >= progress.next;
-        if !stale {
-            progress.next = resume.max(progress.matched.next());
-        }
-        self.serve_reads(turn);
-        if !stale {
-            self.send_append(from, turn);
-        }
+        self.begin_round_if_wanted(turn);
+        self.peers()
+            .for_each(|peer| self.send_heartbeat(peer, turn));
     }
 
     /// The leader's own log is durable up to here.
@@ -196,128 +219,64 @@ impl<M: Machine> Raft<M> {
         self.serve_reads(turn);
     }
 
-    fn progress_of(&mut self, peer: NodeId) -> Option<&mut Progress> {
-        match &mut self.role {
-            Role::Leader(leader) => leader.progress.get_mut(&peer),
-            Role::Follower { .. } | Role::Candidate { .. } => None,
-        }
-    }
-
-    fn append(&mut self, payload: Payload<M::Command>, turn: &mut Turn<'_, M>) {
+    /// Puts an entry into the log and sends it.
+    pub(super) fn append(&mut self, payload: Payload<M::Command>, turn: &mut Turn<'_, M>) {
         let last = self.log.last();
         assert!(self.term >= last.term, "a log is never ahead of its leader");
         let position = Position {
             index: last.index.next(),
             term: self.term,
         };
+        if let Role::Leader(leader) = &mut self.role {
+            leader.open.add::<M>(&payload);
+        }
+        let before = self.log.members();
         let entry = Entry { position, payload };
         self.log.push(entry.clone());
+        self.note_members(before, turn);
+        self.track_members();
         turn.writes.push(Write::Append(vec![entry]));
         turn.held.push(Held::OwnCopy(position, self.term));
-        self.peers().for_each(|peer| self.send_append(peer, turn));
-    }
-
-    /// Sends a peer the next entries; with none left, a heartbeat. Moves on without waiting: if it is lost, the peer refuses the next
-    /// base, and the leader goes back.
-    fn send_append(&mut self, peer: NodeId, turn: &mut Turn<'_, M>) {
-        let limit = self.setup().knobs.entries_per_append_max;
-        let Role::Leader(leader) = &mut self.role else {
-            return;
-        };
-        let round = leader.round;
-        let progress = leader
-            .progress
-            .get_mut(&peer)
-            .expect("a leader tracks every peer");
-        assert!(
-            progress.next > progress.matched,
-            "what a peer holds is not sent again"
-        );
-        let base = self
-            .log
-            .position(progress.next.previous())
-            .expect("a leader has what it sends");
-        let entries: Vec<_> = self
-            .log
-            .after(base.index)
-            .iter()
-            .take(limit)
-            .cloned()
-            .collect();
-        progress.next = Index(progress.next.0 + entries.len() as u64);
-        self.send(
-            peer,
-            Body::Append {
-                base,
-                entries,
-                commit: self.commit,
-                round,
-            },
-            turn,
-        );
+        self.peers().for_each(|peer| self.send_more(peer, turn));
     }
 
     /// Commits what a majority holds durably, as far as the rule allows.
-    fn advance_commit(&mut self, turn: &mut Turn<'_, M>) {
+    pub(super) fn advance_commit(&mut self, turn: &mut Turn<'_, M>) {
         let Role::Leader(leader) = &self.role else {
             return;
         };
+        let own = (self.id(), leader.durable);
         let copies = || {
-            leader
-                .progress
-                .values()
-                .map(|progress| progress.matched)
-                .chain([leader.durable])
+            let peers = leader.progress.iter();
+            peers
+                .map(|(peer, progress)| (*peer, progress.matched))
+                .chain([own])
         };
+        let members = self.members();
         let may_commit = |index: &Index| {
             let entry = self
                 .log
                 .position(*index)
                 .expect("what was accepted is there");
-            let replicas = copies().filter(|copy| copy >= index).count();
-            (self.rules().may_commit)(entry.term, self.term, replicas, self.nodes())
+            let replicas: NodeSet = copies()
+                .filter(|(_, copy)| copy >= index)
+                .map(|(node, _)| node)
+                .collect();
+            (self.rules().may_commit)(entry.term, self.term, replicas, &members)
         };
         let commit = copies()
+            .map(|(_, copy)| copy)
             .filter(|copy| *copy > self.commit)
             .filter(may_commit)
             .max();
-        if let Some(commit) = commit {
-            self.commit_to(commit, turn);
-        }
-    }
-
-    /// Serves the reads whose rounds are answered by a majority. They see everything committed so far: more than they must.
-    fn serve_reads(&mut self, turn: &mut Turn<'_, M>) {
-        let rules = *self.rules();
-        let nodes = self.nodes();
-        let committed = self
-            .log
-            .position(self.commit)
-            .expect("a committed entry is in the log");
-        let Role::Leader(leader) = &mut self.role else {
-            return;
-        };
-        if leader.reads.is_empty() || !(rules.knows_read_index)(committed.term, self.term) {
-            return;
-        }
-        let Leader {
-            progress, reads, ..
-        } = leader;
-        reads.retain(|read| {
-            let answered = progress
-                .values()
-                .filter(|progress| progress.round >= read.round)
-                .count();
-            let served = (rules.may_serve_read)(answered + 1, nodes);
-            if served {
-                let output = self.sessions.query(&read.query);
-                turn.effects.reply(
-                    read.client,
-                    read.request_id,
-                    Answer::Done(Told::Output(output)),
-                );
+        let Some(commit) = commit else { return };
+        let before = self.commit;
+        if let Role::Leader(leader) = &mut self.role {
+            for entry in self.log.between(before, commit) {
+                leader.open.remove::<M>(&entry.payload);
             }
-            !served
-        });
+        }
+        self.commit_to(commit, turn);
+        self.members_committed(turn);
     }
 }

@@ -3,8 +3,10 @@
 //! The [`Debug`] forms are the notation of traces and scripts: `@1 Append base=1@1 [2@1] commit=1` is an append of term 1 that continues
 //! the entry of index 1 and term 1 with one entry, of index 2 and term 1.
 
+use super::members::Members;
 use crate::contract::NodeId;
 use crate::session::Submission;
+use crate::snapshot::Image;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
@@ -83,6 +85,36 @@ pub enum Payload<C> {
     Noop,
     /// A client's command. It never changes, so the logs, disks and messages of a process share it.
     Command(Arc<Submission<C>>),
+    /// The members from here on.
+    Members(Members),
+}
+
+/// The machine and its clients as of an entry.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The last entry in it.
+    pub last: Position,
+    /// The members as of that entry.
+    pub members: Members,
+    /// The machine with its client table.
+    pub image: Image,
+}
+
+impl Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.last)
+    }
+}
+
+/// Why a candidate asks for votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Campaign {
+    /// It heard of no leader for too long.
+    Ordinary,
+    /// It would, and asks whether it could win before it begins the term (dissertation 9.6).
+    Pre,
+    /// The leader asked it to (dissertation 3.10).
+    Transfer,
 }
 
 impl<C> Debug for Entry<C> {
@@ -107,11 +139,15 @@ pub enum Body<C> {
     RequestVote {
         /// Where its log ends.
         last: Position,
+        /// Why.
+        campaign: Campaign,
     },
     /// The answer to it.
     Vote {
-        /// Whether the vote was given. If so, it is durable.
+        /// Whether the vote was given. If so, and it is no pre-vote, it is durable.
         granted: bool,
+        /// Whether it says only what the vote would be. If granted, the message is of the term that was asked about.
+        pre: bool,
     },
     /// A leader extends a follower's log, or, with no entries, lets itself be heard.
     Append {
@@ -140,6 +176,32 @@ pub enum Body<C> {
         /// The round of the append this answers.
         round: Round,
     },
+    /// A part of a snapshot, for a follower that is behind the leader's log.
+    Chunk {
+        /// The last entry in the snapshot.
+        last: Position,
+        /// The members as of that entry.
+        members: Members,
+        /// How many bytes the whole has.
+        total: usize,
+        /// Where this part begins, in bytes.
+        offset: usize,
+        /// The part.
+        bytes: Vec<u8>,
+        /// The newest round the leader has begun.
+        round: Round,
+    },
+    /// How much of a snapshot the follower has; not durably, for it will have the whole again or nothing.
+    Received {
+        /// The last entry in the snapshot.
+        last: Position,
+        /// Where the next part begins, in bytes.
+        offset: usize,
+        /// The round of the part this answers.
+        round: Round,
+    },
+    /// The leader hands over: stand for election now.
+    TimeoutNow,
 }
 
 /// The kinds of message, as [`Message::kind`] names them.
@@ -150,6 +212,9 @@ pub const KINDS: &[&str] = &[
     "heartbeat",
     "accepted",
     "rejected",
+    "chunk",
+    "received",
+    "timeout-now",
 ];
 
 impl<C> Message<C> {
@@ -162,6 +227,9 @@ impl<C> Message<C> {
             Body::Append { .. } => "append",
             Body::Accepted { .. } => "accepted",
             Body::Rejected { .. } => "rejected",
+            Body::Chunk { .. } => "chunk",
+            Body::Received { .. } => "received",
+            Body::TimeoutNow => "timeout-now",
         }
     }
 }
@@ -178,10 +246,19 @@ pub struct Hint {
 impl<C> Debug for Message<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "@{} ", self.term)?;
-        match &self.body {
-            Body::RequestVote { last } => write!(f, "RequestVote last={last:?}"),
-            Body::Vote { granted: true } => write!(f, "Vote granted"),
-            Body::Vote { granted: false } => write!(f, "Vote refused"),
+        let round = match &self.body {
+            Body::RequestVote { last, campaign } => {
+                let why = match campaign {
+                    Campaign::Ordinary => "",
+                    Campaign::Pre => "Pre",
+                    Campaign::Transfer => "Transfer",
+                };
+                return write!(f, "{why}RequestVote last={last:?}");
+            }
+            Body::Vote { granted, pre } => {
+                let (kind, how) = (["", "Pre"][usize::from(*pre)], ["refused", "granted"]);
+                return write!(f, "{kind}Vote {}", how[usize::from(*granted)]);
+            }
             Body::Append {
                 base,
                 entries,
@@ -189,31 +266,44 @@ impl<C> Debug for Message<C> {
                 round,
             } => {
                 write!(f, "Append base={base:?} {entries:?} commit={commit}")?;
-                if *round > Round(0) {
-                    write!(f, " round={round}")
-                } else {
-                    Ok(())
-                }
+                round
             }
             Body::Accepted { matched, round } => {
                 write!(f, "Accepted matched={matched}")?;
-                if *round > Round(0) {
-                    write!(f, " round={round}")
-                } else {
-                    Ok(())
-                }
+                round
             }
             Body::Rejected { base, hint, round } => {
                 write!(f, "Rejected base={base} hint={}", hint.index)?;
                 if let Some(term) = hint.term {
                     write!(f, "@{term}")?;
                 }
-                if *round > Round(0) {
-                    write!(f, " round={round}")
-                } else {
-                    Ok(())
-                }
+                round
             }
+            Body::Chunk {
+                last,
+                total,
+                offset,
+                bytes,
+                round,
+                ..
+            } => {
+                let end = offset + bytes.len();
+                write!(f, "Chunk of={last:?} bytes={offset}..{end}/{total}")?;
+                round
+            }
+            Body::Received {
+                last,
+                offset,
+                round,
+            } => {
+                write!(f, "Received of={last:?} bytes={offset}")?;
+                round
+            }
+            Body::TimeoutNow => return write!(f, "TimeoutNow"),
+        };
+        match round {
+            Round(0) => Ok(()),
+            round => write!(f, " round={round}"),
         }
     }
 }
@@ -225,6 +315,10 @@ pub enum Timer {
     Election,
     /// A leader lets itself be heard.
     Heartbeat,
+    /// A leader looks whether a majority was heard.
+    Quorum,
+    /// A leader waited long enough for the node it hands over to.
+    Transfer,
 }
 
 impl Debug for Timer {
@@ -232,6 +326,8 @@ impl Debug for Timer {
         f.write_str(match self {
             Timer::Election => "election",
             Timer::Heartbeat => "heartbeat",
+            Timer::Quorum => "quorum",
+            Timer::Transfer => "transfer",
         })
     }
 }
@@ -253,6 +349,22 @@ pub enum Write<C> {
     },
     /// These entries follow the last one.
     Append(Vec<Entry<C>>),
+    /// The newest snapshot, of what the log holds.
+    Snapshot(Snapshot),
+    /// The entries up to this index are gone, for a snapshot has them.
+    Compact {
+        /// The last index removed.
+        up_to: Index,
+        /// The members as of that entry.
+        members: Members,
+    },
+    /// Another node's snapshot takes the place of the log up to its last entry.
+    Install {
+        /// The snapshot.
+        snapshot: Snapshot,
+        /// Whether the entries behind it stay.
+        keeps_tail: bool,
+    },
 }
 
 impl<C> Debug for Write<C> {
@@ -265,6 +377,9 @@ impl<C> Debug for Write<C> {
             } => write!(f, "term={term} vote={vote}"),
             Write::Truncate { from } => write!(f, "truncate from={from}"),
             Write::Append(entries) => write!(f, "append {entries:?}"),
+            Write::Snapshot(snapshot) => write!(f, "snapshot {snapshot:?}"),
+            Write::Compact { up_to, .. } => write!(f, "compact up_to={up_to}"),
+            Write::Install { snapshot, .. } => write!(f, "install {snapshot:?}"),
         }
     }
 }

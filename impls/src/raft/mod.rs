@@ -12,16 +12,25 @@
 //! nodes crash and restart with what they had synced, and while the network loses, delays, repeats and reorders messages. While a
 //! majority of nodes can talk to each other, the cluster makes progress.
 //!
+//! Leases alone ask more of the world: that no clock is faster or slower than true time by more than the knob says.
+//!
 //! # Code map
 //!
 //! | file | what is there | paper |
 //! | --- | --- | --- |
-//! | `mod.rs` | the node: its state, its inputs, terms, what waits for the disk | 5.1 |
+//! | `mod.rs` | the node: its state, its inputs, terms, applying | 5.1 |
+//! | `turn.rs` | one step under way: what it writes, and what waits for that | figure 2 |
 //! | `message.rs` | messages, log entries, timers, writes, and their notation | figure 2 |
 //! | `log.rs` | the log in memory and on disk; hints | 5.3 |
-//! | `candidate.rs` | standing for election and voting | 5.2, 5.4.1 |
+//! | `members.rs` | who takes part, and the steps from one set of voters to another | 6 |
+//! | `candidate.rs` | standing for election, voting, trusting a leader | 5.2, 5.4.1, dissertation 9.6, 4.2.3 |
 //! | `follower.rs` | taking entries from a leader | 5.3 |
-//! | `leader.rs` | replicating, committing, serving commands and reads | 5.3, 5.4.2, dissertation 6.4 |
+//! | `snapshots.rs` | taking snapshots, sending them in parts, installing them | 7 |
+//! | `leader.rs` | appending, committing, serving commands | 5.3, 5.4.2 |
+//! | `progress.rs` | what a leader knows of a follower, and what it sends it next | 5.3, dissertation 10.2 |
+//! | `reads.rs` | reads by rounds and by lease | dissertation 6.4 |
+//! | `membership.rs` | changing the members, handing over | 6, dissertation 4, 3.10 |
+//! | `status.rs` | how a node shows itself | |
 //! | `rules.rs` | the decisions on which safety rests | |
 //! | `habits.rs` | the decisions on which nothing but speed rests | |
 //! | `mutants.rs` | bugs to plant in place of a rule | |
@@ -31,22 +40,42 @@
 //!
 //! # What waits for the disk
 //!
-//! A step writes at most one batch: hard state, truncation, entries, in this order. What the step claims to be durable (a vote, an
+//! A step writes at most one batch: hard state, truncation, entries, snapshots, in this order. What the step claims to be durable (a vote, an
 //! acceptance, a request for votes, the leader's own copy of an entry) is *held* with the batch and let go when the batch is durable. A
 //! claim made while an older batch is outstanding waits for that one too. A claim that is let go late is like a message that was late on
 //! the network, which Raft allows at any time; a crash drops what is held together with the unfinished batch.
 //!
+//! # Members
+//!
+//! A change of members takes effect at a node when the entry is *appended* to its log, not when it is committed or applied. A leader that still
+//! counted by the old members while others already count by the new could commit with a majority that shares no node with theirs; and
+//! a node that came back from a crash would not know, before it had heard how far the log is committed, by whom to be elected. The price is that a
+//! change can be taken back together with its entry, so every node keeps the members as of each entry that changes them.
+//!
+//! A change of one voter is made at once, for the majorities before and after share a node. A greater one goes through a joint
+//! configuration, in which the old and the new voters must each agree; the leader leaves it by itself as soon as it is committed. One change is under
+//! way at a time. Newcomers are learners until they have caught up. A leader that is no longer among the members leads until that is
+//! committed, asks the best of the others to take over, and steps down.
+//!
+//! # Trust and leases
+//!
+//! Who heard its leader within the shortest election timeout trusts it: it gives nobody a vote and follows nobody into a newer term. A leader
+//! whose majority falls silent steps down. So a majority that answered a round will elect nobody for that long after the round was sent, and the
+//! leader may answer reads alone, for a share of that time that allows for the drift of clocks. A node that restarts does not know whom it
+//! trusted, and trusts for that long to be safe. Handing over breaks the trust on purpose, and ends the lease for the rest of the term.
+//!
 //! # Departures from the paper
 //!
 //! * A follower that refuses a base says which term stands there and where that term begins, so that the leader skips whole terms.
-//! * A leader sends ahead without waiting for acceptances, and goes back when a base is refused.
+//! * A leader sends ahead without waiting for acceptances, as far as its window goes, and goes back when a base is refused.
 //! * Reads do not go through the log. They wait for a round of messages that began after they came (dissertation 6.4). A round is
-//!   named in every append, so that one answer confirms all rounds up to its own.
+//!   named in every append, so that one answer confirms all rounds up to its own; reads that come while a round is under way share the next.
 //! * The leader's copy counts for a majority only when it is durable; its appends leave before (dissertation 10.2.1).
+//! * A deposed leader tells the clients of what it had not committed that it does not know what became of it.
 //!
 //! # Not here
 //!
-//! Pre-vote, check-quorum, membership change, compaction and leases.
+//! Disk-based state machines: a snapshot is made in one step, in memory.
 
 mod candidate;
 mod follower;
@@ -55,28 +84,42 @@ pub mod harmless;
 pub mod invariants;
 mod leader;
 mod log;
+pub mod members;
+mod membership;
 pub mod message;
 pub mod mutants;
+mod progress;
+mod reads;
 pub mod rules;
+mod snapshots;
+mod status;
+mod turn;
 
-use crate::knobs::Reads;
 pub use log::{Log, RaftDisk};
+pub use progress::Progress;
 
 use crate::contract::{
     Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
 };
+use crate::knobs::{Knobs, Reads};
 use crate::machine::Machine;
+use crate::node_set::NodeSet;
 use crate::session::{Ask, Sessions, Told};
+use crate::snapshot::Assembly;
 use crate::system::{Budget, Links, Reference, Setup};
 use habits::Habits;
 use leader::Leader;
-use message::{Body, Index, Message, Payload, Position, Term, Timer, Write};
+use members::Members;
+use message::{
+    Body, Campaign, Index, Message, Payload, Position, Round, Snapshot, Term, Timer, Write,
+};
 use rules::Rules;
-use std::collections::{BTreeSet, VecDeque};
-use std::fmt::{self, Debug};
+use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use turn::{Held, Turn};
 
 /// One node of a Raft cluster that replicates the machine `M`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -88,11 +131,15 @@ pub struct Raft<M: Machine> {
     vote: Option<NodeId>,
     /// Entries up to `commit` never change.
     log: Log<M::Command>,
+    /// The newest snapshot. It ends in the log or at its base, and never behind `commit`.
+    snapshot: Option<Snapshot>,
     /// How far the log is known to be committed. All of that is applied: applying is part of the step.
     commit: Index,
     /// The machine after the entries up to `commit`.
     sessions: Sessions<M>,
     role: Role<M>,
+    /// Whether a leader was heard within the shortest election timeout, or may have been, before a restart.
+    trusts: bool,
     /// One for each batch given to the disk and not yet durable, oldest first: what to do when it is.
     outstanding: VecDeque<Vec<Held<M::Command>>>,
 }
@@ -103,34 +150,19 @@ enum Role<M: Machine> {
     Follower {
         /// Whom it follows: the leader of this term, once that was heard.
         leader: Option<NodeId>,
+        /// The snapshot that this leader is sending.
+        incoming: Option<Assembly<Position>>,
+    },
+    /// It asks who would vote for it in the next term.
+    PreCandidate {
+        /// Who would, itself included.
+        votes: NodeSet,
     },
     Candidate {
         /// Who voted for it in this term, itself included once its own vote is durable.
-        votes: BTreeSet<NodeId>,
+        votes: NodeSet,
     },
     Leader(Leader<M>),
-}
-
-/// What must not happen before a batch of writes is durable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Held<C> {
-    /// A message that claims something durable.
-    Send { to: NodeId, message: Message<C> },
-    /// The candidate's own vote in this term counts.
-    OwnVote(Term),
-    /// The leader's own copy of the log up to here counts, if it still leads in this term.
-    OwnCopy(Position, Term),
-}
-
-impl<C> Held<C> {
-    /// Whether it claims a copy of entries; otherwise a term and a vote.
-    fn is_copy(&self) -> bool {
-        match self {
-            Held::Send { message, .. } => matches!(message.body, Body::Accepted { .. }),
-            Held::OwnCopy(..) => true,
-            Held::OwnVote(_) => false,
-        }
-    }
 }
 
 /// What never changes in a node's life. It is no part of its state: it neither compares nor hashes.
@@ -147,15 +179,6 @@ impl Eq for Fixed {}
 
 impl Hash for Fixed {
     fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-/// One step under way: what it wants written, what must wait for that, and what is wanted at once.
-struct Turn<'a, M: Machine> {
-    effects: &'a mut Effects<Raft<M>>,
-    /// The hard state before the step: unchanged hard state is not written again.
-    before: (Term, Option<NodeId>),
-    writes: Vec<Write<M::Command>>,
-    held: Vec<Held<M::Command>>,
 }
 
 impl<M: Machine> Vocabulary for Raft<M> {
@@ -189,48 +212,61 @@ impl<M: Machine> Node for Raft<M> {
     ) -> Self {
         let rules = Rules::planted(setup.mutant.as_deref())
             .expect("a setup names a mutant or a harmless change of its system");
-        assert!(
-            setup.knobs.entries_per_append_max > 0,
-            "an append that can hold no entry replicates nothing"
-        );
-        effects.set_timer(Timer::Election, setup.knobs.election_timeout);
-        Self {
+        assert_sound(&setup.knobs);
+        let RaftDisk {
+            term,
+            vote,
+            snapshot,
+            mut log,
+        } = disk;
+        log.found(Members::of(setup.voters));
+        let (commit, sessions) = match &snapshot {
+            Some(snapshot) => (snapshot.last.index, Sessions::from_image(&snapshot.image)),
+            None => (Index(0), Sessions::default()),
+        };
+        let raft = Self {
             fixed: Fixed(Arc::new((setup.clone(), rules))),
-            term: disk.term,
-            vote: disk.vote,
-            log: disk.log,
-            commit: Index(0),
-            sessions: Sessions::default(),
-            role: Role::Follower { leader: None },
+            term,
+            vote,
+            log,
+            snapshot,
+            commit,
+            sessions,
+            role: Role::follower(None),
+            trusts: setup.knobs.reads == Reads::Lease,
             outstanding: VecDeque::new(),
-        }
+        };
+        effects.set_timer(Timer::Election, raft.election_range());
+        raft
     }
 
-    fn step(&mut self, _: Now, input: Input<Self>, effects: &mut Effects<Self>) {
+    fn step(&mut self, now: Now, input: Input<Self>, effects: &mut Effects<Self>) {
         let before = (self.term, self.vote);
         let mut turn = Turn {
             effects,
+            now,
             before,
             writes: Vec::new(),
             held: Vec::new(),
         };
         match input {
             Input::Deliver { from, message } => self.deliver(from, message, &mut turn),
-            Input::TimerFired(Timer::Election) => self.stand_for_election(&mut turn),
+            Input::TimerFired(Timer::Election) => self.leader_is_silent(&mut turn),
             Input::TimerFired(Timer::Heartbeat) => self.heartbeat(&mut turn),
+            Input::TimerFired(Timer::Quorum) => self.look_for_quorum(&mut turn),
+            Input::TimerFired(Timer::Transfer) => self.give_up_transfer(&mut turn),
             Input::Request {
                 client,
                 session,
                 request_id,
                 body,
-            } => match (&self.role, body) {
-                (Role::Leader(_), Ask::Command(command)) => {
-                    self.propose(client, session, request_id, command, &mut turn)
+            } => match body {
+                Ask::Manage(manage) => self.manage((client, request_id), manage, &mut turn),
+                _ if !self.is_leader() => turn.effects.reply(client, request_id, self.refusal()),
+                Ask::Command(command) => {
+                    self.propose((client, session, request_id), command, &mut turn)
                 }
-                (Role::Leader(_), Ask::Query(query)) => {
-                    self.take_read(client, request_id, query, &mut turn)
-                }
-                _ => turn.effects.reply(client, request_id, self.refusal()),
+                Ask::Query(query) => self.take_read((client, request_id), query, &mut turn),
             },
             Input::Persisted => {
                 let durable = self
@@ -248,6 +284,33 @@ impl<M: Machine> Node for Raft<M> {
     }
 }
 
+impl<M: Machine> Role<M> {
+    fn follower(leader: Option<NodeId>) -> Self {
+        let incoming = None;
+        Role::Follower { leader, incoming }
+    }
+}
+
+/// What every configuration must have, or nothing would ever move.
+fn assert_sound(knobs: &Knobs) {
+    assert!(
+        knobs.entries_per_append_max > 0,
+        "an append that can hold no entry replicates nothing"
+    );
+    assert!(
+        knobs.appends_in_flight_max > 0,
+        "a window that lets nothing pass replicates nothing"
+    );
+    assert!(
+        knobs.snapshot_chunk_bytes > 0,
+        "a snapshot in parts of nothing never arrives"
+    );
+    assert!(
+        knobs.reads != Reads::Lease || knobs.check_quorum,
+        "a lease rests on trust in leaders, which check_quorum brings"
+    );
+}
+
 impl<M: Machine> Raft<M> {
     fn setup(&self) -> &Setup {
         &self.fixed.0.0
@@ -261,26 +324,35 @@ impl<M: Machine> Raft<M> {
         self.setup().id
     }
 
-    fn nodes(&self) -> usize {
-        usize::from(self.setup().nodes)
+    fn knobs(&self) -> &Knobs {
+        &self.setup().knobs
     }
 
     fn habits(&self) -> &Habits {
         &self.rules().habits
     }
 
-    /// The other nodes, in the order in which this node turns to them.
+    /// The members in force.
+    pub fn members(&self) -> Members {
+        let newest = self.log.members();
+        // What is committed matters to a broken rule only, and the newest members mostly are.
+        let committed = self.log.members_at(self.commit);
+        (self.rules().members_in_force)(newest, committed)
+    }
+
+    /// The other members, in the order in which this node turns to them.
     fn peers(&self) -> impl Iterator<Item = NodeId> + use<M> {
         let (id, nodes, node_at) = (self.id(), self.setup().nodes, self.habits().node_at);
+        let members = self.members().everyone();
         (1..=nodes)
             .map(move |place| node_at(place, nodes))
-            .filter(move |peer| *peer != id)
+            .filter(move |peer| *peer != id && members.contains(*peer))
     }
 
     /// How often a leader lets itself be heard.
     fn heartbeat_interval(&self) -> DelayRange {
-        let interval_ns = self.setup().knobs.heartbeat_interval_ms * 1_000_000
-            / self.habits().heartbeats_per_interval;
+        let interval_ns =
+            self.knobs().heartbeat_interval_ms * 1_000_000 / self.habits().heartbeats_per_interval;
         DelayRange {
             min_ns: interval_ns,
             max_ns: interval_ns,
@@ -307,43 +379,91 @@ impl<M: Machine> Raft<M> {
         &self.sessions
     }
 
+    /// The vote this node has given in its term.
+    pub fn vote(&self) -> Option<NodeId> {
+        self.vote
+    }
+
+    /// This node's newest snapshot.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// What this node knows of the others while it leads.
+    pub fn progress_of_peers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
+        let leader = match &self.role {
+            Role::Leader(leader) => Some(leader),
+            _ => None,
+        };
+        let progress = leader.into_iter().flat_map(|leader| &leader.progress);
+        progress.map(|(peer, progress)| (*peer, progress))
+    }
+
     /// Whether this node leads in its term.
     pub fn is_leader(&self) -> bool {
         matches!(self.role, Role::Leader(_))
     }
 
     /// Terms order everything: a message of a newer term moves the node into it, one of an older term is answered, if it is a request,
-    /// so that its sender learns of the newer one, and otherwise ignored (Raft 5.1).
+    /// so that its sender learns of the newer one, and otherwise ignored (Raft 5.1). A pre-vote is about a term that nobody is in yet.
     fn deliver(&mut self, from: NodeId, message: Message<M::Command>, turn: &mut Turn<'_, M>) {
         let Message { term, body } = message;
-        if term > self.term {
+        let asked_about = match &body {
+            Body::RequestVote { campaign, .. } => {
+                if term > self.term && !self.heeds(*campaign) {
+                    return;
+                }
+                *campaign == Campaign::Pre
+            }
+            Body::Vote { pre, granted } => *pre && *granted,
+            _ => false,
+        };
+        if term > self.term && !asked_about {
             self.follow(term, None, turn);
         }
         let current = term == self.term;
         match body {
-            Body::RequestVote { last } => self.answer_vote(from, current, last, turn),
+            Body::RequestVote {
+                last,
+                campaign: Campaign::Pre,
+            } => self.answer_pre_vote(from, term, last, turn),
+            Body::RequestVote { last, .. } => self.answer_vote(from, current, last, turn),
             Body::Append {
                 base,
                 entries,
                 commit,
                 round,
             } if current => {
-                self.take_append(from, base, entries, commit, round, turn);
+                self.take_append(from, base, entries, (commit, round), turn);
             }
             Body::Append { base, round, .. } => {
                 let hint = self.log.hint(base.index);
                 let round = (self.rules().round_to_answer)(round, term, self.term);
-                self.claim(
-                    from,
-                    Body::Rejected {
-                        base: base.index,
-                        hint,
-                        round,
-                    },
-                    turn,
-                );
+                let base = base.index;
+                self.claim(from, Body::Rejected { base, hint, round }, turn);
             }
-            Body::Vote { granted } if (self.rules().may_count_vote)(term, self.term) => {
+            Body::Chunk {
+                last,
+                members,
+                total,
+                offset,
+                bytes,
+                round,
+            } if current => {
+                let part = snapshots::Part {
+                    last,
+                    members,
+                    total,
+                    offset,
+                    bytes,
+                };
+                self.take_part(from, part, round, turn);
+            }
+            Body::Vote { granted, pre: true } => self.count_pre_vote(from, granted, term, turn),
+            Body::Vote {
+                granted,
+                pre: false,
+            } if (self.rules().may_count_vote)(term, self.term) => {
                 self.count_vote(from, granted, turn)
             }
             Body::Accepted { matched, round } if current => {
@@ -352,45 +472,74 @@ impl<M: Machine> Raft<M> {
             Body::Rejected { base, hint, round } if current => {
                 self.rejected(from, base, hint, round, turn)
             }
-            Body::Vote { .. } | Body::Accepted { .. } | Body::Rejected { .. } => {}
+            Body::Received {
+                last,
+                offset,
+                round,
+            } if current => self.received(from, last, offset, round, turn),
+            Body::TimeoutNow if current => self.take_over(turn),
+            // A chunk of an older term: its sender learns of the newer one as it would from an append.
+            Body::Chunk { last, .. } => {
+                let hint = self.log.hint(last.index);
+                let (base, round) = (last.index, Round(0));
+                self.claim(from, Body::Rejected { base, hint, round }, turn);
+            }
+            Body::Vote { .. }
+            | Body::Accepted { .. }
+            | Body::Rejected { .. }
+            | Body::Received { .. }
+            | Body::TimeoutNow => {}
         }
     }
 
-    /// Becomes a follower in a term: a newer one, or this one when its leader was heard.
+    /// Becomes a follower in a term: a newer one, or this one when its leader was heard or a majority was not. A leader tells the clients
+    /// that wait for it what it knows.
     fn follow(&mut self, term: Term, leader: Option<NodeId>, turn: &mut Turn<'_, M>) {
         assert!(term >= self.term, "a term never falls");
+        let led_in = self.term;
         if term > self.term {
             (self.term, self.vote) = (term, None);
         }
-        let led = std::mem::replace(&mut self.role, Role::Follower { leader });
-        if let Role::Leader(leader) = led {
-            turn.effects.note(Fact::SteppedDown {
-                epoch: turn.before.0.0,
-            });
-            turn.effects.cancel_timer(Timer::Heartbeat);
-            self.await_leader(turn);
-            let refusal = self.refusal();
-            for read in leader.reads {
+        let led = std::mem::replace(&mut self.role, Role::follower(leader));
+        let Role::Leader(led) = led else { return };
+        turn.effects.note(Fact::SteppedDown { epoch: led_in.0 });
+        turn.effects.cancel_timer(Timer::Heartbeat);
+        if self.knobs().check_quorum {
+            turn.effects.cancel_timer(Timer::Quorum);
+        }
+        self.trusts = false;
+        self.await_leader(turn);
+        let refusal = self.refusal();
+        for read in led.reads {
+            turn.effects
+                .reply(read.client, read.request_id, refusal.clone());
+        }
+        if let Some(transfer) = led.transfer {
+            turn.effects.cancel_timer(Timer::Transfer);
+            let (client, request_id) = transfer.asked_by;
+            turn.effects.reply(client, request_id, refusal.clone());
+        }
+        let lost = Answer::Refused(Refusal::LeadershipLost);
+        for entry in self.log.after(self.commit) {
+            if let (true, Payload::Command(known)) = (entry.position.term == led_in, &entry.payload)
+            {
                 turn.effects
-                    .reply(read.client, read.request_id, refusal.clone());
+                    .reply(known.client, known.request_id, lost.clone());
             }
         }
     }
 
-    /// Waits to hear from a leader, from now on anew. Who leads waits for none.
-    fn await_leader(&self, turn: &mut Turn<'_, M>) {
-        if !self.is_leader() {
-            turn.effects
-                .set_timer(Timer::Election, self.setup().knobs.election_timeout);
-        }
+    fn refusal<R>(&self) -> Answer<R> {
+        let leader = self.known_leader();
+        Answer::Refused(Refusal::NotLeader { leader })
     }
 
-    fn refusal<R>(&self) -> Answer<R> {
-        let leader = match &self.role {
-            Role::Follower { leader } => *leader,
-            Role::Candidate { .. } | Role::Leader(_) => None,
-        };
-        Answer::Refused(Refusal::NotLeader { leader })
+    fn known_leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Follower { leader, .. } => *leader,
+            Role::Leader(_) => Some(self.id()),
+            Role::PreCandidate { .. } | Role::Candidate { .. } => None,
+        }
     }
 
     /// Moves the commit index, and applies what that commits. A leader tells the clients. That it never falls is for the rules to say
@@ -401,107 +550,19 @@ impl<M: Machine> Raft<M> {
             "only what is there can be committed"
         );
         let before = std::mem::replace(&mut self.commit, commit);
+        let expire_after_ms = self.fixed.0.0.knobs.session_ms;
         for entry in self.log.between(before, commit) {
             let Payload::Command(submission) = &entry.payload else {
                 continue;
             };
-            let expire_after_ms = self.setup().knobs.session_ms;
-            let answer = self
-                .sessions
-                .apply(entry.position.index.0, submission, expire_after_ms);
+            let place = entry.position.index.0;
+            let answer = self.sessions.apply(place, submission, expire_after_ms);
             if let (Role::Leader(_), Some(answer)) = (&self.role, answer) {
                 turn.effects
                     .reply(submission.client, submission.request_id, answer);
             }
         }
-    }
-
-    /// Sends what claims nothing durable.
-    fn send(&self, to: NodeId, body: Body<M::Command>, turn: &mut Turn<'_, M>) {
-        let message = Message {
-            term: self.term,
-            body,
-        };
-        self.transmit(to, message, turn);
-    }
-
-    fn transmit(&self, to: NodeId, message: Message<M::Command>, turn: &mut Turn<'_, M>) {
-        for _ in 1..self.habits().copies_per_message {
-            turn.effects.send(to, message.clone());
-        }
-        turn.effects.send(to, message);
-    }
-
-    /// Sends what claims something durable, once it is.
-    fn claim(&self, to: NodeId, body: Body<M::Command>, turn: &mut Turn<'_, M>) {
-        turn.held.push(Held::Send {
-            to,
-            message: Message {
-                term: self.term,
-                body,
-            },
-        });
-    }
-
-    fn let_go(&mut self, held: Held<M::Command>, turn: &mut Turn<'_, M>) {
-        match held {
-            Held::Send { to, message } => self.transmit(to, message, turn),
-            Held::OwnVote(term) if term == self.term => self.count_vote(self.id(), true, turn),
-            Held::OwnCopy(last, term) if term == self.term => self.own_copy(last.index, turn),
-            Held::OwnVote(_) | Held::OwnCopy(..) => {}
-        }
-    }
-
-    /// Ends a step: gives the disk what it wrote, and lets its claims wait for that, or for older writes, or for nothing.
-    fn close(&mut self, mut turn: Turn<'_, M>) {
-        loop {
-            if (self.term, self.vote) != turn.before {
-                turn.before = (self.term, self.vote);
-                let term = (self.rules().term_to_persist)(self.term);
-                let vote = (self.rules().vote_to_persist)(self.vote);
-                turn.writes.insert(0, Write::HardState { term, vote });
-            }
-            if !turn.writes.is_empty() {
-                turn.effects.persist(std::mem::take(&mut turn.writes));
-                self.outstanding.push_back(Vec::new());
-            }
-            let (may_claim, under_way) = (self.rules().may_claim, self.outstanding.len());
-            let held = std::mem::take(&mut turn.held).into_iter();
-            let (free, waiting): (Vec<_>, Vec<_>) =
-                held.partition(|held| may_claim(held.is_copy(), under_way));
-            if !waiting.is_empty() {
-                let newest = self.outstanding.back_mut();
-                newest.expect("a claim waits for a write").extend(waiting);
-            }
-            if free.is_empty() {
-                return;
-            }
-            free.into_iter()
-                .for_each(|held| self.let_go(held, &mut turn));
-        }
-    }
-}
-
-/// `follower of n1 @2 vote=n1 log=[1@1 2@2] commit=2`: the line that scripts and traces show.
-impl<M: Machine> Debug for Raft<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.role {
-            Role::Follower {
-                leader: Some(leader),
-            } => write!(f, "follower of {leader}")?,
-            Role::Follower { leader: None } => write!(f, "follower")?,
-            Role::Candidate { votes } => write!(f, "candidate votes={votes:?}")?,
-            Role::Leader(_) => write!(f, "leader")?,
-        }
-        write!(f, " @{}", self.term)?;
-        if let Some(vote) = self.vote {
-            write!(f, " vote={vote}")?;
-        }
-        write!(f, " log={:?} commit={}", self.log, self.commit)?;
-        if !self.outstanding.is_empty() {
-            write!(f, " writing={}", self.outstanding.len())?;
-        }
-        Ok(())
+        self.take_snapshot(turn);
     }
 }
 
@@ -522,9 +583,11 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
             synced_loss: false,
             wall_clock: true,
             drift_percent_max: 50,
+            membership: true,
         },
-        reads: &[Reads::Quorum],
+        reads: &[Reads::Quorum, Reads::Lease],
         invariants: invariants::INVARIANTS,
+        manage: |manage| Some(Ask::Manage(manage)),
         watch: || Box::new(invariants::RaftWatch::<M>::default()),
         core: PhantomData,
     }

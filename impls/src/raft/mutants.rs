@@ -1,7 +1,7 @@
 //! Bugs that real systems shipped, and one that a review found here, each the replacement of one [rule](super::rules).
 
 use super::message::Term;
-use super::rules::{self, Rules, is_free, is_majority};
+use super::rules::{self, Rules, is_free};
 use crate::system::Mutant;
 
 /// All of them.
@@ -84,6 +84,90 @@ pub const MUTANTS: &[Mutant] = &[
         source: "Stormglass, found in review of this Raft",
         seen_by: "linearizability",
     },
+    Mutant {
+        id: "raft/prevote-low-term-stuck",
+        mechanism: "who is asked for a pre-vote in an older term says nothing, so that the one who asks never learns of the newer term",
+        source: "etcd#8243, etcd#8501",
+        seen_by: "progress",
+    },
+    Mutant {
+        id: "raft/new-leader-truncates",
+        mechanism: "a new leader drops what it does not know to be committed",
+        source: "KAFKA-1211 (KIP-101)",
+        seen_by: "leader-append-only, committed-immutable, leader-completeness",
+    },
+    Mutant {
+        id: "raft/purged-prev-deletes",
+        mechanism: "a base that is compacted is taken for a conflict, and committed entries are deleted",
+        source: "openraft#511",
+        seen_by: "committed-immutable",
+    },
+    Mutant {
+        id: "raft/stale-refusal",
+        mechanism: "a refusal that was overtaken takes the next entry to send back below what the follower holds",
+        source: "WRaft (Tang et al., SandTable, EuroSys 2024)",
+        seen_by: "next-above-match",
+    },
+    Mutant {
+        id: "raft/snapshot-off-by-one",
+        mechanism: "a snapshot says that it ends one entry later than it does",
+        source: "redisraft#43",
+        seen_by: "snapshot-order, snapshots-agree",
+    },
+    Mutant {
+        id: "raft/snapshot-index-back",
+        mechanism: "an older snapshot that arrives late is installed",
+        source: "hashicorp/raft#248",
+        seen_by: "monotonic-commit",
+    },
+    Mutant {
+        id: "raft/snapshot-keeps-conflict",
+        mechanism: "the entries behind a snapshot stay though another leader's entry stands at its end",
+        source: "hashicorp/raft#697, hashicorp/raft#704",
+        seen_by: "log-matching",
+    },
+    Mutant {
+        id: "raft/session-forgotten",
+        mechanism: "the client table is not in the snapshot, so that a retried command runs twice",
+        source: "TigerBeetle client table notes",
+        seen_by: "snapshots-agree, linearizability",
+    },
+    Mutant {
+        id: "raft/reconfigure-before-noop",
+        mechanism: "the members change before an entry of the leader's term is committed, so that two single changes can pass each other",
+        source: "raft-dev 2015 (Ongaro), copycat#23",
+        seen_by: "election-safety, leader-completeness",
+    },
+    Mutant {
+        id: "raft/ignores-uncommitted-config",
+        mechanism: "a node counts by the last committed members, not by the newest in its log",
+        source: "NuRaft#67",
+        seen_by: "committed-on-quorum, election-safety, leader-completeness",
+    },
+    Mutant {
+        id: "raft/two-changes-at-once",
+        mechanism: "a change of members begins while another is not committed",
+        source: "Raft dissertation 4.1",
+        seen_by: "one-change-at-a-time",
+    },
+    Mutant {
+        id: "raft/joint-new-majority-only",
+        mechanism: "in a joint configuration the new voters alone elect a leader",
+        source: "Raft 6, figure 10",
+        seen_by: "election-safety, leader-completeness",
+    },
+    Mutant {
+        id: "raft/lease-ignores-drift",
+        mechanism: "a lease lasts the whole election timeout, whatever the clocks do",
+        source: "raft-rs#234, tikv#1595",
+        seen_by: "linearizability",
+    },
+    Mutant {
+        id: "raft/lease-through-transfer",
+        mechanism: "a lease is kept though another node was told to take over",
+        source: "openraft#1747",
+        seen_by: "linearizability",
+    },
 ];
 
 /// The rules with a mutant planted. `None` when there is no such mutant.
@@ -117,7 +201,7 @@ pub fn rules(id: &str) -> Option<Rules> {
             ..paper
         },
         "raft/commit-old-term" => Rules {
-            may_commit: |_, _, replicas, nodes| is_majority(replicas, nodes),
+            may_commit: |_, _, replicas, members| members.agree(replicas),
             ..paper
         },
         "raft/commit-beyond-new" => Rules {
@@ -142,6 +226,62 @@ pub fn rules(id: &str) -> Option<Rules> {
         },
         "raft/stale-round" => Rules {
             round_to_answer: |round, _, _| round,
+            ..paper
+        },
+        "raft/prevote-low-term-stuck" => Rules {
+            answers_older: |pre| !pre,
+            ..paper
+        },
+        "raft/new-leader-truncates" => Rules {
+            tail_of_new_leader: |commit, _| commit,
+            ..paper
+        },
+        "raft/purged-prev-deletes" => Rules {
+            base_conflicts: |here, base| here != Some(base),
+            ..paper
+        },
+        "raft/stale-refusal" => Rules {
+            after_refusal: |_, resume, _, _| Some(resume),
+            ..paper
+        },
+        "raft/snapshot-off-by-one" => Rules {
+            snapshot_end: |applied, last| applied.next().min(last),
+            ..paper
+        },
+        "raft/snapshot-index-back" => Rules {
+            may_install: |_, _| true,
+            ..paper
+        },
+        "raft/snapshot-keeps-conflict" => Rules {
+            keeps_tail: |here, _| here.is_some(),
+            ..paper
+        },
+        "raft/session-forgotten" => Rules {
+            goes_into_snapshot: |_| false,
+            ..paper
+        },
+        "raft/reconfigure-before-noop" => Rules {
+            may_change_members: |_, _, under_way| !under_way,
+            ..paper
+        },
+        "raft/ignores-uncommitted-config" => Rules {
+            members_in_force: |_, committed| committed,
+            ..paper
+        },
+        "raft/two-changes-at-once" => Rules {
+            may_change_members: |committed, leader, _| committed == leader,
+            ..paper
+        },
+        "raft/joint-new-majority-only" => Rules {
+            wins_election: |votes, members| members.voters.has_majority_in(votes),
+            ..paper
+        },
+        "raft/lease-ignores-drift" => Rules {
+            lease_ns: |election_min_ns, _| election_min_ns,
+            ..paper
+        },
+        "raft/lease-through-transfer" => Rules {
+            lease_holds: |since_sent_ns, lease_ns, _| since_sent_ns < lease_ns,
             ..paper
         },
         _ => return None,

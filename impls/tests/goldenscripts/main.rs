@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use stormglass_impls::catalog;
-use stormglass_impls::play::{play, traced};
+use stormglass_impls::play::{
+    Replaced, Rule, Script, blocks, paragraph, play, tells_of_harm, traced,
+};
 use stormglass_impls::system::System;
 
 /// The scripts of a system lie in its protocol's folder: those of `raft-cache` in `src/raft/scripts`.
@@ -91,9 +93,7 @@ fn every_script_gives_its_trace() {
             failures.extend(
                 run(&system, None, &script)
                     .and_then(|trace| {
-                        let sound = !traced(&trace).any(|line| {
-                            line.trim().starts_with("BROKEN") || line.trim().starts_with("PANIC")
-                        });
+                        let sound = !traced(&trace).any(tells_of_harm);
                         sound
                             .then_some(())
                             .ok_or(format!("{}: breaks an invariant", script.display()))?;
@@ -160,6 +160,48 @@ fn every_invariant_is_broken_by_the_scenario_of_a_mutant() {
                 invariant.name
             );
         }
+    }
+}
+
+/// What the command shows of a mutant is read from the source. It has to be there for every one.
+#[test]
+fn every_mutant_replaces_one_rule_whose_law_and_source_are_known() {
+    for system in catalog::systems() {
+        for mutant in system.mutants() {
+            let id = mutant.id;
+            let replaced = Replaced::by(id).unwrap_or_else(|| panic!("{id} replaces no one rule"));
+            let Rule { name, line, .. } = replaced.rule;
+            assert!(replaced.code.starts_with(name), "{id}: {}", replaced.code);
+            let script = Script::of_mutant(id).expect("a mutant has a scenario");
+            assert!(script.harm().is_some() && script.setup().is_some(), "{id}");
+            assert!(
+                !replaced.rule.law().is_empty(),
+                "{name} in line {line} says nothing"
+            );
+            assert!(
+                !replaced.rule.sources().is_empty(),
+                "{name} in line {line} names no source in brackets: {}",
+                replaced.rule.says()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_scripts_in_the_library_are_those_in_the_folders() {
+    for system in catalog::systems() {
+        let protocol = system.name().split('-').next().unwrap();
+        let built_in: BTreeSet<String> = Script::all()
+            .filter(|script| script.protocol == protocol && !script.file.contains('/'))
+            .map(|script| script.file.to_string())
+            .collect();
+        assert_eq!(built_in, names(&folder(&*system), true));
+    }
+    for script in Script::all() {
+        assert_eq!(Script::named(&script.name()), Some(script));
+        let whole = script.text.lines().filter(|line| *line == "---").count();
+        assert_eq!(blocks(script.text).len(), whole, "{}", script.name());
+        assert!(!paragraph(script.text).is_empty(), "{}", script.name());
     }
 }
 

@@ -6,16 +6,16 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod memory_disk;
 pub mod storm;
 use stormglass_impls::knobs::Reads;
+use stormglass_impls::manage::Manage;
 
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::io;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{
@@ -23,13 +23,14 @@ use stormglass_impls::contract::{
     RequestId, Session, Vocabulary,
 };
 use stormglass_impls::host::connection::{End, Outbox, dial};
-use stormglass_impls::host::{Admit, Disk, Fate, Fsync, Gate, Net};
+use stormglass_impls::host::frame::Frame;
+use stormglass_impls::host::{Admit, Fate, Fsync, Gate, Net};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Links, Member, Mutant,
     Reference, Setup, System, Watch, Word,
 };
-use stormglass_impls::wire::{ClientFrame, Hello, Party};
+use stormglass_impls::wire::{ClientFrame, Party};
 use tokio::sync::{Notify, mpsc};
 
 /// Adds up what clients ask, answers with the sum once it is durable, and beats to its peers every 20 to 30 ms.
@@ -82,13 +83,14 @@ impl Node for Tally {
         self.sum
     }
 
-    fn boot(setup: &Setup, disk: Sum, _: Now, effects: &mut Effects<Self>) -> Self {
+    fn boot(setup: &Setup, disk: Sum, now: Now, effects: &mut Effects<Self>) -> Self {
         effects.set_timer(TallyTimer::Beat, DelayRange::from_ms(20, 30));
         Self {
             setup: setup.clone(),
             sum: disk.0,
             unanswered: Vec::new(),
-            beats: 0,
+            // So that no two lives of a node send the same beat.
+            beats: now.monotonic_ns,
         }
     }
 
@@ -167,9 +169,11 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
             synced_loss: false,
             wall_clock: true,
             drift_percent_max: 0,
+            membership: false,
         },
         reads: &[],
         invariants: &[],
+        manage: |_| None,
         watch: || Box::new(NoWatch),
         core: std::marker::PhantomData,
     };
@@ -282,6 +286,10 @@ impl System for Traced {
         self.inner.decode(word, bytes)
     }
 
+    fn manage(&self, manage: Manage) -> Option<Parcel> {
+        self.inner.manage(manage)
+    }
+
     fn watch(&self) -> Box<dyn Watch> {
         self.inner.watch()
     }
@@ -313,6 +321,7 @@ pub fn count(trace: &Trace, node: u8, like: impl Fn(&Input<Erased>) -> bool) -> 
     inputs.filter(|input| like(input)).count()
 }
 
+pub type SyncRule = Box<dyn FnMut(NodeId) -> Fsync>;
 pub type FrameRule = Box<dyn FnMut(Party, Party, u64, &[u8]) -> Fate>;
 
 /// A gate that does as it is told.
@@ -322,6 +331,7 @@ pub struct TestGate {
     /// Who is not admitted any input.
     pub held: RefCell<BTreeSet<NodeId>>,
     pub syncs: RefCell<BTreeMap<NodeId, Fsync>>,
+    pub sync_rule: RefCell<Option<SyncRule>>,
     /// Who cannot be dialled.
     pub unreachable: RefCell<BTreeSet<NodeId>>,
     /// The longest list of ready inputs it was shown.
@@ -332,6 +342,10 @@ pub struct TestGate {
 impl TestGate {
     pub fn on_frame(&self, rule: impl FnMut(Party, Party, u64, &[u8]) -> Fate + 'static) {
         *self.frames.borrow_mut() = Some(Box::new(rule));
+    }
+
+    pub fn on_sync(&self, rule: impl FnMut(NodeId) -> Fsync + 'static) {
+        *self.sync_rule.borrow_mut() = Some(Box::new(rule));
     }
 
     pub fn hold(&self, node: u8) {
@@ -372,6 +386,9 @@ impl Gate for TestGate {
     }
 
     fn sync(&self, node: NodeId) -> Fsync {
+        if let Some(rule) = &mut *self.sync_rule.borrow_mut() {
+            return rule(node);
+        }
         self.syncs
             .borrow()
             .get(&node)
@@ -400,12 +417,14 @@ impl Caller {
     ) -> Result<Self, End> {
         let (from, to) = (Party::Client(ClientId(client)), Party::Node(NodeId(1)));
         let outbox = Outbox::new(Rc::clone(gate), from, to, 1);
-        outbox.greet(Hello::Client(ClientId(client)));
-        let wire = dial(&net, &outbox, address).await?;
+        let (wire, _) = dial(&net, &outbox, address).await?;
         let (sender, answers) = mpsc::unbounded_channel();
         let served = Rc::clone(&outbox);
         tokio::task::spawn_local(async move {
-            let deliver = async |payload: bytes::Bytes| {
+            let deliver = async |frame| {
+                let Frame::Data(payload) = frame else {
+                    panic!("a node greets a client once")
+                };
                 let frame = postcard::from_bytes(&payload)
                     .map_err(|error| End::Senseless(error.to_string()))?;
                 sender.send(frame).map_err(|_| End::Dropped)
@@ -456,70 +475,5 @@ impl Caller {
 
     pub fn close(&self) {
         self.outbox.close();
-    }
-}
-
-/// A disk in memory that can be told to fail, and shared so that a test sees its bytes.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryDisk {
-    pub content: Rc<RefCell<Vec<u8>>>,
-    /// What was called, in order.
-    pub calls: Rc<RefCell<Vec<&'static str>>>,
-    pub failing: Rc<RefCell<Option<&'static str>>>,
-}
-
-impl MemoryDisk {
-    pub fn holding(content: &[u8]) -> Self {
-        let disk = Self::default();
-        *disk.content.borrow_mut() = content.to_vec();
-        disk
-    }
-
-    fn call(&self, name: &'static str) -> io::Result<()> {
-        self.calls.borrow_mut().push(name);
-        if *self.failing.borrow() == Some(name) {
-            Err(io::Error::other("broken on purpose"))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl Disk for MemoryDisk {
-    type File = ();
-
-    async fn open(&self, _: &Path) -> io::Result<()> {
-        self.call("open")
-    }
-
-    async fn read(&self, (): &()) -> io::Result<Vec<u8>> {
-        self.call("read")?;
-        Ok(self.content.borrow().clone())
-    }
-
-    async fn append(&self, (): &(), offset: u64, bytes: Vec<u8>) -> io::Result<()> {
-        self.call("append")?;
-        let mut content = self.content.borrow_mut();
-        assert_eq!(
-            content.len() as u64,
-            offset,
-            "a log is appended to at its end"
-        );
-        content.extend(bytes);
-        Ok(())
-    }
-
-    async fn truncate(&self, (): &(), length: u64) -> io::Result<()> {
-        self.call("truncate")?;
-        self.content.borrow_mut().truncate(length as usize);
-        Ok(())
-    }
-
-    async fn sync(&self, (): &()) -> io::Result<()> {
-        self.call("sync")
-    }
-
-    async fn sync_directory(&self, _: &Path) -> io::Result<()> {
-        self.call("sync directory")
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::host::turmoil::{TurmoilClock, TurmoilDisk, TurmoilNet};
-use stormglass_impls::host::{Host, draw_from};
+use stormglass_impls::host::{Compaction, Host, draw_from};
 use stormglass_impls::system::Setup;
 
 /// A millisecond, in nanoseconds.
@@ -46,6 +46,10 @@ pub fn storm(nodes: u8) -> Storm {
                 setup: Setup::of(id, nodes),
                 addresses: addresses.clone(),
                 wal_path: "/wal".into(),
+                compaction: Compaction {
+                    file_bytes_min: 100,
+                    growth_min: 2,
+                },
                 net: TurmoilNet,
                 disk: TurmoilDisk,
                 clock: TurmoilClock,

@@ -58,7 +58,7 @@ pub(super) async fn visit(stage: Rc<Stage>, id: u32, nodes: Vec<String>) {
         };
         sleep_until(&stage, at_ns).await;
         let called_ns = stage.now_ns();
-        let (_, operation) = stage.desk.borrow_mut().call(id, called_ns);
+        let (_, operation) = stage.desk.borrow_mut().call_operation(id, called_ns);
         let text = (operation.f, operation.key.as_deref());
         let event = (id, "call", text, operation.value.to_string());
         stage.board.borrow_mut().note_event(event);

@@ -2,8 +2,7 @@
 
 use super::Simulation;
 use super::agenda::{Event, Timers};
-use crate::arena::client_config;
-use crate::desk::{Ending, Plan};
+use crate::desk::{Calling, Plan};
 use crate::record::ViolationKind;
 use crate::trial::Trial;
 use crate::weather::{self, Passage};
@@ -12,28 +11,22 @@ use stormglass_impls::contract::{
 };
 use stormglass_impls::system::Word;
 use stormglass_impls::wire::{ClientFrame, Party};
-use stormglass_workloads::client::{Client, ClientTimer, NoDisk, Outcome};
-use stormglass_workloads::workload::Operation;
+use stormglass_workloads::client::{Client, ClientConfig, ClientTimer, NoDisk, Outcome};
 
 /// A client and what it has open.
 pub(super) struct Seat {
     client: Client,
     pub(super) timers: Timers<ClientTimer>,
-    calling: Option<Operation>,
+    calling: Option<Calling>,
     /// By node: when the last frame to it arrives.
     asked_ns: Vec<u64>,
 }
 
 impl Seat {
-    pub(super) fn new(client: u32, trial: &Trial) -> Self {
+    pub(super) fn new(config: &ClientConfig, trial: &Trial) -> Self {
         let mut nothing = Effects::default();
         Self {
-            client: Client::boot(
-                &client_config(client, trial),
-                NoDisk,
-                Now::default(),
-                &mut nothing,
-            ),
+            client: Client::boot(config, NoDisk, Now::default(), &mut nothing),
             timers: Timers::new(),
             calling: None,
             asked_ns: vec![0; usize::from(trial.nodes)],
@@ -49,11 +42,11 @@ impl Simulation<'_> {
     }
 
     pub(super) fn call(&mut self, client: u32) {
-        let (request_id, operation) = self.desk.call(client, self.now_ns.get());
+        let (request_id, calling) = self.desk.call(client, self.now_ns.get());
         let recorded = self.desk.recorded(client);
         self.board.borrow_mut().recorded(ClientId(client), recorded);
-        let body = self.binding.request(&operation);
-        self.clients[client as usize].calling = Some(operation);
+        let body = calling.request(self.system.as_ref(), self.binding.as_ref());
+        self.clients[client as usize].calling = Some(calling);
         self.step_client(
             client,
             Input::Request {
@@ -133,15 +126,16 @@ impl Simulation<'_> {
     }
 
     fn ended(&mut self, client: u32, outcome: Outcome) {
-        let operation = self.clients[client as usize].calling.take();
-        let operation = operation.expect("only what was called can end");
-        let ending =
-            Ending::of(&operation, outcome, self.binding.as_ref()).unwrap_or_else(|error| {
-                let mut board = self.board.borrow_mut();
-                board.violation(ViolationKind::Protocol, "protocol", None, error.clone());
-                Ending::Unknown(error)
-            });
-        self.desk.ended(client, self.now_ns.get(), ending);
+        let calling = self.clients[client as usize].calling.take();
+        let calling = calling.expect("only what was called can end");
+        let (now_ns, binding) = (self.now_ns.get(), self.binding.as_ref());
+        let returned = self
+            .desk
+            .returned(client, now_ns, &calling, outcome, binding);
+        if let Err(error) = returned {
+            let mut board = self.board.borrow_mut();
+            board.violation(ViolationKind::Protocol, "protocol", None, error);
+        }
         self.plan(client);
     }
 }

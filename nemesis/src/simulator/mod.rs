@@ -14,7 +14,7 @@ mod agenda;
 mod client;
 mod node;
 
-use crate::arena::Progress;
+use crate::arena::{Progress, client_configs};
 use crate::conditions::Conditions;
 use crate::conductor::{Conductor, Order};
 use crate::desk::Desk;
@@ -97,6 +97,7 @@ impl<'t> Simulation<'t> {
             board: Rc::clone(&board),
         });
         let nodes = usize::from(trial.nodes);
+        let configs = client_configs(trial);
         let mut simulation = Self {
             trial,
             binding,
@@ -104,8 +105,9 @@ impl<'t> Simulation<'t> {
             nodes: (0..nodes)
                 .map(|_| Host::new(system.blank_disk(), trial))
                 .collect(),
-            clients: (0..trial.clients)
-                .map(|client| Seat::new(client, trial))
+            clients: configs
+                .iter()
+                .map(|config| Seat::new(config, trial))
                 .collect(),
             conditions,
             conductor: Conductor::new(trial),
@@ -122,7 +124,7 @@ impl<'t> Simulation<'t> {
             board,
         };
         NodeId::all(trial.nodes).for_each(|node| simulation.start(node));
-        (0..trial.clients).for_each(|client| simulation.plan(client));
+        (0..configs.len() as u32).for_each(|client| simulation.plan(client));
         simulation
     }
 
@@ -195,13 +197,19 @@ impl<'t> Simulation<'t> {
             orders.extend(self.conductor.heal(now_ns, &mut self.conditions));
             self.healed = true;
         }
+        let ends = self.healed;
         for order in orders {
             match order {
                 Order::Stop(node) => self.stop(node),
                 Order::Start(node) => self.start(node),
                 Order::Wake(node) => self.wake(node),
                 Order::Reclock(node) => self.reclock(node),
+                Order::Members(goal) => self.desk.wants(goal),
+                Order::Lead(node) => self.desk.wants_leader(node),
             }
+        }
+        if ends {
+            self.desk.storm_is_over();
         }
     }
 

@@ -47,7 +47,7 @@ impl Host {
             timers: Timers::new(),
             mail: VecDeque::new(),
             busy_until_ns: 0,
-            told_ns: vec![0; trial.clients as usize],
+            told_ns: vec![0; trial.clients as usize + 1],
         }
     }
 }
@@ -90,7 +90,7 @@ impl Simulation<'_> {
                 self.hand(peer, Input::LinkDown(node));
             }
         }
-        for client in 0..self.trial.clients {
+        for client in 0..self.clients.len() as u32 {
             let at_ns = self.told_at(node, client);
             self.agenda.add(at_ns, Event::Broken { node, client });
         }

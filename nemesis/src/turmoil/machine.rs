@@ -1,6 +1,6 @@
 //! The disk and the clocks of a node, as the machines of the trial have them.
 
-use super::Stage;
+use super::{Stage, WAL};
 use crate::machines::{Append, Left, Machines, Sync};
 use crate::schedule::Leaves;
 use std::cell::RefMut;
@@ -46,27 +46,41 @@ pub(super) struct StormDisk {
 
 type File = <TurmoilDisk as Disk>::File;
 
+/// A file of a node.
+pub(super) struct StormFile {
+    file: File,
+    /// Whether it is the log. Only the log is torn, altered or lied about: a draft of a new one is not missed before it has its name, and by
+    /// then it was synced.
+    is_log: bool,
+}
+
 impl Disk for StormDisk {
-    type File = File;
+    type File = StormFile;
 
-    async fn open(&self, path: &Path) -> io::Result<File> {
+    async fn open(&self, path: &Path) -> io::Result<StormFile> {
         let file = TurmoilDisk.open(path).await?;
-        let left = self.machines().take_left(self.node);
-        let unsynced = std::mem::take(&mut *self.stage.unsynced[self.node.index()].borrow_mut());
-        self.leave(&file, left, unsynced.writes).await?;
-        Ok(file)
+        let is_log = path == Path::new(WAL);
+        if is_log {
+            let left = self.machines().take_left(self.node);
+            let unsynced =
+                std::mem::take(&mut *self.stage.unsynced[self.node.index()].borrow_mut());
+            self.leave(&file, left, unsynced.writes).await?;
+        }
+        Ok(StormFile { file, is_log })
     }
 
-    async fn read(&self, file: &File) -> io::Result<Vec<u8>> {
-        TurmoilDisk.read(file).await
+    async fn read(&self, file: &StormFile) -> io::Result<Vec<u8>> {
+        TurmoilDisk.read(&file.file).await
     }
 
-    async fn append(&self, file: &File, offset: u64, bytes: Vec<u8>) -> io::Result<()> {
-        let fate = match bytes.len() > MARK_LENGTH {
+    async fn append(&self, file: &StormFile, offset: u64, bytes: Vec<u8>) -> io::Result<()> {
+        let StormFile { file, is_log } = file;
+        let fate = match *is_log && bytes.len() > MARK_LENGTH {
             true => self.machines().append(self.node),
             false => Append::Fits,
         };
         match fate {
+            Append::Fits if !is_log => TurmoilDisk.append(file, offset, bytes).await,
             Append::Fits => {
                 let write = Write {
                     offset,
@@ -91,11 +105,12 @@ impl Disk for StormDisk {
         }
     }
 
-    async fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
-        TurmoilDisk.truncate(file, length).await
+    async fn truncate(&self, file: &StormFile, length: u64) -> io::Result<()> {
+        TurmoilDisk.truncate(&file.file, length).await
     }
 
-    async fn sync(&self, file: &File) -> io::Result<()> {
+    async fn sync(&self, file: &StormFile) -> io::Result<()> {
+        let StormFile { file, is_log } = file;
         let unsynced = &self.stage.unsynced[self.node.index()];
         let fate = unsynced.borrow_mut().next.take();
         match fate {
@@ -103,17 +118,32 @@ impl Disk for StormDisk {
                 self.stage.expect_stop(self.node, fault);
                 Err(io::Error::other("input/output error"))
             }
-            Some(Sync::Lies { fault, .. }) => {
+            Some(Sync::Lies { fault, .. }) if *is_log => {
                 for write in &mut unsynced.borrow_mut().writes {
                     write.lied.get_or_insert(fault);
                 }
                 Ok(())
             }
-            Some(Sync::After(_)) | None => {
-                unsynced.borrow_mut().writes.clear();
+            Some(Sync::After(_) | Sync::Lies { .. }) | None => {
+                if *is_log {
+                    unsynced.borrow_mut().writes.clear();
+                }
                 TurmoilDisk.sync(file).await
             }
         }
+    }
+
+    async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if to == Path::new(WAL) {
+            // What was not synced in the old log, or was said to be, is in the new one.
+            let mut unsynced = self.stage.unsynced[self.node.index()].borrow_mut();
+            unsynced.writes.clear();
+        }
+        TurmoilDisk.rename(from, to).await
+    }
+
+    async fn remove(&self, path: &Path) -> io::Result<()> {
+        TurmoilDisk.remove(path).await
     }
 
     async fn sync_directory(&self, path: &Path) -> io::Result<()> {

@@ -13,10 +13,10 @@
 mod gate;
 mod machine;
 
-use crate::arena::{ArenaError, Progress, client_config, setup};
+use crate::arena::{ArenaError, Progress, client_configs, setup};
 use crate::conditions::Conditions;
 use crate::conductor::{Conductor, Order};
-use crate::desk::{Desk, Ending, Plan};
+use crate::desk::{Calling, Desk, Plan};
 use crate::observer::{Board, Observed};
 use crate::record::{Run, ViolationKind};
 use crate::trial::Trial;
@@ -30,15 +30,17 @@ use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{ClientId, DelayRange, NodeId, Now, RequestId};
 use stormglass_impls::host::turmoil::{TurmoilClock, TurmoilNet};
-use stormglass_impls::host::{Draw, Host, HostError, WalError};
+use stormglass_impls::host::{Compaction, Draw, Host, HostError, WalError};
 use stormglass_impls::system::System;
 use stormglass_impls::wire::Party;
-use stormglass_workloads::client::Outcome;
+use stormglass_workloads::client::{ClientConfig, Outcome};
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::driver::{self, Driver, Task};
-use stormglass_workloads::workload::{Binding, Operation};
+use stormglass_workloads::workload::Binding;
 use tokio::sync::Notify;
 
+/// Where every node has its log.
+const WAL: &str = "/wal";
 /// The port every node listens at.
 const PORT: u16 = 7_000;
 /// How often progress is told, in simulated nanoseconds.
@@ -156,8 +158,8 @@ fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> 
         let (stage, addresses) = (Rc::clone(&stage), addresses.clone());
         async move {
             let mut clients = tokio::task::JoinSet::new();
-            for client in 0..stage.trial.clients {
-                clients.spawn_local(visit(Rc::clone(&stage), client, addresses.clone()));
+            for config in client_configs(&stage.trial) {
+                clients.spawn_local(visit(Rc::clone(&stage), config, addresses.clone()));
             }
             while let Some(ended) = clients.join_next().await {
                 if let Err(error) = ended {
@@ -181,7 +183,12 @@ async fn serve(stage: &Rc<Stage>, system: Rc<dyn System>, node: NodeId, addresse
         system,
         setup: setup(node, &stage.trial),
         addresses,
-        wal_path: "/wal".into(),
+        wal_path: WAL.into(),
+        // Small enough that an ordinary trial has its log written anew a few times.
+        compaction: Compaction {
+            file_bytes_min: 4 << 10,
+            ..Compaction::default()
+        },
         net: TurmoilNet,
         disk: StormDisk {
             stage: Rc::clone(stage),
@@ -211,9 +218,10 @@ async fn serve(stage: &Rc<Stage>, system: Rc<dyn System>, node: NodeId, addresse
 }
 
 /// Runs a client.
-async fn visit(stage: Rc<Stage>, client: u32, addresses: Vec<String>) {
+async fn visit(stage: Rc<Stage>, config: ClientConfig, addresses: Vec<String>) {
+    let client = config.id.0;
     let driver = Driver {
-        config: client_config(client, &stage.trial),
+        config,
         addresses,
         net: TurmoilNet,
         clock: TurmoilClock,
@@ -258,7 +266,12 @@ fn storm(
                 Order::Wake(node) | Order::Reclock(node) => {
                     stage.woken[node.index()].notify_waiters()
                 }
+                Order::Members(goal) => stage.desk.borrow_mut().wants(goal),
+                Order::Lead(node) => stage.desk.borrow_mut().wants_leader(node),
             }
+        }
+        if healed {
+            stage.desk.borrow_mut().storm_is_over();
         }
         let broken = !stage.board.borrow().violations.is_empty();
         let desk = stage.desk.borrow();
@@ -344,7 +357,7 @@ impl Stage {
 struct Seat {
     stage: Rc<Stage>,
     client: u32,
-    calling: Option<Operation>,
+    calling: Option<Calling>,
 }
 
 impl driver::Desk for Seat {
@@ -362,30 +375,23 @@ impl driver::Desk for Seat {
 
     fn call(&mut self, now: Now) -> (RequestId, Vec<u8>) {
         let mut desk = self.stage.desk.borrow_mut();
-        let (request, operation) = desk.call(self.client, now.monotonic_ns);
+        let (request, calling) = desk.call(self.client, now.monotonic_ns);
         let mut board = self.stage.board.borrow_mut();
         board.recorded(ClientId(self.client), desk.recorded(self.client));
-        let body = self.stage.binding.request(&operation);
-        self.calling = Some(operation);
+        let stage = &self.stage;
+        let body = calling.request(stage.system.as_ref(), stage.binding.as_ref());
+        self.calling = Some(calling);
         (request, body)
     }
 
     fn ended(&mut self, now: Now, _: RequestId, outcome: Outcome) {
-        let operation = self.calling.take().expect("only what was called can end");
-        let ending = Ending::of(&operation, outcome, self.stage.binding.as_ref());
-        if let Err(error) = &ending {
-            self.stage.board.borrow_mut().violation(
-                ViolationKind::Protocol,
-                "protocol",
-                None,
-                error.clone(),
-            );
+        let calling = self.calling.take().expect("only what was called can end");
+        let (now_ns, binding) = (now.monotonic_ns, self.stage.binding.as_ref());
+        let mut desk = self.stage.desk.borrow_mut();
+        if let Err(error) = desk.returned(self.client, now_ns, &calling, outcome, binding) {
+            let mut board = self.stage.board.borrow_mut();
+            board.violation(ViolationKind::Protocol, "protocol", None, error);
         }
-        let ending = ending.unwrap_or_else(Ending::Unknown);
-        self.stage
-            .desk
-            .borrow_mut()
-            .ended(self.client, now.monotonic_ns, ending);
     }
 }
 

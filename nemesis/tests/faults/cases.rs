@@ -3,12 +3,13 @@
 use crate::look::{Evidence, Seen, nodes};
 use crate::{
     AFTER_MS, CUT_PAIRS, DOWN_MS, FLAKY_MS, JUMP_MS, LASTS_MS, ROLLING, SLOW_MS, START_MS, STEP_MS,
-    machines, network,
+    machines, members, network,
 };
 use stormglass_impls::contract::NodeId;
 use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::schedule::{
-    Action, ClockBend, DiskTrouble, Disturbance, Fault, Leaves, Links, Target, Trigger, When,
+    Action, Change, ClockBend, DiskTrouble, Disturbance, Fault, Leaves, Links, Target, Trigger,
+    When,
 };
 
 /// A schedule whose first fault is of the kind in question, and what must be seen if it happened.
@@ -65,6 +66,10 @@ fn disk(target: Target, trouble: DiskTrouble) -> Action {
 
 fn clock(target: Target, bend: ClockBend) -> Action {
     Action::Clock { target, bend }
+}
+
+fn manage(change: Change) -> Action {
+    Action::Manage { change }
 }
 
 fn on(fact: Trigger, from_ms: u64, after_ms: u64) -> When {
@@ -154,6 +159,15 @@ pub(crate) fn case(kind: FaultKind) -> Case {
             };
             of(clock(TWO, bend), machines::strobed)
         }
+        Kind::RemoveNode => of(manage(Change::Without(TWO)), members::without_two),
+        Kind::ReplaceNode | Kind::ChangeMembers => {
+            let voters = nodes(members::OTHERS);
+            of(manage(Change::Voters(voters)), members::others)
+        }
+        Kind::TransferLeader => of(
+            manage(Change::Transfer(Target::Behind)),
+            members::handed_over,
+        ),
     }
 }
 

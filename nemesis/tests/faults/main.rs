@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `main.rs` | the tests |
 //! | `cases.rs` | for every kind a small schedule, and which evidence it must leave |
-//! | `network.rs`, `machines.rs` | that evidence |
+//! | `network.rs`, `machines.rs`, `members.rs` | that evidence |
 //! | `targets.rs` | tests of whom a fault befalls, and when |
 //! | `look.rs` | what can be looked at: inputs of the nodes, their clocks, facts, operations |
 
@@ -14,6 +14,7 @@
 mod cases;
 mod look;
 mod machines;
+mod members;
 mod network;
 mod targets;
 #[path = "../wrapped/mod.rs"]

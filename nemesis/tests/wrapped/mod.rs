@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 use stormglass_impls::knobs::Reads;
+use stormglass_impls::manage::Manage;
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -106,6 +107,10 @@ impl System for Wrapped {
 
     fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
         self.system.decode(word, bytes)
+    }
+
+    fn manage(&self, manage: Manage) -> Option<Parcel> {
+        self.system.manage(manage)
     }
 
     fn watch(&self) -> Box<dyn Watch> {
