@@ -574,9 +574,11 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
             synced_loss: false,
             wall_clock: true,
             drift_percent_max: 50,
+            membership: true,
         },
         reads: &[Reads::Quorum, Reads::Log],
         invariants: invariants::INVARIANTS,
+        manage: |manage| Some(Ask::Manage(manage)),
         watch: || Box::new(invariants::PaxosWatch::<M>::default()),
         core: PhantomData,
     }
