@@ -49,14 +49,15 @@ impl<M: Machine> Paxos<M> {
     /// A seal was chosen: its era ends here. What was accepted behind it is void.
     fn end_era(&mut self, acceptors: NodeSet, turn: &mut Turn<'_, M>) {
         self.begin_era(acceptors);
-        self.log.truncate(self.chosen);
-        turn.truncated = turn.truncated.or(Some(self.chosen));
+        if self.log.last() > self.chosen {
+            self.log.truncate(self.chosen);
+            turn.truncated = turn.truncated.or(Some(self.chosen));
+        }
         turn.effects
             .note(Fact::MembersChanged { voters: acceptors });
-        match self.role {
-            Role::Follower { .. } => {}
-            Role::Candidate(_) => self.follow(None, turn),
-            Role::Leader(_) => self.hand_on(turn),
+        match self.is_leader() {
+            true => self.hand_on(turn),
+            false => self.follow(None, turn),
         }
     }
 

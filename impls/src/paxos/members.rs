@@ -12,7 +12,7 @@
 //! Quorums of set sizes keep their sizes. A change to acceptors among which the two sizes would miss each other, or who are too few for one of
 //! them, is refused as senseless.
 
-use super::message::{Body, Value};
+use super::message::{Body, Slot, Value};
 use super::{Paxos, Role, Turn};
 use crate::contract::{Answer, ClientId, Fact, NodeId, Refusal, RequestId};
 use crate::machine::Machine;
@@ -170,12 +170,11 @@ impl<M: Machine> Paxos<M> {
         };
         let far = |node: &NodeId| leader.peers.get(node).and_then(|peer| peer.chosen);
         let heir = self.fellow_acceptors().max_by_key(far);
-        let chosen = self.chosen;
+        let (before, chosen) = (Slot(self.chosen.0 - 1), self.chosen);
         for peer in self.peers() {
-            match far(&peer) {
-                Some(after) => self.teach(peer, after, None, turn),
-                None => self.send(peer, Body::Known { chosen }, turn),
-            }
+            // Who was not heard yet is taken to lack no more than the seal, and asks if that is wrong.
+            self.teach(peer, far(&peer).unwrap_or(before), None, turn);
+            self.send(peer, Body::Known { chosen }, turn);
         }
         if self.is_acceptor() {
             self.campaign(turn);

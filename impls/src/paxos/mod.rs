@@ -405,13 +405,11 @@ impl<M: Machine> Paxos<M> {
             _ => {}
         }
         if era.number < self.era.number {
-            return self.send(
-                from,
-                Body::Known {
-                    chosen: self.chosen,
-                },
-                turn,
-            );
+            let chosen = self.chosen;
+            if !body.is_answer() {
+                self.send(from, Body::Known { chosen }, turn);
+            }
+            return;
         }
         if era.number > self.era.number {
             if !(self.rules().may_take_part)(self.chosen, era.after) {
