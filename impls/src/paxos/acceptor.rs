@@ -21,8 +21,7 @@ impl<M: Machine> Paxos<M> {
             return self.refuse(proposer, ballot, turn);
         }
         if ballot > self.promised {
-            self.promised = ballot;
-            self.seen = self.seen.max(ballot);
+            self.promise(ballot, turn);
             self.follow(None, turn);
             turn.effects.note(Fact::Voted {
                 epoch: ballot.epoch(),
@@ -41,6 +40,17 @@ impl<M: Machine> Paxos<M> {
             },
             turn,
         );
+    }
+
+    /// Takes part in no ballot below this any more, nor in one of its own: whoever it was that led or stood for that, does so no more.
+    fn promise(&mut self, ballot: Ballot, turn: &mut Turn<'_, M>) {
+        self.seen = self.seen.max(ballot);
+        if ballot > self.promised {
+            self.promised = ballot;
+            if self.own_ballot().is_some() {
+                self.follow(None, turn);
+            }
+        }
     }
 
     /// What this acceptor accepted after a slot, where it does not know what was chosen.
@@ -68,7 +78,10 @@ impl<M: Machine> Paxos<M> {
             return self.refuse(leader, ballot, turn);
         }
         self.obey(leader, ballot, turn);
-        self.promised = (self.rules().promised_by_accepting)(self.promised, ballot);
+        self.promise(
+            (self.rules().promised_by_accepting)(self.promised, ballot),
+            turn,
+        );
         let slots = proposals.iter().map(|proposal| proposal.slot).collect();
         for Proposal { slot, value } in proposals {
             let held = self.log.get(slot).map(|held| held.ballot);

@@ -109,22 +109,10 @@ impl<C: Clone + Eq> History<C> {
         &mut self.slots[length - 1]
     }
 
-    /// The first era.
-    pub(super) fn begin(&mut self, era: Era) {
-        if self.eras.is_empty() {
+    /// A node is in this era: the first to come there has seen the seal before it chosen.
+    pub(super) fn enter(&mut self, era: Era) {
+        if era.number == self.eras.len() as u64 {
             self.eras.push(era);
-        }
-    }
-
-    /// A seal is chosen.
-    pub(super) fn seal(&mut self, after: Slot, acceptors: NodeSet) {
-        let number = self.eras.len() as u64;
-        if self.eras.last().is_some_and(|last| last.after < after) {
-            self.eras.push(Era {
-                number,
-                after,
-                acceptors,
-            });
         }
     }
 

@@ -8,7 +8,7 @@ use super::Paxos;
 use super::history::{History, Life, Seen, UnderWay};
 use super::log::Snapshot;
 use super::members::Quorums;
-use super::message::{Accepted, Ballot, Body, Message, Slot, Value, Write};
+use super::message::{Accepted, Ballot, Body, Message, Slot, Write};
 use crate::contract::{Effect, Fact, NodeId};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
@@ -103,7 +103,7 @@ type Verdict = Result<(), Broken>;
 impl<M: Machine> Watch for PaxosWatch<M> {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Verdict {
         let paxos = core::<M>(member);
-        self.history.begin(paxos.era());
+        self.history.enter(paxos.era());
         self.sizes = paxos.knobs().quorums;
         let seen = self.seen(node);
         seen.life += 1;
@@ -111,10 +111,12 @@ impl<M: Machine> Watch for PaxosWatch<M> {
         seen.chosen = paxos.chosen();
         seen.promised = seen.bound;
         // A crash keeps a beginning of what was under way: whatever stands in the log now is durable.
+        let mut verdict = Ok(());
         for entry in paxos.log().after(paxos.chosen()) {
             self.accepted(node, entry.slot, entry.ballot);
+            verdict = verdict.and(self.accept_implies_promise(node, paxos, entry));
         }
-        self.promise_monotone(node, paxos)
+        verdict.and(self.promise_monotone(node, paxos))
     }
 
     fn synced(&mut self, node: NodeId) {
@@ -135,11 +137,12 @@ impl<M: Machine> Watch for PaxosWatch<M> {
         effects: &[Effect<Erased>],
     ) -> Verdict {
         let paxos = core::<M>(member);
+        self.history.enter(paxos.era());
         let mut verdict = Ok(());
         for effect in effects {
             let seen = match effect {
-                Effect::Note(Fact::BecameLeader { .. }) => {
-                    self.ballots_unique(node, paxos.promised())
+                Effect::Note(Fact::BecameLeader { epoch }) => {
+                    self.ballots_unique(node, Ballot::of_epoch(*epoch))
                 }
                 Effect::Note(Fact::SnapshotInstalled { index }) => {
                     self.seen(node).chosen = Slot(*index);
@@ -245,7 +248,8 @@ impl<M: Machine> PaxosWatch<M> {
                         under_way.accepted.push((entry.slot, entry.ballot));
                         verdict = verdict
                             .and(self.proposed(node, paxos, entry))
-                            .and_then(|()| self.accept_implies_promise(node, paxos, entry));
+                            .and_then(|()| self.accept_implies_promise(node, paxos, entry))
+                            .and_then(|()| self.accepts_no_less(node, entry));
                     }
                 }
                 Write::Snapshot { snapshot, .. } => {
@@ -337,11 +341,16 @@ impl<M: Machine> PaxosWatch<M> {
                 format!("{node} accepts {entry:?}, and has promised {promised}"),
             );
         }
-        let before = self.seen(node).promised;
-        if entry.ballot < before {
+        Ok(())
+    }
+
+    /// The other half of what a promise is: nothing below it is accepted.
+    fn accepts_no_less(&mut self, node: NodeId, entry: &Accepted<M::Command>) -> Verdict {
+        let promised = self.seen(node).promised;
+        if entry.ballot < promised {
             return broken(
                 "promise-monotone",
-                format!("{node} accepts {entry:?}, and has promised {before}"),
+                format!("{node} accepts {entry:?}, and has promised {promised}"),
             );
         }
         Ok(())
@@ -350,7 +359,8 @@ impl<M: Machine> PaxosWatch<M> {
     fn promise_monotone(&mut self, node: NodeId, paxos: &Paxos<M>) -> Verdict {
         self.tested("promise-monotone");
         let now = paxos.promised();
-        let before = std::mem::replace(&mut self.seen(node).promised, now);
+        let seen = self.seen(node);
+        let before = std::mem::replace(&mut seen.promised, now).max(seen.bound);
         if now < before {
             return broken(
                 "promise-monotone",
@@ -392,9 +402,6 @@ impl<M: Machine> PaxosWatch<M> {
         let decision = self.history.slot(slot);
         if decision.learned.is_none() {
             decision.learned = Some(entry.value.clone());
-            if let Value::Seal(acceptors) = entry.value {
-                self.history.seal(slot, acceptors);
-            }
         }
         verdict
     }

@@ -27,6 +27,10 @@ pub(super) struct Leader<M: Machine> {
     fresh: Slot,
     /// What is known of each other node that was heard or sent something again.
     pub(super) peers: BTreeMap<NodeId, Peer>,
+    /// Which acceptors have answered since a quorum of them had.
+    pub(super) answers: NodeSet,
+    /// How many heartbeats went by without that; counted no further than it matters.
+    silence: u64,
     /// The newest round begun.
     pub(super) round: Round,
     /// Reads that wait, at most one a client.
@@ -63,7 +67,12 @@ pub(super) fn bytes_of<M: Machine>(value: &Value<M::Command>) -> u64 {
 
 impl<M: Machine> Paxos<M> {
     /// Phase 1 is complete. Proposes again what the promises reported, and from now on whatever clients ask.
-    pub(super) fn lead(&mut self, proposals: Vec<Proposal<M::Command>>, turn: &mut Turn<'_, M>) {
+    pub(super) fn lead(
+        &mut self,
+        ballot: Ballot,
+        proposals: Vec<Proposal<M::Command>>,
+        turn: &mut Turn<'_, M>,
+    ) {
         let stamped = proposals
             .iter()
             .filter_map(|proposal| match &proposal.value {
@@ -71,20 +80,26 @@ impl<M: Machine> Paxos<M> {
                 Value::Noop | Value::Seal(_) => None,
             });
         let stamped_ms = stamped.fold(self.sessions.now_ms(), u64::max);
+        assert!(
+            ballot == self.promised,
+            "who leads has promised no higher ballot"
+        );
         let first = self.chosen.next();
         self.role = Role::Leader(Leader {
-            ballot: self.promised,
+            ballot,
             open: BTreeMap::new(),
             open_bytes: 0,
             next: first,
             sealed: None,
             fresh: first,
             peers: BTreeMap::new(),
+            answers: NodeSet::EMPTY,
+            silence: 0,
             round: Round(0),
             reads: Vec::new(),
             stamps: Stamps::begin(stamped_ms, turn.now),
         });
-        let epoch = self.promised.epoch();
+        let epoch = ballot.epoch();
         turn.effects.note(Fact::BecameLeader { epoch });
         turn.effects.cancel_timer(Timer::Election);
         turn.effects
@@ -172,8 +187,12 @@ impl<M: Machine> Paxos<M> {
         if leader.open.len() >= knobs.uncommitted_max
             || leader.open_bytes + bytes > knobs.uncommitted_bytes_max
         {
-            return Err(Refusal::Overloaded {
-                retry_after_ms: knobs.heartbeat_interval_ms,
+            // A leader that nobody answers will not have room soon: its clients had better ask another node.
+            return Err(match leader.silence >= self.silence_max() {
+                true => Refusal::NotLeader { leader: None },
+                false => Refusal::Overloaded {
+                    retry_after_ms: knobs.heartbeat_interval_ms,
+                },
             });
         }
         Ok(())
@@ -287,6 +306,7 @@ impl<M: Machine> Paxos<M> {
         if ballot != leader.ballot || !is_acceptor {
             return;
         }
+        leader.answers.insert(from);
         for slot in slots {
             if let Some(acceptances) = leader.open.get_mut(slot) {
                 acceptances.insert(from);
@@ -323,9 +343,12 @@ impl<M: Machine> Paxos<M> {
 
     /// Lets itself be heard, and sends again what an acceptor should have accepted by now.
     pub(super) fn heartbeat(&mut self, turn: &mut Turn<'_, M>) {
-        let Role::Leader(_) = &self.role else {
+        if !self.is_leader() {
             return self.prepare_again(turn);
-        };
+        }
+        if self.falls_silent() && self.knobs().check_quorum {
+            return self.follow(None, turn);
+        }
         turn.effects
             .set_timer(Timer::Heartbeat, self.heartbeat_interval());
         self.tell_all(turn);
@@ -335,6 +358,25 @@ impl<M: Machine> Paxos<M> {
         if let Role::Leader(leader) = &mut self.role {
             leader.fresh = leader.next;
         }
+    }
+
+    /// Counts a heartbeat, and whether a phase 2 quorum has answered since the last. Says whether none has for as long as others wait for a leader.
+    fn falls_silent(&mut self) -> bool {
+        let (id, quorum, max) = (self.id(), self.quorums().accept, self.silence_max());
+        let Role::Leader(leader) = &mut self.role else {
+            return false;
+        };
+        match leader.answers.with(id).len() >= quorum {
+            true => (leader.answers, leader.silence) = (NodeSet::EMPTY, 0),
+            false => leader.silence = (leader.silence + 1).min(max),
+        }
+        leader.silence >= max
+    }
+
+    /// How many heartbeats make an election timeout, the longest.
+    fn silence_max(&self) -> u64 {
+        let timeout_ns = self.knobs().election_timeout.max_ns;
+        timeout_ns / self.heartbeat_interval().min_ns.max(1) + 1
     }
 
     /// A heartbeat to every node: those without a vote listen too.

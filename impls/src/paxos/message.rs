@@ -64,6 +64,14 @@ impl Ballot {
     pub fn epoch(self) -> u64 {
         self.number * 64 + u64::from(self.node.0)
     }
+
+    /// The ballot of an [`epoch`](Ballot::epoch).
+    pub fn of_epoch(epoch: u64) -> Ballot {
+        Ballot {
+            number: epoch / 64,
+            node: NodeId((epoch % 64) as u8),
+        }
+    }
 }
 
 impl Default for Ballot {

@@ -130,7 +130,7 @@ use turn::{Held, Turn};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Paxos<M: Machine> {
     fixed: Fixed,
-    /// The acceptor takes part in no ballot below this. Never falls. A candidate's and a leader's own ballot.
+    /// The acceptor takes part in no ballot below this. Never falls. Who stands for a ballot or leads in it has promised that one.
     promised: Ballot,
     /// The highest ballot heard of. The next own one is above it.
     seen: Ballot,
@@ -377,6 +377,15 @@ impl<M: Machine> Paxos<M> {
         self.snapshot.as_ref()
     }
 
+    /// The ballot this node stands for or leads in. It has promised that ballot, and no higher one.
+    fn own_ballot(&self) -> Option<Ballot> {
+        match &self.role {
+            Role::Follower { .. } => None,
+            Role::Candidate(candidate) => Some(candidate.ballot),
+            Role::Leader(leader) => Some(leader.ballot),
+        }
+    }
+
     /// Whether this node leads, in the ballot it has promised.
     pub fn is_leader(&self) -> bool {
         matches!(self.role, Role::Leader(_))
@@ -457,7 +466,7 @@ impl<M: Machine> Paxos<M> {
             Body::Heartbeat { ballot, .. } | Body::Accept { ballot, .. } => {
                 self.obey(from, *ballot, turn)
             }
-            _ if !matches!(self.role, Role::Follower { .. }) => self.follow(None, turn),
+            _ if self.own_ballot().is_some() => self.follow(None, turn),
             _ => {}
         }
         self.fetch(from, turn);

@@ -7,9 +7,11 @@ use crate::machine::Machine;
 use crate::node_set::NodeSet;
 use std::collections::BTreeMap;
 
-/// What a proposer knows in phase 1. Its ballot is the one it has promised itself.
+/// What a proposer knows in phase 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Candidate<M: Machine> {
+    /// Its ballot. It has promised no higher one.
+    pub(super) ballot: Ballot,
     /// Who has promised, itself included once its own promise is durable.
     pub(super) promises: NodeSet,
     /// What they reported, by slot, in the order in which it came.
@@ -40,6 +42,7 @@ impl<M: Machine> Paxos<M> {
         (self.promised, self.seen) = (ballot, ballot);
         self.follow(None, turn);
         self.role = Role::Candidate(Candidate {
+            ballot,
             promises: NodeSet::EMPTY,
             reports: BTreeMap::new(),
             known: self.chosen,
@@ -63,8 +66,8 @@ impl<M: Machine> Paxos<M> {
         };
         turn.effects
             .set_timer(Timer::Heartbeat, self.heartbeat_interval());
-        let promises = candidate.promises;
-        let (ballot, after) = (self.promised, self.chosen);
+        let (ballot, promises) = (candidate.ballot, candidate.promises);
+        let after = self.chosen;
         for acceptor in self.fellow_acceptors() {
             if !promises.contains(acceptor) {
                 self.claim(acceptor, Body::Prepare { ballot, after }, turn);
@@ -87,11 +90,11 @@ impl<M: Machine> Paxos<M> {
         accepted: Vec<Accepted<M::Command>>,
         turn: &mut Turn<'_, M>,
     ) {
-        let is_own = ballot == self.promised && self.era.acceptors.contains(from);
+        let is_acceptor = self.era.acceptors.contains(from);
         let Role::Candidate(candidate) = &mut self.role else {
             return;
         };
-        if !is_own || candidate.promises.contains(from) {
+        if ballot != candidate.ballot || !is_acceptor || candidate.promises.contains(from) {
             return;
         }
         candidate.promises.insert(from);
@@ -115,9 +118,10 @@ impl<M: Machine> Paxos<M> {
         {
             return;
         }
+        let ballot = candidate.ballot;
         let reports = std::mem::take(&mut candidate.reports);
         let proposals = self.to_propose_again(&reports);
-        self.lead(proposals, turn);
+        self.lead(ballot, proposals, turn);
     }
 
     /// What the promises leave to propose: in each slot up to the last reported one what the rules say, and nothing behind a seal that stands.
@@ -154,8 +158,7 @@ impl<M: Machine> Paxos<M> {
     /// Outbid, in phase 1 or before its proposals were accepted. Waits, and the longer the more often that happened in a row.
     pub(super) fn take_nack(&mut self, ballot: Ballot, promised: Ballot, turn: &mut Turn<'_, M>) {
         self.seen = self.seen.max(promised);
-        let proposes = !matches!(self.role, Role::Follower { .. });
-        if proposes && ballot == self.promised && promised > ballot {
+        if self.own_ballot() == Some(ballot) && promised > ballot {
             self.defeats += 1;
             self.follow(None, turn);
             self.await_leader(turn);

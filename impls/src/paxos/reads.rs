@@ -100,6 +100,7 @@ impl<M: Machine> Paxos<M> {
             return self.fetch(from, turn);
         }
         if is_acceptor {
+            leader.answers.insert(from);
             let asked = leader.reads.iter_mut();
             for read in asked.filter(|read| read.round.is_some_and(|asked| asked <= round)) {
                 read.answers.insert(from);
