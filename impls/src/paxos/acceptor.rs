@@ -133,7 +133,7 @@ impl<M: Machine> Paxos<M> {
             },
             turn,
         );
-        if own < chosen {
+        if own < chosen && !std::mem::take(&mut self.is_taught) {
             self.fetch(leader, turn);
         }
     }

@@ -1,8 +1,10 @@
 //! Telling those who are behind what was chosen, by log or by snapshot; and dropping what is in a snapshot.
 //!
-//! Who is behind asks, and who asks is answered once; each answer that brings something new is followed by the next question. So
-//! nothing has to be remembered about anybody, and what gets lost is asked for again at the next heartbeat.
+//! Who is behind asks, and who asks is answered with a lesson: a few messages of values, or a piece of a snapshot. When a lesson is over and has brought
+//! something new, the next question follows. So nobody has to remember anything about others. A heartbeat that finds a node behind, and no lesson that
+//! has brought anything since the last one, makes it ask again.
 
+use super::leader::bytes_of;
 use super::log::Snapshot;
 use super::message::{Accepted, Body, Era, Part, Slot};
 use super::{Paxos, Turn};
@@ -47,8 +49,7 @@ impl<M: Machine> Paxos<M> {
             return;
         }
         if after >= self.log.dropped() {
-            let (entries, chosen) = (self.lesson(after), self.chosen);
-            return self.send(to, Body::Learn { entries, chosen }, turn);
+            return self.teach_values(to, after, turn);
         }
         let snapshot = self.snapshot.as_ref();
         let Snapshot { slot, image } = snapshot.expect("what was dropped is in a snapshot");
@@ -67,23 +68,42 @@ impl<M: Machine> Paxos<M> {
         );
     }
 
-    /// The chosen values after a slot, as many as a message holds.
-    fn lesson(&self, after: Slot) -> Vec<Accepted<M::Command>> {
+    /// A lesson: the chosen values after a slot, as many messages of them as may be on their way to one node.
+    fn teach_values(&self, to: NodeId, after: Slot, turn: &mut Turn<'_, M>) {
         let knobs = self.knobs();
-        let mut bytes = 0;
-        let mut lesson = Vec::new();
-        let chosen = self.log.after(after);
-        for entry in chosen.take_while(|entry| entry.slot <= self.chosen) {
-            bytes += super::leader::bytes_of::<M>(&entry.value);
-            if !lesson.is_empty() && bytes > knobs.append_bytes_max {
+        let chosen = self.chosen;
+        let (mut lesson, mut bytes_all) = (Vec::new(), 0);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let values = self.log.after(after);
+        for entry in values.take_while(|entry| entry.slot <= chosen) {
+            let weight = bytes_of::<M>(&entry.value);
+            let full = entries.len() == knobs.entries_per_append_max
+                || bytes + weight > knobs.append_bytes_max;
+            if full && !entries.is_empty() {
+                lesson.push(std::mem::take(&mut entries));
+                bytes = 0;
+            }
+            let enough = lesson.len() >= knobs.appends_in_flight_max.max(1)
+                || bytes_all + weight > knobs.bytes_in_flight_max;
+            if enough && !lesson.is_empty() {
                 break;
             }
-            lesson.push(entry.clone());
-            if lesson.len() == knobs.entries_per_append_max {
-                break;
-            }
+            (bytes, bytes_all) = (bytes + weight, bytes_all + weight);
+            entries.push(entry.clone());
         }
-        lesson
+        if !entries.is_empty() {
+            lesson.push(entries);
+        }
+        let last = lesson.last().and_then(|entries| entries.last());
+        let ends = last.map_or(after, |entry| entry.slot);
+        for entries in lesson {
+            let body = Body::Learn {
+                entries,
+                ends,
+                chosen,
+            };
+            self.send(to, body, turn);
+        }
     }
 
     /// Learns chosen values. A leader learns by counting alone: what it proposed in a slot it must not take for chosen on another's word.
@@ -91,7 +111,7 @@ impl<M: Machine> Paxos<M> {
         &mut self,
         from: NodeId,
         entries: Vec<Accepted<M::Command>>,
-        chosen: Slot,
+        (ends, chosen): (Slot, Slot),
         turn: &mut Turn<'_, M>,
     ) {
         if self.is_leader() {
@@ -112,8 +132,11 @@ impl<M: Machine> Paxos<M> {
             self.apply(slot, turn);
         }
         self.caught_up(before, turn);
-        if before < self.chosen && self.chosen < chosen {
-            self.fetch(from, turn);
+        if before < self.chosen {
+            self.is_taught = true;
+            if self.chosen >= ends && self.chosen < chosen {
+                self.fetch(from, turn);
+            }
         }
     }
 
@@ -139,6 +162,7 @@ impl<M: Machine> Paxos<M> {
             self.install(Snapshot { slot: of, image }, turn);
         }
         if grew {
+            self.is_taught = true;
             self.fetch(from, turn);
         }
     }

@@ -101,6 +101,9 @@ impl Quorums {
     }
 }
 
+/// How many slots a new acceptor may be behind when its era is about to begin.
+const NEAR_SLOTS: u64 = 64;
+
 impl<M: Machine> Paxos<M> {
     /// The quorums of this era.
     pub fn quorums(&self) -> Quorums {
@@ -148,10 +151,7 @@ impl<M: Machine> Paxos<M> {
             return Answer::Done(Told::Managed);
         }
         // Who is far behind could take part only when the whole log has come to it, and for so long nothing would be decided.
-        let near = self
-            .chosen
-            .0
-            .saturating_sub(self.knobs().entries_per_append_max as u64);
+        let near = self.chosen.0.saturating_sub(NEAR_SLOTS);
         let has_state = |node: &NodeId| {
             let known = leader.peers.get(node).and_then(|peer| peer.chosen);
             *node == self.id() || known.is_some_and(|chosen| chosen.0 >= near)

@@ -252,6 +252,8 @@ pub enum Body<C> {
     Learn {
         /// The values, without a gap.
         entries: Vec<Accepted<C>>,
+        /// Where the lesson ends, of which this is one message. After that its receiver may ask for more.
+        ends: Slot,
         /// How far the sender knows the log to be chosen.
         chosen: Slot,
     },
@@ -370,7 +372,9 @@ impl<C> Debug for Message<C> {
                     write!(f, " has {length} bytes of the snapshot up to {of}")?;
                 }
             }
-            Body::Learn { entries, chosen } => write!(f, "Learn {entries:?} chosen={chosen}")?,
+            Body::Learn {
+                entries, chosen, ..
+            } => write!(f, "Learn {entries:?} chosen={chosen}")?,
             Body::Chunk {
                 of,
                 total,

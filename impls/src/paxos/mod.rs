@@ -148,6 +148,8 @@ pub struct Paxos<M: Machine> {
     snapshot: Option<Snapshot>,
     /// The pieces of a snapshot that is on its way here, by its last slot.
     assembly: Option<Assembly<Slot>>,
+    /// Whether a lesson has brought anything since the last heartbeat.
+    is_taught: bool,
     /// How often in a row this node was outbid, since it last heard a leader or got anything chosen.
     defeats: u32,
     role: Role<M>,
@@ -266,6 +268,7 @@ impl<M: Machine> Node for Paxos<M> {
             sessions: Sessions::default(),
             snapshot: disk.snapshot,
             assembly: None,
+            is_taught: false,
             defeats: 0,
             role: Role::Follower { leader: None },
             outstanding: VecDeque::new(),
@@ -402,9 +405,11 @@ impl<M: Machine> Paxos<M> {
         let Message { era, body } = message;
         match body {
             Body::Fetch { after, part } => return self.teach(from, after, part, turn),
-            Body::Learn { entries, chosen } => {
-                return self.take_learned(from, entries, chosen, turn);
-            }
+            Body::Learn {
+                entries,
+                ends,
+                chosen,
+            } => return self.take_learned(from, entries, (ends, chosen), turn),
             Body::Chunk {
                 of,
                 total,
