@@ -50,6 +50,7 @@
 //! | [`workloads`] | what clients do |
 //! | [`nemesis`] | trials, faults, arenas; [`nemesis::foreign`] says what turmoil can do to a server and what it cannot |
 //! | [`reports`] | run directories and their pages |
+//! | `live` | clusters of real processes (feature `live`) |
 //! | [`turmoil`] | the very version the tests run on: a server must use no other |
 //!
 //! # Invariants
@@ -62,6 +63,8 @@
 //! The `stormglass` command (feature `command`); the reference clusters (crate `impls`).
 
 pub mod chaos;
+#[cfg(feature = "live")]
+pub mod live;
 
 pub use chaos::{Chaos, ChaosError, Survived};
 pub use nemesis::desk::Ending;

@@ -71,6 +71,8 @@ pub fn run(trial: &Trial, progress: &mut Progress<'_>) -> Result<Run, ArenaError
         Arena::Turmoil => crate::turmoil::run(trial, system, binding.into(), progress),
         #[cfg(not(feature = "turmoil"))]
         Arena::Turmoil => Err(ArenaError::LeftOut("turmoil")),
+        // It starts the command again and again, and so belongs to who has one.
+        Arena::Live => Err(ArenaError::LeftOut("live")),
     }
 }
 
@@ -155,17 +157,17 @@ fn client_config(client: u32, trial: &Trial) -> ClientConfig {
 }
 
 /// What all the clients of a trial are told, the operator, where there is one, last.
-pub(crate) fn client_configs(trial: &Trial) -> Vec<ClientConfig> {
+pub fn client_configs(trial: &Trial) -> Vec<ClientConfig> {
     let clients = (0..trial.clients).map(|client| client_config(client, trial));
     let operator = Operator::of(trial).map(|_| Operator::client(trial));
     clients.chain(operator).collect()
 }
 
 /// A system, and what puts a workload into its words.
-type Bound = (Rc<dyn System>, Box<dyn Binding>);
+pub type Bound = (Rc<dyn System>, Box<dyn Binding>);
 
 /// Finds what a trial names, and checks that it fits together.
-fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
+pub fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
     trial.validate().map_err(ArenaError::Unsound)?;
     let system = catalog::system(&trial.cluster).ok_or_else(|| ArenaError::UnknownCluster {
         name: trial.cluster.clone(),
@@ -187,6 +189,9 @@ fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
         });
     }
     fits(trial, system.as_ref()).map_err(ArenaError::Unsound)?;
+    if let Some(cause) = system.refuses(&setup(NodeId(1), trial)) {
+        return Err(ArenaError::Unsound(cause));
+    }
     let binding = trial
         .workload
         .binding(&trial.cluster)

@@ -64,6 +64,7 @@ pub struct FaultInfo {
 }
 
 const BOTH: &[Arena] = &[Arena::Simulator, Arena::Turmoil];
+const ALL: &[Arena] = &[Arena::Simulator, Arena::Turmoil, Arena::Live];
 const TURMOIL: &[Arena] = &[Arena::Turmoil];
 
 macro_rules! faults {
@@ -105,15 +106,15 @@ faults! {
     ClogLinks "clog-links" "slow" Network BOTH 2 false "what some links carry is held, and released at the end";
     SlowLinks "slow-links" "slow" Network BOTH 2 true "frames on some links are delayed";
     SlowNode "slow-node" "slow" Network BOTH 2 false "all a node sends and is sent is delayed";
-    Crash "crash" "crash" Crashes BOTH 1 true "a node stops, loses some of what it had not synced, and restarts";
-    CrashLoop "crash-loop" "crash" Crashes BOTH 1 false "a node stops and restarts, over and over";
-    CrashAll "crash-all" "crash" Crashes BOTH 1 true "all nodes stop at once and restart";
-    PowerBlip "power-blip" "crash" Crashes BOTH 1 true "nodes stop together and are back before an election timeout";
-    RollingRestart "rolling-restart" "crash" Crashes BOTH 2 false "all nodes restart, one after the other";
-    KillFreshLeader "kill-fresh-leader" "crash" Crashes BOTH 1 false "a node is stopped just after it became leader";
+    Crash "crash" "crash" Crashes ALL 1 true "a node stops, loses some of what it had not synced, and restarts";
+    CrashLoop "crash-loop" "crash" Crashes ALL 1 false "a node stops and restarts, over and over";
+    CrashAll "crash-all" "crash" Crashes ALL 1 true "all nodes stop at once and restart";
+    PowerBlip "power-blip" "crash" Crashes ALL 1 true "nodes stop together and are back before an election timeout";
+    RollingRestart "rolling-restart" "crash" Crashes ALL 2 false "all nodes restart, one after the other";
+    KillFreshLeader "kill-fresh-leader" "crash" Crashes ALL 1 false "a node is stopped just after it became leader";
     KillVoter "kill-voter" "crash" Crashes BOTH 2 false "a node is stopped just after it gave its vote";
     KillWriter "kill-writer" "crash" Crashes BOTH 1 false "a node is stopped while its disk is writing";
-    KillNewcomer "kill-newcomer" "crash" Crashes BOTH 1 false "the node that was started last is stopped again";
+    KillNewcomer "kill-newcomer" "crash" Crashes ALL 1 false "the node that was started last is stopped again";
     Pause "pause" "pause" Pauses BOTH 1 false "a node stands still, and wakes to its timers, then to its mail";
     PauseLeader "pause-leader" "pause" Pauses BOTH 2 false "the leader stands still while others may replace it";
     SlowCpu "slow-cpu" "pause" Pauses BOTH 1 false "every step of a node takes long";
@@ -129,11 +130,11 @@ faults! {
     ClockJump "clock-jump" "clock" WallClock BOTH 1 false "a node's wall clock is far ahead or behind for a while";
     ClockDrift "clock-drift" "clock" Drift BOTH 1 false "a node's clocks run faster or slower than the others'";
     ClockStrobe "clock-strobe" "clock" WallClock BOTH 1 false "a node's wall clock jumps ahead and back, over and over";
-    RemoveNode "remove-node" "membership" Membership BOTH 2 false "a voter loses its vote, and has it again at the end";
-    AddNode "add-node" "membership" Membership BOTH 2 false "a spare gets a vote on top of the others, and gives it back at the end";
-    ReplaceNode "replace-node" "membership" Membership BOTH 2 false "a spare takes the place of a voter, and gives it back at the end";
-    ChangeMembers "change-members" "membership" Membership BOTH 2 false "others have the votes, several at once, and give them back at the end";
-    TransferLeader "transfer-leader" "membership" Membership BOTH 2 false "the leader is asked to hand over";
+    RemoveNode "remove-node" "membership" Membership ALL 2 false "a voter loses its vote, and has it again at the end";
+    AddNode "add-node" "membership" Membership ALL 2 false "a spare gets a vote on top of the others, and gives it back at the end";
+    ReplaceNode "replace-node" "membership" Membership ALL 2 false "a spare takes the place of a voter, and gives it back at the end";
+    ChangeMembers "change-members" "membership" Membership ALL 2 false "others have the votes, several at once, and give them back at the end";
+    TransferLeader "transfer-leader" "membership" Membership ALL 2 false "the leader is asked to hand over";
     KillChanger "kill-changer" "membership" Membership BOTH 2 false "a node is stopped just after it learned of other members";
     PartitionLeaver "partition-leaver" "membership" Membership BOTH 2 false "a leader is cut off just after it told another node to take over";
 }

@@ -117,14 +117,22 @@ pub enum Arena {
     Turmoil,
     /// The cores alone, on a heap of events.
     Simulator,
+    /// Real processes, sockets and files. Nothing repeats.
+    Live,
 }
 
 impl Arena {
+    /// Whether the same trial gives the same run.
+    pub fn repeats(self) -> bool {
+        self != Arena::Live
+    }
+
     /// Its name, as given to `--arena`.
     pub fn name(self) -> &'static str {
         match self {
             Arena::Turmoil => "turmoil",
             Arena::Simulator => "simulator",
+            Arena::Live => "live",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The sub-commands, one a file, and what they share: arguments, exit codes, names.
 
 mod check;
+mod client;
+mod cluster;
 mod cpu;
 mod exit;
 mod explain;
@@ -10,12 +12,14 @@ mod jobs;
 mod list;
 mod mutants;
 mod names;
+mod node;
 mod play;
 mod replay;
 mod report;
 mod run;
 mod shrink;
 mod soak;
+mod telling;
 mod ticker;
 
 pub(crate) use exit::{Exit, Failure};
@@ -59,6 +63,12 @@ enum Command {
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
     Soak(soak::SoakArgs),
+    /// Run a cluster of real processes on this machine
+    Cluster(cluster::ClusterArgs),
+    /// Ask a cache that runs
+    Client(client::ClientArgs),
+    /// Run one node of a cluster in this process
+    Node(node::NodeArgs),
     /// Print a number for all that comes out of each of many trials, to be compared between builds and machines
     Fingerprint(fingerprint::FingerprintArgs),
     /// Judge a history file
@@ -85,6 +95,9 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Play(args) => play::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
+        Command::Cluster(args) => cluster::execute(&args, cli.format),
+        Command::Client(args) => client::execute(&args, cli.format),
+        Command::Node(args) => node::execute(&args),
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),
         Command::Check(args) => check::execute(&args, cli.format),
         Command::Report(args) => report::execute(&args, cli.format),

@@ -330,6 +330,7 @@ pub(super) fn command(trial: &Trial) -> String {
     let arena = match trial.arena {
         Arena::Turmoil => "",
         Arena::Simulator => " --arena simulator",
+        Arena::Live => " --arena live",
     };
     format!(
         "stormglass run {} --seed {}{arena}{storm}{planted}",

@@ -2,6 +2,7 @@
 
 use super::exit::OrExit;
 use super::run::{self, ArenaName, Keep, run_one, simulate};
+use super::telling::paragraph;
 use super::{Exit, Failure, Format, Store, interrupt, print_line};
 use clap::Args;
 use serde_json::json;
@@ -47,6 +48,7 @@ pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure
     {
         return run_again(args, trial, &directory.replay_command(), format);
     }
+    run::must_repeat(&trial)?;
     compare(&directory, &trial, &before, format)
 }
 
@@ -60,6 +62,7 @@ fn run_again(
     if let Some(arena) = args.arena {
         trial.arena = arena.into();
     }
+    run::must_repeat(&trial)?;
     let done =
         run_one(&trial, &args.store.out, command, Keep::All).map_err(|failure| {
             match failure.exit {
@@ -71,7 +74,7 @@ fn run_again(
             }
         })?;
     match format {
-        Format::Human => print_line(run::paragraph(&done)),
+        Format::Human => print_line(paragraph(&done)),
         Format::Json => print_line(serde_json::to_string(&done.summary).unwrap_or_default()),
     }
     Ok(done.exit)

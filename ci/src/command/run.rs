@@ -1,6 +1,7 @@
 //! `stormglass run`: trials from seeds, each run, judged and reported.
 
 use super::exit::OrExit;
+use super::telling::{Tally, line, paragraph};
 use super::ticker::Ticker;
 use super::{Exit, Failure, Format, Store, cpu, explain, interrupt, jobs, names, print_line};
 use clap::{Args, ValueEnum};
@@ -8,12 +9,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 use stormglass_impls::catalog;
+use stormglass_impls::knobs::Knobs;
 use stormglass_impls::system::System;
 use stormglass_nemesis::arena::{self, ArenaError};
 use stormglass_nemesis::faults::{FAULTS, FaultKind};
 use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
-use stormglass_nemesis::replay::{Difference, USUAL_CAUSES, explain as explain_difference};
+use stormglass_nemesis::replay::{Difference, explain as explain_difference};
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Healing, Trial};
 use stormglass_nemesis::watchdog;
@@ -43,9 +45,9 @@ pub(crate) struct RunArgs {
     /// How many seeds at a time; as many as there are processors when not said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Where: turmoil runs the real host, the simulator only the cores, many times faster
-    #[arg(long, value_enum, default_value_t = ArenaName::Turmoil)]
-    arena: ArenaName,
+    /// Where: turmoil runs the real host, the simulator only the cores, many times faster; live runs real processes, in real time
+    #[arg(long, value_enum, default_value_t = RunArena::Turmoil)]
+    arena: RunArena,
     /// How many nodes
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=99))]
     nodes: u8,
@@ -96,6 +98,24 @@ fn sync_range(text: &str) -> Result<(u64, u64), String> {
     Ok((number(min)?, number(max)?))
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RunArena {
+    Turmoil,
+    Simulator,
+    Live,
+}
+
+impl From<RunArena> for Arena {
+    fn from(name: RunArena) -> Arena {
+        match name {
+            RunArena::Turmoil => Arena::Turmoil,
+            RunArena::Simulator => Arena::Simulator,
+            RunArena::Live => Arena::Live,
+        }
+    }
+}
+
+/// The arenas in which a trial can be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ArenaName {
     Turmoil,
@@ -223,7 +243,11 @@ pub(super) fn run_one(
 ) -> Result<Done, Failure> {
     trial.validate().map_err(Failure::usage)?;
     let directory = RunDirectory::create(out, trial).or_exit(Exit::Unreadable)?;
-    let (run, simulate_ns) = simulate(trial)?;
+    let nodes = directory.path().join("nodes");
+    let (run, simulate_ns) = match trial.arena {
+        Arena::Live => live(trial, &nodes)?,
+        Arena::Turmoil | Arena::Simulator => simulate(trial)?,
+    };
     let started_ns = cpu::thread_ns();
     let judged = judge(trial, &run).or_exit(Exit::Internal)?;
     let judge_ns = cpu::thread_ns() - started_ns;
@@ -244,6 +268,10 @@ pub(super) fn run_one(
         judged.ruling.into()
     };
     let passes = exit == Exit::Valid && judged.ruling == Ruling::Valid;
+    if passes && nodes.exists() {
+        // The nodes' logs are evidence of what broke, and nothing did.
+        std::fs::remove_dir_all(&nodes).or_exit(Exit::Internal)?;
+    }
     let summary = if passes && keep == Keep::Findings {
         std::fs::remove_dir_all(directory.path()).or_exit(Exit::Internal)?;
         RunSummary::new(
@@ -276,19 +304,11 @@ fn differs(trial: &Trial, run: &Run, judged: &Judged) -> Result<Option<Differenc
         .violations
         .iter()
         .any(|violation| violation.kind == ViolationKind::Hang);
-    if !broke || hung || run.record.interrupted {
+    if !broke || hung || run.record.interrupted || !trial.arena.repeats() {
         return Ok(None);
     }
     let (_, difference) = explain_difference(trial, run).or_exit(Exit::Internal)?;
     Ok(difference)
-}
-
-/// What is said of a finding that does not repeat.
-fn not_reproducible(done: &Done) -> Option<String> {
-    let difference = done.differs.as_ref()?;
-    Some(format!(
-        "not reproducible, {difference}\n    {USUAL_CAUSES}"
-    ))
 }
 
 /// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.
@@ -311,18 +331,44 @@ pub(super) fn simulate(trial: &Trial) -> Result<(Run, u64), Failure> {
             stuck.given.as_nanos() as u64,
         ),
     };
-    let run = run.map_err(|error| {
-        let exit = match error {
-            ArenaError::Failed { .. } => Exit::SystemFailed,
-            ArenaError::LeftOut(_) => Exit::Usage,
-            _ => Exit::Unreadable,
-        };
-        Failure {
-            exit,
-            error: error.into(),
-        }
-    })?;
-    Ok((run, cpu_ns))
+    Ok((run.map_err(arena_failed)?, cpu_ns))
+}
+
+fn arena_failed(error: ArenaError) -> Failure {
+    let exit = match error {
+        ArenaError::Failed { .. } => Exit::SystemFailed,
+        ArenaError::LeftOut(_) => Exit::Usage,
+        _ => Exit::Unreadable,
+    };
+    Failure {
+        exit,
+        error: error.into(),
+    }
+}
+
+/// Runs a trial on real processes. The processor time is that of the clients alone.
+fn live(trial: &Trial, nodes: &Path) -> Result<(Run, u64), Failure> {
+    let program = std::env::current_exe().or_exit(Exit::Internal)?;
+    let ticker = Ticker::start(
+        format!("{} seed {}", trial.cluster, trial.seed),
+        trial.storm_ms * 1_000_000,
+    );
+    let started_ns = cpu::thread_ns();
+    let run = stormglass::live::arena::run(trial, &program, nodes, &mut |now_ns| {
+        ticker.at(now_ns);
+        interrupt::go_on()
+    });
+    Ok((run.map_err(arena_failed)?, cpu::thread_ns() - started_ns))
+}
+
+/// A run that cannot be made again cannot be compared with another, nor made smaller.
+pub(super) fn must_repeat(trial: &Trial) -> Result<(), Failure> {
+    match trial.arena.repeats() {
+        true => Ok(()),
+        false => Err(Failure::usage(
+            "a live run does not repeat: its trial can be run in another arena with `stormglass replay --arena`",
+        )),
+    }
 }
 
 fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
@@ -350,7 +396,19 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
     trial.mutant = args.mutant.clone();
     trial.beyond_promise = args.beyond_promise;
     trial.validate().map_err(Failure::usage)?;
-    if args.faults == ["swarm"] {
+    if args.arena == RunArena::Live {
+        // Elections and deadlines that a busy machine can keep, and clients that keep it busy.
+        trial.knobs = Knobs::serving();
+        trial.patience.deadline_ms = 10_000;
+        let WorkloadConfig::Register(register) = &mut trial.workload;
+        (register.think_time_ms_min, register.think_time_ms_max) = (0, 10);
+        let faults = match args.faults.as_slice() {
+            [one] if one == "swarm" => &["all".to_string()],
+            named => named,
+        };
+        let kinds = kinds(faults, &trial, system.as_ref())?;
+        trial.schedule = swarm::storm(&trial, system.as_ref(), kinds).schedule();
+    } else if args.faults == ["swarm"] {
         swarm::draw(&mut trial, system.as_ref());
     } else {
         let kinds = kinds(&args.faults, &trial, system.as_ref())?;
@@ -434,8 +492,8 @@ fn command(args: &RunArgs, trial: &Trial) -> String {
     );
     option(args.beyond_promise, "--beyond-promise".to_string());
     option(
-        args.arena == ArenaName::Simulator,
-        "--arena simulator".to_string(),
+        args.arena != RunArena::Turmoil,
+        format!("--arena {}", trial.arena.name()),
     );
     option(args.nodes != 5, format!("--nodes {}", args.nodes));
     option(args.clients != 5, format!("--clients {}", args.clients));
@@ -467,146 +525,4 @@ fn command(args: &RunArgs, trial: &Trial) -> String {
         option(true, format!("--knob {knob}"));
     }
     words.join(" ")
-}
-
-fn verdict(done: &Done) -> &'static str {
-    match done.exit {
-        Exit::Interrupted => "INTERRUPTED",
-        _ => match done.judged.ruling {
-            Ruling::Valid => "VALID",
-            Ruling::Violation => "VIOLATION",
-            Ruling::Unknown => "UNKNOWN",
-            Ruling::Vacuous => "VACUOUS",
-            Ruling::Measured => "MEASURED",
-        },
-    }
-}
-
-/// One run of several.
-fn line(done: &Done) -> String {
-    let counts = &done.judged.counts;
-    let text = format!(
-        "seed {:<6} {:<9} {} of {} operations ok, {} of {} faults installed",
-        done.trial.seed,
-        verdict(done),
-        counts.ok,
-        counts.operations,
-        counts.faults_installed,
-        counts.faults_planned
-    );
-    if done.judged.ruling == Ruling::Valid && done.exit == Exit::Valid {
-        return text;
-    }
-    let unsure = not_reproducible(done).map_or(String::new(), |unsure| format!("\n    {unsure}"));
-    format!(
-        "{text}\n    {}{unsure}\n    replay: {}",
-        done.judged.sentence,
-        done.directory.replay_command()
-    )
-}
-
-/// A single run.
-pub(super) fn paragraph(done: &Done) -> String {
-    let Done {
-        trial,
-        judged,
-        summary,
-        directory,
-        ..
-    } = done;
-    let mut text = format!("{}  {}\n", verdict(done), judged.sentence);
-    if let Some(unsure) = not_reproducible(done) {
-        text += &format!("  {unsure}\n");
-    }
-    for violation in &judged.violations {
-        let place = violation
-            .node
-            .map(|node| format!(" at {node}"))
-            .unwrap_or_default();
-        let time_s = violation.time_ns as f64 / 1e9;
-        text += &format!(
-            "  {}{place} after {time_s:.3} s: {}\n",
-            violation.name, violation.message
-        );
-    }
-    if let stormglass_checker::Verdict::Invalid(evidence) = &judged.judgement.verdict {
-        for line in evidence.explanation.lines() {
-            text += &format!("  {line}\n");
-        }
-    }
-    let counts = &judged.counts;
-    text += &format!(
-        "  {} nodes, {} clients: {} operations, {} ok, {} fail, {} of unknown outcome\n",
-        trial.nodes, trial.clients, counts.operations, counts.ok, counts.fail, counts.info
-    );
-    let installed: Vec<&str> = summary
-        .coverage
-        .iter()
-        .filter(|(_, coverage)| coverage.installed > 0)
-        .map(|(kind, _)| kind.as_str())
-        .collect();
-    text += &format!(
-        "  {} of {} faults installed{}{}\n",
-        counts.faults_installed,
-        counts.faults_planned,
-        if installed.is_empty() { "" } else { ": " },
-        installed.join(", ")
-    );
-    let cpu_ms = summary.timings.simulate_cpu_ms.unwrap_or_default()
-        + summary.timings.judge_cpu_ms.unwrap_or_default();
-    let simulated_s = summary.simulated_ns as f64 / 1e9;
-    text += &format!(
-        "  {simulated_s:.1} simulated s in {:.2} CPU s, digest {}\n",
-        cpu_ms / 1e3,
-        summary.digest
-    );
-    text += &format!("  report  {}\n", directory.page().display());
-    text += &format!("  replay  {}", directory.replay_command());
-    text
-}
-
-/// What several runs came to.
-#[derive(Default)]
-struct Tally {
-    valid: u64,
-    violations: u64,
-    unknown: u64,
-    vacuous: u64,
-    measured: u64,
-    kinds: std::collections::BTreeSet<String>,
-}
-
-impl Tally {
-    fn add(&mut self, done: &Done) {
-        match done.judged.ruling {
-            Ruling::Valid => self.valid += 1,
-            Ruling::Violation => self.violations += 1,
-            Ruling::Unknown => self.unknown += 1,
-            Ruling::Vacuous => self.vacuous += 1,
-            Ruling::Measured => self.measured += 1,
-        }
-        let installed = done
-            .summary
-            .coverage
-            .iter()
-            .filter(|(_, coverage)| coverage.installed > 0);
-        self.kinds.extend(installed.map(|(kind, _)| kind.clone()));
-    }
-
-    fn text(&self) -> String {
-        let kinds: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
-        let measured = match self.measured {
-            0 => String::new(),
-            count => format!(", {count} measured"),
-        };
-        format!(
-            "{} valid, {} violations, {} unknown, {} vacuous{measured}; {} kinds of fault installed: {}",
-            self.valid,
-            self.violations,
-            self.unknown,
-            self.vacuous,
-            kinds.len(),
-            kinds.join(", ")
-        )
-    }
 }

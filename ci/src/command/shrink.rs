@@ -1,7 +1,7 @@
 //! `stormglass shrink`: what is left of a failing trial when everything that does not matter is gone.
 
 use super::exit::OrExit;
-use super::run::{Keep, run_one, simulate};
+use super::run::{Keep, must_repeat, run_one, simulate};
 use super::{Exit, Failure, Format, Store, cpu, interrupt, print_line};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -37,6 +37,7 @@ pub(crate) struct ShrinkArgs {
 pub(super) fn execute(args: &ShrinkArgs, format: Format) -> Result<Exit, Failure> {
     interrupt::listen();
     let (directory, trial) = find(args)?;
+    must_repeat(&trial)?;
     let (run, _) = simulate(&trial)?;
     if run.record.interrupted {
         return Ok(Exit::Interrupted);

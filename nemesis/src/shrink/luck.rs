@@ -16,7 +16,7 @@ const FEW_FAULTS: usize = 3;
 pub(super) fn other_seeds(search: &mut Search<'_>) -> bool {
     let seeds = match search.trial().arena {
         Arena::Simulator => 10,
-        Arena::Turmoil => 2,
+        Arena::Turmoil | Arena::Live => 2,
     };
     let mut changed = false;
     while smaller(search.trial())

@@ -41,7 +41,7 @@ impl ShrinkLimits {
     pub fn of(arena: Arena) -> Self {
         let candidates_max = match arena {
             Arena::Simulator => 2_000,
-            Arena::Turmoil => 300,
+            Arena::Turmoil | Arena::Live => 300,
         };
         Self { candidates_max }
     }

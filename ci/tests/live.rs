@@ -1,0 +1,228 @@
+//! Clusters of real processes: what users run, and what is left of it when processes are killed.
+
+mod common;
+
+use common::{Place, err, expect, out, text};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// A cluster that is taken down when the test ends, however it does.
+struct Cluster(Place);
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.0.run("cluster down");
+    }
+}
+
+impl Cluster {
+    fn up(arguments: &str) -> Self {
+        let cluster = Self(Place::new());
+        let up = cluster.0.run(&format!("cluster up {arguments} --detach"));
+        expect(&up, 0);
+        assert!(out(&up).contains("led by n"), "{}", out(&up));
+        cluster
+    }
+
+    fn says(&self, line: &str, code: i32) -> String {
+        let output = self.0.run(line);
+        expect(&output, code);
+        out(&output).trim().to_string()
+    }
+
+    /// What each node says of itself, by id.
+    fn status(&self) -> Vec<Value> {
+        let output = self.0.run("cluster status --format json");
+        let lines = out(&output);
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn leader(&self) -> Option<u64> {
+        let leads = |node: &&Value| node["report"]["role"] == "leader";
+        self.status().iter().find(leads)?["node"].as_u64()
+    }
+
+    fn until(&self, what: &str, holds: impl Fn(&[Value]) -> bool) {
+        let began = Instant::now();
+        while !holds(&self.status()) {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{what}: {:?}",
+                self.status()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cluster_is_started_asked_killed_in_part_restarted_and_ended() {
+    let cluster = Cluster::up("raft-cache --nodes 3");
+    assert_eq!(cluster.says("client put greeting hello", 0), "stored");
+    assert_eq!(cluster.says("client get greeting", 0), "hello");
+    assert_eq!(
+        cluster.says("client cas greeting hello goodbye", 0),
+        "stored"
+    );
+    assert_eq!(cluster.says("client cas greeting hello again", 4), "");
+    assert_eq!(cluster.says("client append greeting !", 0), "stored");
+    assert_eq!(cluster.says("client delete nothing", 4), "");
+    assert_eq!(cluster.says("client get nothing", 4), "");
+    let json = cluster.says("client get greeting --format json", 0);
+    assert_eq!(json, r#"{"Value":"goodbye!"}"#);
+
+    let leader = cluster.leader().expect("somebody leads");
+    cluster.says(&format!("cluster stop {leader} --kill"), 0);
+    assert_eq!(cluster.says("client get greeting", 0), "goodbye!");
+    assert_eq!(cluster.says("client put greeting afterwards", 0), "stored");
+    assert!(cluster.status()[leader as usize - 1]["pid"].is_null());
+    cluster.says(&format!("cluster start {leader}"), 0);
+    cluster.until("the node comes back and catches up", |nodes| {
+        let commits: Vec<&Value> = nodes.iter().map(|node| &node["report"]["commit"]).collect();
+        commits
+            .iter()
+            .all(|commit| commit.is_u64() && *commit == commits[0])
+    });
+
+    // All at once, and again from their logs.
+    cluster.says("cluster down", 0);
+    cluster.says("cluster down", 4);
+    cluster.says("cluster status", 69);
+    expect(&cluster.0.run("cluster up --detach"), 0);
+    assert_eq!(cluster.says("client get greeting", 0), "afterwards");
+    let plan = text(&cluster.0.path().join(".stormglass/cluster/cluster.json"));
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let addresses: Vec<&str> = plan["addresses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let by_address = format!("client {} get greeting", addresses.join(","));
+    assert_eq!(cluster.says(&by_address, 0), "afterwards");
+}
+
+#[test]
+fn members_are_added_and_removed_and_a_leader_hands_over() {
+    let cluster = Cluster::up("raft-cache --nodes 2 --spares 1");
+    cluster.says("client put k v", 0);
+    cluster.says("cluster add 3", 0);
+    cluster.says("cluster transfer 3", 0);
+    assert_eq!(cluster.leader(), Some(3));
+    cluster.says("cluster remove 1", 0);
+    cluster.until("the others know", |nodes| {
+        nodes[1]["report"]["voters"] == serde_json::json!([2, 3])
+    });
+    assert_eq!(cluster.says("client get k", 0), "v");
+    expect(&cluster.0.run("cluster add 4"), 64);
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let cluster = Cluster::up("raft-cache --nodes 1");
+    let again = cluster.0.run("cluster up raft-cache --detach");
+    expect(&again, 69);
+    assert!(err(&again).contains("this cluster runs"), "{}", err(&again));
+    let twice = cluster.0.run("node --id 1 --dir .stormglass/cluster");
+    expect(&twice, 69);
+    assert!(
+        err(&twice).contains("is this node already"),
+        "{}",
+        err(&twice)
+    );
+    cluster.says("client put k v", 0);
+    cluster.says("cluster down", 0);
+    let wal = cluster.0.path().join(".stormglass/cluster/n1/wal");
+    let mut content = std::fs::read(&wal).unwrap();
+    content[40] ^= 1;
+    std::fs::write(&wal, content).unwrap();
+    let damaged = cluster.0.run("node --id 1 --dir .stormglass/cluster");
+    expect(&damaged, 65);
+    assert!(
+        err(&damaged).contains("is damaged at offset"),
+        "{}",
+        err(&damaged)
+    );
+    let up = cluster.0.run("cluster up --detach");
+    expect(&up, 69);
+    assert!(
+        err(&up).contains("n1 ended") && err(&up).contains("is damaged"),
+        "{}",
+        err(&up)
+    );
+
+    let place = Place::new();
+    expect(&place.run("client get k"), 65);
+    expect(&place.run("cluster status"), 65);
+    expect(&place.run("cluster up raft-cash --detach"), 64);
+    expect(&place.run("node --id 1 --dir ."), 65);
+    let exposed = place.run("node --id 1 --dir . --system raft-cache --addresses 0.0.0.0:7999");
+    expect(&exposed, 64);
+    assert!(err(&exposed).contains("--listen"), "{}", err(&exposed));
+    let nobody = place.run("client 127.0.0.1:9 get k --timeout 300ms");
+    expect(&nobody, 2);
+    assert!(err(&nobody).contains("no answer"), "{}", err(&nobody));
+}
+
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn nodes_in_the_foreground_end_with_the_one_that_started_them_however_it_ends() {
+    let place = Place::new();
+    let mut up = place.command(&["cluster", "up", "raft-cache", "--nodes", "2"]);
+    let mut up = up.stdout(Stdio::piped()).spawn().unwrap();
+    assert!(first_line(&mut up).contains("led by"));
+    up.kill().unwrap();
+    up.wait().unwrap();
+    let began = Instant::now();
+    while place.run("cluster down").status.code() != Some(4) {
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn processes_that_are_killed_again_and_again_lose_nothing_that_was_acknowledged() {
+    let place = Place::new();
+    // STORMGLASS_LIVE_TIME=120s for two minutes of it.
+    let time = std::env::var("STORMGLASS_LIVE_TIME").unwrap_or_else(|_| "8s".to_string());
+    let run = place.run(&format!(
+        "run raft-cache --arena live --faults crash --nodes 3 --clients 8 --seed 1 --time {time}"
+    ));
+    expect(&run, 0);
+    println!("{}", out(&run));
+    let verdict: Value = serde_json::from_str(&text(&place.latest().join("run.json"))).unwrap();
+    assert_eq!(verdict["verdict"], "valid");
+    assert!(
+        verdict["counts"]["faults_installed"].as_u64() >= Some(3),
+        "{verdict}"
+    );
+    assert!(verdict["counts"]["ok"].as_u64() >= Some(500), "{verdict}");
+    assert!(
+        !place.latest().join("nodes").exists(),
+        "of a valid run the logs are not kept"
+    );
+    expect(&place.run("replay latest"), 64);
+    expect(&place.run("replay latest --arena simulator"), 0);
+}
+
+#[test]
+fn a_cluster_that_loses_what_it_acknowledged_is_caught() {
+    let place = Place::new();
+    let run = place.run(
+        "run raft-cache --arena live --faults crash-loop,kill-fresh-leader --nodes 3 --clients 8 --seed 1 --time 12s --mutant raft/new-leader-truncates",
+    );
+    expect(&run, 1);
+    assert!(
+        place.latest().join("nodes/n1/wal").exists(),
+        "the logs are evidence"
+    );
+}
