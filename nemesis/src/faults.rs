@@ -148,7 +148,7 @@ impl FaultKind {
     /// The kind of fault without which this one waits for ever, if there is one.
     pub fn needs(self) -> Option<FaultKind> {
         match self {
-            FaultKind::KillNewcomer => Some(FaultKind::Crash),
+            FaultKind::KillNewcomer | FaultKind::KillVoter => Some(FaultKind::Crash),
             FaultKind::KillChanger => Some(FaultKind::ChangeMembers),
             FaultKind::PartitionLeaver => Some(FaultKind::TransferLeader),
             _ => None,
