@@ -300,7 +300,7 @@ fn a_run_directory_that_is_gone_or_half_written_is_named() {
     let trial = text(&run.join("trial.json"));
     fs::write(
         run.join("trial.json"),
-        trial.replace("\"nodes\": 5", "\"nodes\": \"five\""),
+        trial.replacen("\"nodes\": ", "\"nodes\": \"many\", \"was\": ", 1),
     )
     .unwrap();
     let refused = place.run("replay latest");

@@ -1,16 +1,22 @@
 //! The clusters one can run, by name.
 
 use crate::machine::cache::Cache;
-use crate::raft;
 use crate::system::System;
+use crate::{paxos, raft};
 use std::rc::Rc;
 
 /// All of them, in the order in which lists show them.
 pub fn systems() -> Vec<Rc<dyn System>> {
-    vec![Rc::new(raft::system::<Cache>(
-        "raft-cache",
-        "a cache replicated by Raft",
-    ))]
+    vec![
+        Rc::new(raft::system::<Cache>(
+            "raft-cache",
+            "a cache replicated by Raft",
+        )),
+        Rc::new(paxos::system::<Cache>(
+            "paxos-cache",
+            "a cache replicated by Multi-Paxos",
+        )),
+    ]
 }
 
 /// The cluster of that name.

@@ -164,6 +164,11 @@ pub trait Node:
     /// faults; it never steers the core.
     fn progress(&self) -> u64;
 
+    /// Why no node can be made of a config, in words that name the field; `None` when one can. [`Node::boot`] may panic at what this refuses.
+    fn refuses(_config: &Self::Config) -> Option<String> {
+        None
+    }
+
     /// Makes a node from what its disk kept. A first boot gets the default disk.
     fn boot(config: &Self::Config, disk: Self::Disk, now: Now, effects: &mut Effects<Self>)
     -> Self;

@@ -2,6 +2,7 @@
 
 use crate::contract::DelayRange;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 /// The protocol knobs a trial may turn. Some bugs live only at one setting of them. What a protocol has no use for it leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,5 +97,67 @@ impl Knobs {
             session_ms: 3_600_000,
             ..Self::default()
         }
+    }
+
+    /// Turns one knob: its field's name, where a range in milliseconds has `_ms` behind it, and its value: `7`, `true`, `lease`, `150..300`,
+    /// `4/2`. The error says what there is.
+    ///
+    /// ```
+    /// let mut knobs = stormglass_impls::knobs::Knobs::default();
+    /// knobs.turn("pre_vote", "true").unwrap();
+    /// knobs.turn("election_timeout_ms", "100..200").unwrap();
+    /// assert!(knobs.pre_vote && knobs.election_timeout.max_ns == 200_000_000);
+    /// assert_eq!(knobs.turn("pre_vote", "7").unwrap_err(), "pre_vote=7 is not true or false");
+    /// ```
+    pub fn turn(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let json = |knobs: &Knobs| match serde_json::to_value(knobs) {
+            Ok(Value::Object(knobs)) => knobs,
+            other => panic!("knobs are a list of names and values, not {other:?}"),
+        };
+        let usual = json(&Knobs::default());
+        let name_of = |(field, value): (&String, &Value)| match value {
+            Value::Object(_) => format!("{field}_ms"),
+            _ => field.clone(),
+        };
+        let Some((field, usual)) = usual.iter().find(|field| name_of(*field) == key) else {
+            let names: Vec<String> = usual.iter().map(name_of).collect();
+            let names = names.join(" ");
+            return Err(format!("no such knob: {key}; there are: {names}"));
+        };
+        let fault = || format!("{key}={value} is not {}", wanted(key, usual));
+        let mut turned: Map<String, Value> = json(self);
+        turned.insert(field.clone(), read(value).ok_or_else(fault)?);
+        *self = serde_json::from_value(Value::Object(turned)).map_err(|_| fault())?;
+        Ok(())
+    }
+}
+
+/// The value of a knob: `7`, `true`, `lease`, `150..300` or `4/2`.
+fn read(text: &str) -> Option<Value> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    if let Some((min, max)) = text.split_once("..") {
+        let ns = |text| number(text)?.checked_mul(1_000_000);
+        let (min, max) = (ns(min)?, ns(max)?);
+        return (min <= max).then(|| json!({ "min_ns": min, "max_ns": max }));
+    }
+    if let Some((one, other)) = text.split_once(['/', ',']) {
+        return Some(json!([number(one)?, number(other)?]));
+    }
+    Some(match (text, number(text)) {
+        (_, Some(number)) => json!(number),
+        ("true" | "false", _) => json!(text == "true"),
+        _ => json!(text),
+    })
+}
+
+/// What a knob can be set to, going by what it usually is.
+fn wanted(key: &str, usual: &Value) -> &'static str {
+    match usual {
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "true or false",
+        Value::Object(_) => "a range in milliseconds, as 150..300",
+        Value::Null => "two numbers of nodes, as 4/2",
+        _ if key == "reads" => "quorum, lease or log",
+        _ => "a value for it",
     }
 }

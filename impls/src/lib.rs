@@ -22,6 +22,7 @@
 //! | [`snapshot`] | a state as bytes, and how it travels in chunks |
 //! | [`node_set`] | sets of nodes |
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
+//! | [`paxos`] | Multi-Paxos: the same rooms |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`catalog`] | the clusters by name |
 //! | `play` | scripts that move a cluster step by step (feature `play`) |
@@ -44,6 +45,7 @@ pub mod machine;
 pub mod manage;
 pub mod node_set;
 pub mod parcel;
+pub mod paxos;
 pub mod raft;
 pub mod session;
 pub mod snapshot;

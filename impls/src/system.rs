@@ -251,10 +251,15 @@ pub trait System {
     /// How it can make reads linearizable.
     fn reads(&self) -> &'static [Reads];
 
+    /// Why no node can be made of a setup, in words that name the field; `None` when one can.
+    fn refuses(&self, _setup: &Setup) -> Option<String> {
+        None
+    }
+
     /// Makes a node from its disk.
     ///
     /// # Panics
-    /// When the disk is of another system.
+    /// When the disk is of another system, or the setup is one that [`System::refuses`].
     fn boot(
         &self,
         setup: &Setup,
@@ -386,6 +391,10 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
 
     fn blank_disk(&self) -> Box<dyn DiskImage> {
         Box::new(TypedDisk::<N>(N::Disk::default()))
+    }
+
+    fn refuses(&self, setup: &Setup) -> Option<String> {
+        N::refuses(setup)
     }
 
     fn boot(

@@ -189,6 +189,9 @@ pub fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
         });
     }
     fits(trial, system.as_ref()).map_err(ArenaError::Unsound)?;
+    if let Some(cause) = system.refuses(&setup(NodeId(1), trial)) {
+        return Err(ArenaError::Unsound(cause));
+    }
     let binding = trial
         .workload
         .binding(&trial.cluster)

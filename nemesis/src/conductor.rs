@@ -3,17 +3,19 @@
 //! The conductor knows which fault is where in its life, changes the [`Conditions`] itself and tells the arena what to do with its nodes.
 //! It writes down for each fault what really happened.
 
+mod planned;
+mod targets;
+
 use crate::conditions::Conditions;
-use crate::faults::FaultKind;
 use crate::harness::Flaws;
 use crate::record::{FaultRecord, FaultStatus};
-use crate::schedule::{
-    Action, Change, DiskTrouble, Disturbance, Fault, Leaves, Links, Notice, Target, When,
-};
+use crate::schedule::{Action, Change, DiskTrouble, Disturbance, Fault, Leaves, Notice, When};
 use crate::trial::{Healing, Rest, Trial};
+use planned::{Planned, settle, waits};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::contract::{Fact, NodeId};
 use stormglass_impls::node_set::NodeSet;
+use targets::between;
 
 /// What the arena is to do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,27 +55,6 @@ pub struct Conductor {
     waiting: BTreeSet<usize>,
     /// See [`Flaws::faults_feigned`].
     feigns: bool,
-}
-
-#[derive(Debug)]
-struct Planned {
-    fault: Fault,
-    record: FaultRecord,
-    /// The node that fact is about.
-    subject: Option<NodeId>,
-    /// How many rounds of a fault that has rounds are over.
-    round: usize,
-    /// How many nodes it stopped.
-    stopped: u64,
-    /// How often members or leaders changed while it lasted, where that is what it wants.
-    changes: u64,
-}
-
-impl Planned {
-    /// Whether it has begun and is not over.
-    fn lasts(&self) -> bool {
-        self.record.from_ns.is_some() && self.record.until_ns.is_none()
-    }
 }
 
 /// What to do with a fault.
@@ -415,37 +396,6 @@ impl Conductor {
         Ok(stopped)
     }
 
-    /// The links a shape means. `befallen` is its target, where it has one.
-    fn links(&self, links: &Links, befallen: &[NodeId]) -> Vec<(NodeId, NodeId)> {
-        match links {
-            Links::Between { left, right } => between(left, right),
-            Links::OneWay { from, to } => pairs(from, to).collect(),
-            Links::Around { .. } => {
-                let others: Vec<NodeId> = NodeId::all(self.nodes)
-                    .filter(|node| !befallen.contains(node))
-                    .collect();
-                between(befallen, &others)
-            }
-            Links::Pairs(pairs) => pairs
-                .iter()
-                .flat_map(|(one, other)| [(*one, *other), (*other, *one)])
-                .collect(),
-            Links::AcrossRing { order } => {
-                let far = |(place, other): (usize, usize)| {
-                    let distance = place.abs_diff(other);
-                    distance.min(order.len() - distance) > 1
-                };
-                let places = 0..order.len();
-                let all = places
-                    .clone()
-                    .flat_map(|place| places.clone().map(move |other| (place, other)));
-                all.filter(|pair| far(*pair))
-                    .map(|(place, other)| (order[place], order[other]))
-                    .collect()
-            }
-        }
-    }
-
     /// The next round of a fault that has rounds.
     fn next_round(
         &mut self,
@@ -576,90 +526,6 @@ impl Conductor {
             }
         }
     }
-
-    fn resolve(
-        &self,
-        at: usize,
-        target: &Target,
-        progress: &Progress<'_>,
-    ) -> Result<Vec<NodeId>, String> {
-        let found = match target {
-            Target::Node(node) => return Ok(vec![*node]),
-            Target::Nodes(nodes) => return Ok(nodes.clone()),
-            Target::Leader => self.leader.map(|(_, leader)| leader).ok_or("no node leads"),
-            Target::Subject => self.faults[at].subject.ok_or("no fact started it"),
-            Target::Newcomer => {
-                let up = self.newcomer.filter(|node| !self.is_down(*node));
-                up.ok_or("no node that was started again is up")
-            }
-            Target::Behind => {
-                let leader = self.leader.map(|(_, leader)| leader);
-                let follows = NodeId::all(self.nodes)
-                    .filter(|node| Some(*node) != leader && !self.is_down(*node));
-                let placed = follows.filter_map(|node| Some((progress(node)?, node)));
-                placed
-                    .min()
-                    .map(|(_, node)| node)
-                    .ok_or("no node that follows is up")
-            }
-        };
-        found.map(|node| vec![node]).map_err(str::to_string)
-    }
-}
-
-/// Which of the faults wait for a fact.
-fn waits(faults: &[Planned]) -> BTreeSet<usize> {
-    let waits = |(at, planned): (usize, &Planned)| {
-        matches!(planned.fault.when, When::OnFact { .. }).then_some(at)
-    };
-    faults.iter().enumerate().filter_map(waits).collect()
-}
-
-/// All links from one group to another.
-fn pairs(from: &[NodeId], to: &[NodeId]) -> impl Iterator<Item = (NodeId, NodeId)> {
-    let link = |from: NodeId| to.iter().map(move |to| (from, *to));
-    from.iter()
-        .copied()
-        .flat_map(link)
-        .filter(|(from, to)| from != to)
-}
-
-/// All links between two groups, both ways.
-fn between(left: &[NodeId], right: &[NodeId]) -> Vec<(NodeId, NodeId)> {
-    pairs(left, right).chain(pairs(right, left)).collect()
-}
-
-/// Whether a fault has done its work when it has stopped a node. Others must show what they did to a disk.
-fn counts_stops(kind: FaultKind) -> bool {
-    kind.info().family == "crash"
-}
-
-/// Decides from what a fault did whether it happened.
-fn settle(planned: &mut Planned, conditions: &Conditions, feigned: bool) {
-    let record = &mut planned.record;
-    if record.from_ns.is_none() {
-        return;
-    }
-    record.effects = match counts_stops(record.kind) {
-        _ if feigned => 1,
-        true => planned.stopped,
-        false if record.kind.info().family == "membership" => planned.changes,
-        false => conditions.weather.met(record.id) + conditions.machines.met(record.id),
-    };
-    record.status = if record.effects > 0 {
-        FaultStatus::Installed
-    } else {
-        let missing = match record.kind.info().family {
-            "partition" | "message" | "slow" => "no frame met it",
-            "pause" => "nothing waited for the node",
-            "clock" => "nobody read the clock",
-            "membership" => "the cluster did not get to it in time",
-            _ => "the disk had nothing to lose",
-        };
-        FaultStatus::Indeterminate {
-            reason: missing.to_string(),
-        }
-    };
 }
 
 #[cfg(test)]

@@ -131,15 +131,37 @@ faults! {
     ClockDrift "clock-drift" "clock" Drift BOTH 1 false "a node's clocks run faster or slower than the others'";
     ClockStrobe "clock-strobe" "clock" WallClock BOTH 1 false "a node's wall clock jumps ahead and back, over and over";
     RemoveNode "remove-node" "membership" Membership ALL 2 false "a voter loses its vote, and has it again at the end";
+    AddNode "add-node" "membership" Membership ALL 2 false "a spare gets a vote on top of the others, and gives it back at the end";
     ReplaceNode "replace-node" "membership" Membership ALL 2 false "a spare takes the place of a voter, and gives it back at the end";
     ChangeMembers "change-members" "membership" Membership ALL 2 false "others have the votes, several at once, and give them back at the end";
     TransferLeader "transfer-leader" "membership" Membership ALL 2 false "the leader is asked to hand over";
+    KillChanger "kill-changer" "membership" Membership BOTH 2 false "a node is stopped just after it learned of other members";
+    PartitionLeaver "partition-leaver" "membership" Membership BOTH 2 false "a leader is cut off just after it told another node to take over";
 }
 
 impl FaultKind {
     /// Its name, as given to `--faults`.
     pub fn name(self) -> &'static str {
         self.info().name
+    }
+
+    /// The kind of fault without which this one waits for ever, if there is one.
+    pub fn needs(self) -> Option<FaultKind> {
+        match self {
+            FaultKind::KillNewcomer | FaultKind::KillVoter => Some(FaultKind::Crash),
+            FaultKind::KillChanger => Some(FaultKind::ChangeMembers),
+            FaultKind::PartitionLeaver => Some(FaultKind::TransferLeader),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes who the members are.
+    pub fn changes_members(self) -> bool {
+        use FaultKind as Kind;
+        matches!(
+            self,
+            Kind::RemoveNode | Kind::AddNode | Kind::ReplaceNode | Kind::ChangeMembers
+        )
     }
 
     /// Its entry in the list.
@@ -154,6 +176,7 @@ impl FaultKind {
         match self {
             Kind::LoseUnsynced | Kind::TornWrite | Kind::BitFlip | Kind::Wipe => true,
             Kind::CrashLoop | Kind::RollingRestart => false,
+            Kind::KillChanger => true,
             kind => kind.info().family == "crash",
         }
     }
@@ -199,9 +222,12 @@ impl FaultKind {
             Kind::Crash | Kind::PowerBlip | Kind::CrashAll => {
                 crash(&[Leaves::Some, Leaves::Synced])
             }
-            Kind::KillFreshLeader | Kind::KillVoter | Kind::KillWriter | Kind::KillNewcomer => {
-                crash(&[Leaves::Some, Leaves::Synced, Leaves::Torn])
-            }
+            Kind::PartitionLeaver => cut(|links| matches!(links, Links::Around { .. })),
+            Kind::KillFreshLeader
+            | Kind::KillVoter
+            | Kind::KillWriter
+            | Kind::KillNewcomer
+            | Kind::KillChanger => crash(&[Leaves::Some, Leaves::Synced, Leaves::Torn]),
             Kind::LoseUnsynced => crash(&[Leaves::Synced]),
             Kind::TornWrite => crash(&[Leaves::Torn]),
             Kind::BitFlip => crash(&[Leaves::FlippedBit]),
@@ -216,7 +242,7 @@ impl FaultKind {
             Kind::LyingFsync => disk(|trouble| matches!(trouble, DiskTrouble::Lies)),
             Kind::MisdirectedWrite => disk(|trouble| matches!(trouble, DiskTrouble::Misdirects)),
             Kind::RemoveNode => manage(|change| matches!(change, Change::Without(_))),
-            Kind::ReplaceNode | Kind::ChangeMembers => {
+            Kind::AddNode | Kind::ReplaceNode | Kind::ChangeMembers => {
                 manage(|change| matches!(change, Change::Voters(_)))
             }
             Kind::TransferLeader => manage(|change| matches!(change, Change::Transfer(_))),

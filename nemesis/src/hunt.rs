@@ -60,9 +60,43 @@ pub struct Bait {
     pub nodes: u8,
     /// Names of kinds and families of fault.
     pub faults: &'static [&'static str],
-    /// The most entries in one append.
-    pub entries_per_append: usize,
+    /// The knobs it needs, as [`Knobs::turn`] reads them.
+    pub knobs: &'static [(&'static str, &'static str)],
+    /// How many nodes on top have no vote to begin with.
+    pub spares: u8,
+    /// How long a sync takes, in milliseconds.
+    pub sync_ms: (u64, u64),
+    /// Whether only a majority heals.
+    pub core: bool,
 }
+
+impl Bait {
+    /// What baits have unless they say otherwise.
+    const PLAIN: Bait = Bait {
+        mutant: "",
+        why: "",
+        nodes: 5,
+        faults: &[],
+        knobs: &[],
+        spares: 0,
+        sync_ms: (0, 4),
+        core: false,
+    };
+}
+
+/// An election takes longer than a client waits before it asks elsewhere: there is time to see a stale read.
+const LEASE: &[(&str, &str)] = &[
+    ("reads", "lease"),
+    ("check_quorum", "true"),
+    ("election_timeout_ms", "400..450"),
+];
+const LEASE_NO_DRIFT: &[(&str, &str)] = &[
+    ("reads", "lease"),
+    ("check_quorum", "true"),
+    ("election_timeout_ms", "400..450"),
+    ("clock_drift_percent_max", "1"),
+];
+const ONE_ENTRY: &[(&str, &str)] = &[("entries_per_append_max", "1")];
 
 /// All of them.
 pub const BAITS: &[Bait] = &[
@@ -71,7 +105,8 @@ pub const BAITS: &[Bait] = &[
         why: "figure 8 needs a row of leaders, each stopped before its entry is everywhere",
         nodes: 5,
         faults: &["partition-leader", "kill-fresh-leader"],
-        entries_per_append: 1,
+        knobs: ONE_ENTRY,
+        ..Bait::PLAIN
     },
     Bait {
         mutant: "raft/commit-beyond-new",
@@ -83,14 +118,78 @@ pub const BAITS: &[Bait] = &[
             "partition-leader",
             "kill-fresh-leader",
         ],
-        entries_per_append: 1,
+        knobs: ONE_ENTRY,
+        ..Bait::PLAIN
     },
     Bait {
         mutant: "raft/stale-round",
         why: "an answer must be on its way for longer than an election, to a leader that leads again",
         nodes: 3,
         faults: &["slow", "partition-leader", "crash"],
-        entries_per_append: 64,
+        knobs: &[],
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/prevote-low-term-stuck",
+        why: "the only majority left is one node in a newer term with an old log, and one in an older term with a newer log",
+        nodes: 3,
+        faults: &["transfer-leader", "partition-leaver", "partition", "crash"],
+        knobs: &[("pre_vote", "true"), ("check_quorum", "true")],
+        core: true,
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/snapshot-keeps-conflict",
+        why: "a deposed leader must have a long tail that nobody has, and the snapshot that comes must end within it",
+        nodes: 3,
+        faults: &["partition-leader", "partition-halves"],
+        knobs: &[("snapshot_every", "2"), ("entries_kept", "0")],
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/reconfigure-before-noop",
+        why: "two leaders in a row must each change one voter before they have committed anything",
+        nodes: 4,
+        spares: 1,
+        faults: &[
+            "remove-node",
+            "add-node",
+            "kill-changer",
+            "kill-fresh-leader",
+            "partition-leader",
+        ],
+        sync_ms: (1, 25),
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/joint-new-majority-only",
+        why: "a leader must lose its joint configuration after the new voters have it",
+        nodes: 3,
+        spares: 2,
+        faults: &[
+            "change-members",
+            "kill-changer",
+            "partition-leader",
+            "partition-halves",
+        ],
+        sync_ms: (1, 25),
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/lease-ignores-drift",
+        why: "a leader whose clock is slow must be cut off from followers whose clocks are not",
+        nodes: 3,
+        faults: &["clock-drift", "partition-leader"],
+        knobs: LEASE,
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/lease-through-transfer",
+        why: "a leader must be cut off right after it told another to take over",
+        nodes: 3,
+        faults: &["transfer-leader", "partition-leaver"],
+        knobs: LEASE_NO_DRIFT,
+        ..Bait::PLAIN
     },
 ];
 
@@ -101,8 +200,15 @@ pub fn bait(mutant: &str) -> Option<&'static Bait> {
 
 impl Bait {
     fn lay(&self, trial: &mut Trial, system: &dyn System) {
-        trial.nodes = self.nodes;
-        trial.knobs.entries_per_append_max = self.entries_per_append;
+        (trial.nodes, trial.spares) = (self.nodes + self.spares, self.spares);
+        trial.sync_ms = self.sync_ms;
+        if self.core {
+            trial.healing = swarm::core(trial);
+        }
+        for (key, value) in self.knobs {
+            let turned = trial.knobs.turn(key, value);
+            turned.expect("a bait turns knobs that there are");
+        }
         let mut kinds = swarm::kinds_of(trial, system);
         kinds.retain(|kind| {
             let info = kind.info();

@@ -94,7 +94,7 @@ impl Storm {
         match kind {
             FaultKind::LoseKind => !self.message_kinds.is_empty(),
             FaultKind::ClockDrift => self.drift_percent_max > 0,
-            FaultKind::ReplaceNode => self.spares > 0,
+            FaultKind::ReplaceNode | FaultKind::AddNode => self.spares > 0,
             FaultKind::RemoveNode | FaultKind::TransferLeader => self.nodes - self.spares > 1,
             _ => true,
         }
@@ -156,6 +156,8 @@ impl Storm {
             FaultKind::KillWriter | FaultKind::TornWrite | FaultKind::LoseUnsynced => {
                 (Trigger::Persisting, if soon { 0 } else { 3 })
             }
+            FaultKind::KillChanger => (Trigger::MembersChanged, if soon { 3 } else { 40 }),
+            FaultKind::PartitionLeaver => (Trigger::HandedOver, 1),
             _ => return When::AtMs(at_ms),
         };
         When::OnFact {
@@ -455,6 +457,18 @@ impl Storm {
 
     /// A change of members. It lasts long enough for most of them to be made.
     fn change(&self, id: u32, kind: FaultKind) -> Shape {
+        match kind {
+            FaultKind::KillChanger => {
+                let (target, leaves) = (Target::Subject, Leaves::Some);
+                return (Action::Crash { target, leaves }, 20, 1_500);
+            }
+            FaultKind::PartitionLeaver => {
+                let target = Target::Subject;
+                let (links, disturbance) = (Links::Around { target }, Disturbance::Cut);
+                return (Action::Disturb { links, disturbance }, 200, 2_000);
+            }
+            _ => {}
+        }
         let voters = self.nodes - self.spares;
         let voter = NodeId(self.draw(id, Purpose::Node, 1, voters.into()) as u8);
         let change = match kind {
@@ -463,10 +477,11 @@ impl Storm {
                 0 => Target::Leader,
                 _ => Target::Node(voter),
             }),
-            FaultKind::ReplaceNode => {
+            FaultKind::ReplaceNode | FaultKind::AddNode => {
                 let spares = u64::from(self.spares);
                 let spare = voters + self.draw(id, Purpose::Delay, 1, spares) as u8;
-                let stay = NodeId::all(voters).filter(|node| *node != voter);
+                let adds = kind == FaultKind::AddNode;
+                let stay = NodeId::all(voters).filter(|node| adds || *node != voter);
                 Change::Voters(stay.chain([NodeId(spare)]).collect())
             }
             _ => {

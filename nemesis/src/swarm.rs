@@ -66,11 +66,12 @@ pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm
 /// Draws from the trial's seed everything that a trial can have one way or another, and the faults.
 pub fn draw(trial: &mut Trial, system: &dyn System) {
     let kinds = subset(trial, &kinds_of(trial, system));
-    let changes = kinds.iter().any(|kind| kind.info().family == "membership");
+    let changes = kinds.iter().any(|kind| kind.changes_members());
     if changes {
         // Spares come on top: a cluster of five begins with five voters.
-        trial.spares = [0, 1, 2][draws(trial)(Purpose::Spares, 3)];
-        trial.nodes += trial.spares;
+        let spares = [0, 1, 2][draws(trial)(Purpose::Spares, 3)];
+        trial.spares += spares;
+        trial.nodes += spares;
     }
     draw_settings(trial);
     draw_features(trial, system);
@@ -100,11 +101,15 @@ fn subset(trial: &Trial, kinds: &[FaultKind]) -> Vec<FaultKind> {
     let percent = [10, 25, 50, 100][draws(trial)(Purpose::Share, 4)];
     let chances = Draws::new(trial.seed, "swarm kinds");
     let falls = |kind: &&FaultKind| chances.percent(&[**kind as u64], percent);
-    let some: Vec<FaultKind> = kinds.iter().filter(falls).copied().collect();
+    let mut some: Vec<FaultKind> = kinds.iter().filter(falls).copied().collect();
     if some.is_empty() {
         let lot = chances.within(&[u64::MAX], 0..=kinds.len().max(1) as u64 - 1) as usize;
-        return kinds.get(lot).copied().into_iter().collect();
+        some = kinds.get(lot).copied().into_iter().collect();
     }
+    let needed: Vec<FaultKind> = some.iter().filter_map(|kind| kind.needs()).collect();
+    some.extend(needed.into_iter().filter(|kind| kinds.contains(kind)));
+    some.sort_unstable();
+    some.dedup();
     some
 }
 
@@ -156,6 +161,12 @@ fn healing(trial: &Trial) -> Healing {
     if trial.nodes < 3 || draw(Purpose::Heals, 2) == 0 {
         return Healing::Everything;
     }
+    core(trial)
+}
+
+/// A majority heals, which the trial's seed draws, and the rest stays broken.
+pub fn core(trial: &Trial) -> Healing {
+    let draw = draws(trial);
     let order = Draws::new(trial.seed, "swarm core");
     let mut core: Vec<NodeId> = NodeId::all(trial.nodes).collect();
     core.sort_by_key(|node| order.at(&[node.0.into()]));

@@ -1,6 +1,6 @@
 //! A whole experiment as data.
 
-use crate::schedule::{Action, DAY_MS, Fault};
+use crate::schedule::{DAY_MS, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -338,10 +338,6 @@ impl Trial {
                 "knobs: clock_drift_percent_max is 0 to 99",
             ),
             (
-                knobs.session_ms == 0 || knobs.session_ms > 2 * patience.deadline_ms,
-                "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
-            ),
-            (
                 (1..=HOUR_MS).contains(&knobs.heartbeat_interval_ms),
                 "knobs: heartbeat_interval_ms is from a millisecond to an hour",
             ),
@@ -362,6 +358,10 @@ impl Trial {
             (
                 (1..=DAY_MS).contains(&patience.deadline_ms),
                 "patience: deadline_ms is from a millisecond to a day",
+            ),
+            (
+                knobs.session_ms == 0 || knobs.session_ms > patience.deadline_ms.saturating_mul(2),
+                "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
             ),
             (
                 (1..=10_000).contains(&register.keys),
@@ -385,8 +385,8 @@ impl Trial {
             return Err((*text).to_string());
         }
         self.healing.validate(self.nodes)?;
-        let manages = |fault: &Fault| matches!(fault.action, Action::Manage { .. });
-        if matches!(self.healing, Healing::Core { .. }) && self.schedule.iter().any(manages) {
+        let changes = |fault: &Fault| fault.kind.changes_members();
+        if matches!(self.healing, Healing::Core { .. }) && self.schedule.iter().any(changes) {
             return Err(
                 "healing: core: while members change nobody knows which nodes are a majority; let everything heal"
                     .to_string(),

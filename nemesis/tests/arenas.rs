@@ -418,6 +418,7 @@ fn run_flawed(trial: &Trial, flaw: Flaw) -> (Run, Judged) {
         Arena::Turmoil => {
             turmoil::run(trial, system, binding.into(), progress).expect("the simulation works")
         }
+        Arena::Live => unreachable!("a flawed system is never started for real"),
     };
     let judged = judge(trial, &run).expect("the history is well formed");
     (run, judged)

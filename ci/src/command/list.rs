@@ -8,11 +8,11 @@ use std::rc::Rc;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::Refusal;
 use stormglass_impls::play::{Replaced, Script};
-use stormglass_impls::system::System;
-use stormglass_nemesis::faults::FAULTS;
+use stormglass_impls::system::{Harmless, InvariantInfo, Mutant, System};
+use stormglass_nemesis::faults::{FAULTS, FaultInfo};
 use stormglass_nemesis::harness;
 use stormglass_nemesis::regression::Regression;
-use stormglass_workloads::workload::WORKLOADS;
+use stormglass_workloads::workload::{WORKLOADS, WorkloadInfo};
 
 /// The specifications `check` judges by: the name, and what it is.
 pub(super) const MODELS: &[(&str, &str)] = &[(
@@ -55,7 +55,8 @@ pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> 
                     .into_iter()
                     .flatten()
                     .filter(|(key, _)| *key != "name");
-                let rest: Vec<&str> = rest.filter_map(|(_, value)| value.as_str()).collect();
+                let rest: Vec<String> =
+                    rest.filter_map(|(key, value)| worded(key, value)).collect();
                 let name = row["name"].as_str().unwrap_or_default();
                 print_line(format!("{name:width$}  {}", rest.join("; ")));
             }
@@ -70,93 +71,124 @@ pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> 
 
 fn rows(what: What) -> Result<Vec<Value>, Failure> {
     let systems = catalog::systems();
+    let all = |row: fn(&dyn System) -> Vec<Value>| {
+        let rows = systems.iter().flat_map(|system| row(&**system));
+        rows.collect()
+    };
     Ok(match what {
         What::Clusters => {
-            systems.iter().map(|system| json!({"name": system.name(), "summary": system.summary()})).collect()
+            all(|system| vec![json!({"name": system.name(), "summary": system.summary()})])
         }
-        What::Workloads => WORKLOADS.iter().map(|info| json!({"name": info.name, "summary": info.summary})).collect(),
-        What::Faults => FAULTS
-            .iter()
-            .map(|info| {
-                let arenas: Vec<&str> = info.arenas.iter().map(|arena| arena.name()).collect();
-                let within = systems.iter().filter(|system| info.demand.is_within(&system.budget()));
-                let promised: Vec<&str> = within.map(|system| system.name()).collect();
-                json!({
-                    "name": info.name,
-                    "family": info.family,
-                    "summary": info.summary,
-                    "arenas": arenas.join(", "),
-                    "promised": match promised.is_empty() {
-                        true => "beyond every promise".to_string(),
-                        false => format!("survived by {}", promised.join(", ")),
-                    },
-                })
-            })
-            .collect(),
-        What::Models => MODELS.iter().map(|(name, summary)| json!({"name": name, "summary": summary})).collect(),
+        What::Workloads => {
+            let row = |info: &WorkloadInfo| json!({"name": info.name, "summary": info.summary});
+            WORKLOADS.iter().map(row).collect()
+        }
+        What::Faults => FAULTS.iter().map(|info| fault(info, &systems)).collect(),
+        What::Models => {
+            let row = |(name, summary): &(_, _)| json!({"name": name, "summary": summary});
+            MODELS.iter().map(row).collect()
+        }
         What::Mutants => {
             let kept = Regression::kept().or_exit(Exit::Internal)?;
-            systems
-            .iter()
-            .flat_map(|system| system.mutants())
-            .chain(harness::MUTANTS)
-            .map(|mutant| {
-                let seen_by = format!("seen by {}", mutant.seen_by);
-                let replaced = Replaced::by(mutant.id).map(|replaced| format!("replaces {}", replaced.rule.name));
-                let script = Script::of_mutant(mutant.id).and_then(|script| script.setup());
-                let of_it = kept.iter().filter(|(_, kept)| kept.trial.mutant.as_deref() == Some(mutant.id));
-                let trials: Vec<String> = of_it.map(|(_, kept)| format!("trial: {}", kept.about())).collect();
-                json!({
-                    "name": mutant.id,
-                    "mechanism": mutant.mechanism,
-                    "replaces": replaced,
-                    "seen_by": seen_by,
-                    "script": script.map(|setup| format!("script: {setup}")),
-                    "source": mutant.source,
-                    "trial": (!trials.is_empty()).then(|| trials.join("; ")),
-                })
-            })
-            .chain(harmless(&systems))
-            .collect()
+            let mutants = systems.iter().flat_map(|system| system.mutants());
+            let mutants = mutants.chain(harness::MUTANTS);
+            let mutants: Vec<Value> = mutants.map(|planted| mutant(planted, &kept)).collect();
+            [mutants, all(harmless)].concat()
         }
-        What::Invariants => systems
-            .iter()
-            .flat_map(|system| system.invariants().iter().map(|invariant| (system.name(), invariant)))
-            .map(|(cluster, invariant)| {
-                json!({"name": invariant.name, "cluster": cluster, "law": invariant.law, "source": invariant.source})
-            })
-            .collect(),
-        What::Scripts => Script::all()
-            .map(|script| json!({"name": script.name(), "about": first_sentence(&script.paragraph().join(" "))}))
-            .collect(),
-        What::Errors => Refusal::ALL.iter().map(|refusal| {
-            let claim = refusal.claim();
-            json!({
-                "name": claim.name,
-                "cause": claim.meaning,
-                "certainty": match claim.definite {
-                    true => "definite: as this node took it, it changes nothing",
-                    false => "indefinite: it may have been, or yet be, carried out",
-                },
-                "retry": match claim.retryable {
-                    true => "may be asked again under the same request id",
-                    false => "not to be asked again under the same request id",
-                },
-                "remedy": claim.remedy,
-            })
-        }).collect(),
+        What::Invariants => all(invariants),
+        What::Scripts => Script::all().map(script).collect(),
+        What::Errors => Refusal::ALL.iter().map(error).collect(),
     })
 }
 
-fn first_sentence(text: &str) -> String {
-    match text.split_once(". ") {
-        Some((first, _)) => format!("{first}."),
-        None => text.to_string(),
-    }
+fn fault(info: &FaultInfo, systems: &[Rc<dyn System>]) -> Value {
+    let arenas: Vec<&str> = info.arenas.iter().map(|arena| arena.name()).collect();
+    let within = systems
+        .iter()
+        .filter(|system| info.demand.is_within(&system.budget()));
+    let promised: Vec<&str> = within.map(|system| system.name()).collect();
+    json!({
+        "name": info.name,
+        "family": info.family,
+        "summary": info.summary,
+        "arenas": arenas.join(", "),
+        "promised": match promised.is_empty() {
+            true => "beyond every promise".to_string(),
+            false => format!("survived by {}", promised.join(", ")),
+        },
+    })
+}
+
+fn mutant(mutant: &Mutant, kept: &[(&str, Regression)]) -> Value {
+    let replaced = Replaced::by(mutant.id);
+    let script = Script::of_mutant(mutant.id);
+    let of_it = kept
+        .iter()
+        .filter(|(_, kept)| kept.trial.mutant.as_deref() == Some(mutant.id));
+    let trials: Vec<String> = of_it.map(|(_, kept)| kept.about()).collect();
+    json!({
+        "name": mutant.id,
+        "mechanism": mutant.mechanism,
+        "rule": replaced.map(|replaced| replaced.rule.name),
+        "seen_by": mutant.seen_by,
+        "script": script.and_then(|script| script.setup()),
+        "source": mutant.source,
+        "trial": (!trials.is_empty()).then(|| trials.join("; ")),
+    })
 }
 
 /// The changes that must not be flagged, which can be planted like mutants.
-fn harmless(systems: &[Rc<dyn System>]) -> Vec<Value> {
-    let all = systems.iter().flat_map(|system| system.harmless());
-    all.map(|harmless| json!({"name": harmless.id, "mechanism": harmless.change, "seen_by": "seen by nobody: it is harmless"})).collect()
+fn harmless(system: &dyn System) -> Vec<Value> {
+    let row = |harmless: &Harmless| {
+        json!({
+            "name": harmless.id,
+            "mechanism": harmless.change,
+            "seen_by": "nobody: it is harmless",
+        })
+    };
+    system.harmless().iter().map(row).collect()
+}
+
+fn invariants(system: &dyn System) -> Vec<Value> {
+    let row = |invariant: &InvariantInfo| {
+        json!({
+            "name": invariant.name,
+            "cluster": system.name(),
+            "law": invariant.law,
+            "source": invariant.source,
+        })
+    };
+    system.invariants().iter().map(row).collect()
+}
+
+fn script(script: Script) -> Value {
+    json!({"name": script.name(), "about": script.about()})
+}
+
+fn error(refusal: &Refusal) -> Value {
+    let claim = refusal.claim();
+    json!({
+        "name": claim.name,
+        "cause": claim.meaning,
+        "certainty": match claim.definite {
+            true => "definite: as this node took it, it changes nothing",
+            false => "indefinite: it may have been, or yet be, carried out",
+        },
+        "retry": match claim.retryable {
+            true => "may be asked again under the same request id",
+            false => "not to be asked again under the same request id",
+        },
+        "remedy": claim.remedy,
+    })
+}
+
+/// What a person reads of a field. Where the value alone would not say what it is, the field is named.
+fn worded(key: &str, value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    Some(match key {
+        "rule" => format!("replaces {text}"),
+        "seen_by" => format!("seen by {text}"),
+        "script" | "trial" => format!("{key}: {text}"),
+        _ => text.to_string(),
+    })
 }

@@ -313,9 +313,17 @@ pub(super) fn command(trial: &Trial) -> String {
         .and_then(|id| hunt::bait(id))
         .map_or_else(String::new, |bait| {
             let (nodes, faults) = (bait.nodes, bait.faults.join(","));
+            let knobs = bait.knobs.iter();
+            let knobs: String = knobs
+                .map(|(key, value)| format!(" --knob {key}={value}"))
+                .collect();
+            let plain = |said: bool, text: String| if said { text } else { String::new() };
+            let (min, max) = bait.sync_ms;
             format!(
-                " --nodes {nodes} --faults {faults} --entries-per-append {}",
-                bait.entries_per_append
+                " --nodes {nodes} --faults {faults}{knobs}{}{}{}",
+                plain(bait.spares > 0, format!(" --spares {}", bait.spares)),
+                plain((min, max) != (0, 4), format!(" --sync {min}..{max}")),
+                plain(bait.core, " --heal core".to_string()),
             )
         });
     let planted = planted.map_or_else(String::new, |id| format!(" --mutant {id}"));

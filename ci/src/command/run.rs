@@ -17,7 +17,7 @@ use stormglass_nemesis::judge::{Judged, Ruling, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
 use stormglass_nemesis::replay::{Difference, explain as explain_difference};
 use stormglass_nemesis::swarm;
-use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_nemesis::trial::{Arena, Healing, Trial};
 use stormglass_nemesis::watchdog;
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
@@ -66,11 +66,36 @@ pub(crate) struct RunArgs {
     /// Explain the planted bug instead of running it: the rule it replaces, the smallest script that shows it, and why it is wrong
     #[arg(long, requires = "mutant")]
     explain: bool,
-    /// The most log entries in one message: some bugs live only at 1
-    #[arg(long, value_name = "N")]
-    entries_per_append: Option<usize>,
+    /// Nodes on top of these that have no vote to begin with
+    #[arg(long, default_value_t = 0)]
+    spares: u8,
+    /// Turn a knob of the protocol, after the seed has drawn: some bugs live only at one setting. May be given again
+    #[arg(long = "knob", value_name = "NAME=VALUE")]
+    knobs: Vec<String>,
+    /// How long a sync of a disk takes, in milliseconds
+    #[arg(long, value_name = "MIN..MAX", value_parser = sync_range)]
+    sync: Option<(u64, u64)>,
+    /// What heals when the storm is over: everything, or only a majority that the seed draws
+    #[arg(long, value_enum)]
+    heal: Option<HealName>,
     #[command(flatten)]
     store: Store,
+}
+
+/// What heals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HealName {
+    Everything,
+    Core,
+}
+
+fn sync_range(text: &str) -> Result<(u64, u64), String> {
+    let (min, max) = text.split_once("..").ok_or("1..25 is a range")?;
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("{text}: {error}"))
+    };
+    Ok((number(min)?, number(max)?))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -363,7 +388,8 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
         }
     }
     let mut trial = Trial::calm(&args.cluster, workload, args.arena.into(), seed);
-    trial.nodes = args.nodes;
+    trial.nodes = args.nodes.saturating_add(args.spares);
+    trial.spares = args.spares;
     trial.clients = args.clients;
     trial.storm_ms = u64::try_from(args.time.as_millis()).unwrap_or(u64::MAX);
     trial.operations_per_client_max = args.ops.map(|ops| ops.div_ceil(u64::from(args.clients)));
@@ -388,8 +414,15 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
         let kinds = kinds(&args.faults, &trial, system.as_ref())?;
         trial.schedule = swarm::storm(&trial, system.as_ref(), kinds).schedule();
     }
-    if let Some(entries) = args.entries_per_append {
-        trial.knobs.entries_per_append_max = entries;
+    trial.sync_ms = args.sync.unwrap_or(trial.sync_ms);
+    match args.heal {
+        Some(HealName::Everything) => trial.healing = Healing::Everything,
+        Some(HealName::Core) => trial.healing = swarm::core(&trial),
+        None => {}
+    }
+    for knob in &args.knobs {
+        let (key, value) = knob.split_once('=').unwrap_or((knob, ""));
+        trial.knobs.turn(key, value).map_err(Failure::usage)?;
     }
     trial.validate().map_err(Failure::usage)?;
     Ok(trial)
@@ -476,10 +509,20 @@ fn command(args: &RunArgs, trial: &Trial) -> String {
         args.mutant.is_some(),
         format!("--mutant {}", args.mutant.as_deref().unwrap_or_default()),
     );
-    let entries = args.entries_per_append;
-    option(
-        entries.is_some(),
-        format!("--entries-per-append {}", entries.unwrap_or_default()),
-    );
+    option(args.spares > 0, format!("--spares {}", args.spares));
+    if let Some((min, max)) = args.sync {
+        option(true, format!("--sync {min}..{max}"));
+    }
+    if let Some(heal) = args.heal {
+        let name = if heal == HealName::Core {
+            "core"
+        } else {
+            "everything"
+        };
+        option(true, format!("--heal {name}"));
+    }
+    for knob in &args.knobs {
+        option(true, format!("--knob {knob}"));
+    }
     words.join(" ")
 }

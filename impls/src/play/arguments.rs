@@ -9,7 +9,6 @@ use crate::manage::Manage;
 use crate::node_set::NodeSet;
 use crate::session::Ask;
 use goldenscript::ArgumentConsumer;
-use serde_json::{Map, Value, json};
 
 /// The next argument, which names a node.
 pub(super) fn node(cluster: &Cluster, args: &mut ArgumentConsumer<'_>) -> Result<NodeId, Fault> {
@@ -82,66 +81,17 @@ pub(super) fn ns(text: &str) -> Result<u64, Fault> {
         .ok_or(format!("{text} is no length of time: 100ms is one, and 2s"))
 }
 
-/// The knobs that are turned: all arguments under a key that are left. A range is in milliseconds, and its name says so.
+/// The knobs that are turned: all arguments under a key that are left.
 pub(super) fn knobs(args: &mut ArgumentConsumer<'_>) -> Result<Knobs, Fault> {
-    let json = |knobs: &Knobs| match serde_json::to_value(knobs) {
-        Ok(Value::Object(knobs)) => knobs,
-        other => panic!("knobs are a list of names and values, not {other:?}"),
-    };
-    let (mut knobs, usual) = (Knobs::default(), json(&Knobs::default()));
-    let name_of = |(field, value): (&String, &Value)| match value {
-        Value::Object(_) => format!("{field}_ms"),
-        _ => field.clone(),
-    };
+    let mut knobs = Knobs::default();
     while let Some((key, value)) = args.next_key() {
         let key = match key {
             "entries" => "entries_per_append_max",
             key => key,
         };
-        let Some(field) = usual.iter().find(|field| name_of(*field) == key) else {
-            let names: Vec<String> = usual.iter().map(name_of).collect();
-            return Err(format!(
-                "no such knob: {key}; there are: {}",
-                names.join(" ")
-            ));
-        };
-        let fault = || format!("{key}={value} is not {}", wanted(key, field.1));
-        let read: Value = read_knob(value).ok_or_else(fault)?;
-        let mut turned: Map<String, Value> = json(&knobs);
-        turned.insert(field.0.clone(), read);
-        knobs = serde_json::from_value(Value::Object(turned)).map_err(|_| fault())?;
+        knobs.turn(key, value)?;
     }
     Ok(knobs)
-}
-
-/// The value of a knob: `7`, `true`, `lease`, `150..300` or `4/2`.
-fn read_knob(text: &str) -> Option<Value> {
-    let number = |text: &str| text.parse::<u64>().ok();
-    if let Some((min, max)) = text.split_once("..") {
-        let ns = |text| number(text)?.checked_mul(1_000_000);
-        let (min, max) = (ns(min)?, ns(max)?);
-        return (min <= max).then(|| json!({ "min_ns": min, "max_ns": max }));
-    }
-    if let Some((one, other)) = text.split_once(['/', ',']) {
-        return Some(json!([number(one)?, number(other)?]));
-    }
-    Some(match (text, number(text)) {
-        (_, Some(number)) => json!(number),
-        ("true" | "false", _) => json!(text == "true"),
-        _ => json!(text),
-    })
-}
-
-/// What a knob can be set to, going by what it usually is.
-fn wanted(key: &str, usual: &Value) -> &'static str {
-    match usual {
-        Value::Number(_) => "a number",
-        Value::Bool(_) => "true or false",
-        Value::Object(_) => "a range in milliseconds, as 150..300",
-        Value::Null => "two numbers of nodes, as 4/2",
-        _ if key == "reads" => "quorum, lease or log",
-        _ => "a value for it",
-    }
 }
 
 /// Who asks.

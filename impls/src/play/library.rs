@@ -65,6 +65,15 @@ impl Script {
         paragraph(self.text)
     }
 
+    /// What it shows, in a word: the first sentence of its paragraph.
+    pub fn about(&self) -> String {
+        let text = self.paragraph().join(" ");
+        match text.split_once(". ") {
+            Some((first, _)) => format!("{first}."),
+            None => text,
+        }
+    }
+
     /// The line of the trace that a mutant gives and the correct rules never do.
     pub fn harm(&self) -> Option<&'static str> {
         self.text
@@ -149,7 +158,7 @@ impl Rule {
         apart(&self.says()).0
     }
 
-    /// Where that comes from: what stands in brackets and names a number, as `Raft 5.4.2, figure 8`.
+    /// Where that comes from: what stands in brackets, begins with a name and has a number, as `Raft 5.4.2, figure 8`.
     pub fn sources(&self) -> Vec<String> {
         apart(&self.says()).1
     }
@@ -163,7 +172,8 @@ fn apart(text: &str) -> (String, Vec<String>) {
         .and_then(|(before, behind)| Some((before, behind.split_once(')')?)))
     {
         law += before;
-        match inside.contains(|letter: char| letter.is_ascii_digit()) {
+        let named = inside.starts_with(char::is_alphabetic);
+        match named && inside.contains(|letter: char| letter.is_ascii_digit()) {
             true => sources.push(inside.to_string()),
             false => law += &format!(" ({inside})"),
         }
@@ -216,8 +226,12 @@ mod tests {
 
     #[test]
     fn a_rule_is_told_apart_from_its_sources() {
-        let (law, sources) = apart("A leader (of any term) waits (Raft 5.2), always (figure 3).");
-        assert_eq!(law, "A leader (of any term) waits, always.");
+        let (law, sources) =
+            apart("A leader (of any term) waits (Raft 5.2) for (1 - d) of it, always (figure 3).");
+        assert_eq!(
+            law,
+            "A leader (of any term) waits for (1 - d) of it, always."
+        );
         assert_eq!(sources, ["Raft 5.2", "figure 3"]);
     }
 }

@@ -22,7 +22,7 @@ pub const MUTANTS: &[Mutant] = &[
         id: "raft/ack-before-fsync",
         mechanism: "entries are accepted, and counted by the leader that wrote them, before they are durable",
         source: "etcd#14370",
-        seen_by: "leader-completeness, state-machine-safety, monotonic-term",
+        seen_by: "committed-on-quorum, leader-completeness, state-machine-safety, monotonic-term",
     },
     Mutant {
         id: "raft/stale-vote-response",

@@ -1,7 +1,8 @@
 //! The life of a fault, without an arena.
 
 use super::*;
-use crate::schedule::Trigger;
+use crate::faults::FaultKind;
+use crate::schedule::{Links, Target, Trigger};
 use crate::trial::Arena;
 use stormglass_impls::catalog;
 use stormglass_workloads::workload::WorkloadConfig;

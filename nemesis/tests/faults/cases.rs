@@ -68,6 +68,14 @@ fn clock(target: Target, bend: ClockBend) -> Action {
     Action::Clock { target, bend }
 }
 
+/// The fault that brings about the fact another one waits for.
+fn second(kind: FaultKind, action: Action) -> Fault {
+    Fault {
+        id: 1,
+        ..fault(kind, action)
+    }
+}
+
 fn manage(change: Change) -> Action {
     Action::Manage { change }
 }
@@ -160,7 +168,30 @@ pub(crate) fn case(kind: FaultKind) -> Case {
             of(clock(TWO, bend), machines::strobed)
         }
         Kind::RemoveNode => of(manage(Change::Without(TWO)), members::without_two),
-        Kind::ReplaceNode | Kind::ChangeMembers => {
+        Kind::KillChanger => {
+            let kill = Fault {
+                when: on(Trigger::MembersChanged, START_MS, AFTER_MS),
+                ..fault(kind, crash(Target::Subject, Leaves::Some))
+            };
+            let change = second(FaultKind::RemoveNode, manage(Change::Without(TWO)));
+            Case {
+                schedule: vec![kill, change],
+                evidence: machines::changer_down,
+            }
+        }
+        Kind::PartitionLeaver => {
+            let target = Target::Subject;
+            let cut = Fault {
+                when: on(Trigger::HandedOver, START_MS, 0),
+                ..fault(kind, cut(Links::Around { target }))
+            };
+            let transfer = manage(Change::Transfer(Target::Behind));
+            Case {
+                schedule: vec![cut, second(FaultKind::TransferLeader, transfer)],
+                evidence: network::leaver_cut_off,
+            }
+        }
+        Kind::AddNode | Kind::ReplaceNode | Kind::ChangeMembers => {
             let voters = nodes(members::OTHERS);
             of(manage(Change::Voters(voters)), members::others)
         }

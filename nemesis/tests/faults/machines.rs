@@ -105,6 +105,11 @@ pub(crate) fn fresh_leader_down(seen: &Seen) -> Evidence {
     killed_after(seen, |fact| matches!(fact, Fact::BecameLeader { .. }))
 }
 
+/// It had known other members for so long.
+pub(crate) fn changer_down(seen: &Seen) -> Evidence {
+    killed_after(seen, |fact| matches!(fact, Fact::MembersChanged { .. }))
+}
+
 /// It had given its vote to another for so long.
 pub(crate) fn voter_down(seen: &Seen) -> Evidence {
     let node = seen.node();

@@ -38,6 +38,15 @@ pub(crate) fn leader_alone(seen: &Seen) -> Evidence {
     replaced(seen)
 }
 
+/// It told another node to take over, and was alone from then on.
+pub(crate) fn leaver_cut_off(seen: &Seen) -> Evidence {
+    let mut facts = seen.facts(seen.from_ns - 5 * MS..seen.from_ns + 1);
+    let left =
+        facts.any(|fact| fact.node == seen.node() && matches!(fact.fact, Fact::HandedOver { .. }));
+    ensure(left, "it told nobody to take over")?;
+    alone(seen)
+}
+
 /// Somebody else leads while the fault lasts, and the old leader notices once it is over.
 pub(crate) fn replaced(seen: &Seen) -> Evidence {
     let leaders = seen.leaders(seen.span());

@@ -131,5 +131,6 @@ pub(crate) fn run(trial: &Trial, meddler: Meddler) -> Run {
         Arena::Turmoil => {
             turmoil::run(trial, system, binding.into(), progress).expect("the simulation works")
         }
+        Arena::Live => unreachable!("what is watched so closely is simulated"),
     }
 }
