@@ -62,6 +62,8 @@ pub struct Bait {
     pub faults: &'static [&'static str],
     /// The knobs it needs, as [`Knobs::turn`] reads them.
     pub knobs: &'static [(&'static str, &'static str)],
+    /// How many clients.
+    pub clients: u32,
     /// How many nodes on top have no vote to begin with.
     pub spares: u8,
     /// How long a sync takes, in milliseconds.
@@ -78,6 +80,7 @@ impl Bait {
         nodes: 5,
         faults: &[],
         knobs: &[],
+        clients: 5,
         spares: 0,
         sync_ms: (0, 4),
         core: false,
@@ -181,6 +184,7 @@ pub const BAITS: &[Bait] = &[
         nodes: 3,
         faults: &["clock-drift", "partition-leader"],
         knobs: LEASE,
+        clients: 12,
         ..Bait::PLAIN
     },
     Bait {
@@ -202,6 +206,7 @@ impl Bait {
     fn lay(&self, trial: &mut Trial, system: &dyn System) {
         (trial.nodes, trial.spares) = (self.nodes + self.spares, self.spares);
         trial.sync_ms = self.sync_ms;
+        trial.clients = self.clients;
         if self.core {
             trial.healing = swarm::core(trial);
         }

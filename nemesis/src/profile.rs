@@ -75,10 +75,21 @@ impl Storm {
             let kind = kinds[self.draw(id, Purpose::Kind, 0, kinds.len() as u64 - 1) as usize];
             let row = match kind {
                 FaultKind::KillFreshLeader => self.row(id, &kinds),
+                FaultKind::ClockDrift if self.cuts_slow_leader(id, &kinds) => {
+                    vec![kind, FaultKind::PartitionLeader]
+                }
                 kind => vec![kind],
             };
             for (id, kind) in (id..).zip(row) {
                 faults.push(self.fault(id, kind, at_ms));
+            }
+            // A leader that is to be cut off with a slow clock is given one.
+            if let (true, Action::Clock { target, bend }) = (
+                kind == FaultKind::ClockDrift && faults.len() as u32 > id + 1,
+                &mut faults[id as usize].action,
+            ) {
+                let percent = -(self.drift_percent_max.min(90) as i64);
+                (*target, *bend) = (Target::Leader, ClockBend::Drift { percent });
             }
             // A row of kills begins with the leader of the day, whoever a crash was drawn for.
             if let (FaultKind::KillFreshLeader, Action::Crash { target, .. }) =
@@ -98,6 +109,11 @@ impl Storm {
             FaultKind::RemoveNode | FaultKind::TransferLeader => self.nodes - self.spares > 1,
             _ => true,
         }
+    }
+
+    /// Whether a leader whose clock is slow is cut off at the same time: it believes to lead for longer than the others wait.
+    fn cuts_slow_leader(&self, fault: u32, kinds: &[FaultKind]) -> bool {
+        kinds.contains(&FaultKind::PartitionLeader) && self.draw(fault, Purpose::Size, 0, 1) == 0
     }
 
     /// A leader taken away, and those that follow it stopped one after the other: what each left in its own log is held by some nodes and

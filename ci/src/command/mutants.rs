@@ -321,7 +321,8 @@ pub(super) fn command(trial: &Trial) -> String {
             let (min, max) = bait.sync_ms;
             format!(
                 " --nodes {nodes} --faults {faults}{knobs}{}{}{}",
-                plain(bait.spares > 0, format!(" --spares {}", bait.spares)),
+                plain(bait.clients != 5, format!(" --clients {}", bait.clients))
+                    + &plain(bait.spares > 0, format!(" --spares {}", bait.spares)),
                 plain((min, max) != (0, 4), format!(" --sync {min}..{max}")),
                 plain(bait.core, " --heal core".to_string()),
             )
