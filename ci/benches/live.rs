@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use stormglass::live::plan::{PLAN_VERSION, Plan, free_ports};
 use stormglass::live::process::{Bond, NodeProcess};
-use stormglass::live::{asking, chance};
+use stormglass::live::{asking, chance, lock};
 use stormglass_impls::contract::{ClientId, NodeId, Now, RequestId};
 use stormglass_impls::host::{PlainGate, TokioClock, TokioNet, draw_from};
 use stormglass_impls::knobs::Knobs;
@@ -57,6 +57,8 @@ struct Measured {
     ends: Instant,
     took: Vec<Duration>,
     failed: u64,
+    /// How busy all nodes together kept the processors, in percent of one.
+    cpu_percent: Option<u64>,
 }
 
 type Shared = Rc<RefCell<Measured>>;
@@ -69,6 +71,7 @@ impl Measured {
             ends: begins + Duration::from_secs(seconds),
             took: Vec::new(),
             failed: 0,
+            cpu_percent: None,
         }))
     }
 
@@ -96,8 +99,12 @@ impl Measured {
             0 => String::new(),
             failed => format!("  {failed} FAILED"),
         };
+        let busy = self.cpu_percent.map_or_else(String::new, |percent| {
+            let each_us = percent as f64 * 1e4 / rate;
+            format!("  nodes use {percent} % of a processor, {each_us:.0} us an operation")
+        });
         format!(
-            "{rate:>8.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms{failed}",
+            "{rate:>8.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms{failed}{busy}",
             quantile(0.5),
             quantile(0.99)
         )
@@ -147,7 +154,7 @@ impl Desk for Caller {
 struct Ours {
     plan: Plan,
     nodes: Vec<NodeProcess>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Drop for Ours {
@@ -187,15 +194,27 @@ impl Ours {
         let ours = Self {
             nodes: NodeId::all(nodes).map(start).collect(),
             plan,
-            _directory: directory,
+            directory,
         };
         let leader = asking::leader(&ours.plan, Duration::from_secs(20)).await;
         leader.expect("somebody leads");
         ours
     }
 
+    /// The processor time that all nodes have used, in hundredths of a second; nothing where the system does not say.
+    fn cpu_ticks(&self) -> Option<u64> {
+        let ticks = |node| {
+            let pid = lock::holder(&Plan::node_directory(self.directory.path(), node))?;
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+        };
+        NodeId::all(self.plan.nodes()).map(ticks).sum()
+    }
+
     async fn measure(&self, load: Load, clients: u64, seconds: u64) -> Shared {
         let measured = Measured::start(seconds);
+        let before = self.cpu_ticks();
         let mut tasks = tokio::task::JoinSet::new();
         for client in 0..clients {
             let driver = Driver {
@@ -226,6 +245,9 @@ impl Ours {
             tasks.spawn_local(async move { driver.drive(&mut caller).await });
         }
         tasks.join_all().await;
+        let whole = WARM_UP.as_secs() + seconds;
+        let used = self.cpu_ticks().zip(before);
+        measured.borrow_mut().cpu_percent = used.map(|(after, before)| (after - before) / whole);
         measured
     }
 }

@@ -90,6 +90,8 @@ impl Knobs {
             election_timeout: DelayRange::from_ms(500, 1_000),
             heartbeat_interval_ms: 100,
             entries_per_append_max: 1_024,
+            // What does not fit gathers and goes as a batch.
+            appends_in_flight_max: 16,
             pre_vote: true,
             check_quorum: true,
             snapshot_every: 20_000,

@@ -1,6 +1,8 @@
 //! Values with their type put away, so that one driver can carry the words of every protocol.
 
 use crate::contract::Data;
+use postcard::ser_flavors::Flavor;
+use serde::Serialize;
 use std::any::Any;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
@@ -18,16 +20,15 @@ use std::sync::Arc;
 pub struct Parcel(Arc<dyn Content + Send + Sync>);
 
 trait Content: Any {
-    fn encode(&self) -> Vec<u8>;
+    fn encode_into(&self, bytes: &mut Vec<u8>);
     fn feed(&self, hasher: &mut dyn Hasher);
     fn equals(&self, other: &Parcel) -> bool;
     fn debug(&self) -> &dyn Debug;
 }
 
 impl<T: Data> Content for T {
-    fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self)
-            .expect("postcard fails only on maps of unknown length, and data has none")
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        encode_into(self, bytes);
     }
 
     fn feed(&self, mut hasher: &mut dyn Hasher) {
@@ -41,6 +42,33 @@ impl<T: Data> Content for T {
     fn debug(&self) -> &dyn Debug {
         self
     }
+}
+
+/// Appends the wire form of a value.
+pub fn encode_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    /// Appends to bytes that are there already.
+    struct Behind<'a>(&'a mut Vec<u8>);
+
+    impl Flavor for Behind<'_> {
+        type Output = ();
+
+        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+            self.0.push(byte);
+            Ok(())
+        }
+
+        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+
+        fn finalize(self) -> postcard::Result<()> {
+            Ok(())
+        }
+    }
+
+    postcard::serialize_with_flavor(value, Behind(bytes))
+        .expect("postcard fails only on maps of unknown length, and data has none");
 }
 
 impl Parcel {
@@ -72,7 +100,14 @@ impl Parcel {
 
     /// The value's wire form (postcard).
     pub fn encode(&self) -> Vec<u8> {
-        self.0.encode()
+        let mut bytes = Vec::new();
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Appends the value's wire form.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        self.0.encode_into(bytes);
     }
 }
 

@@ -15,6 +15,7 @@ use stormglass_impls::host::frame::Frame;
 use stormglass_impls::host::mailbox::Mailbox;
 use stormglass_impls::host::timers::Timers;
 use stormglass_impls::host::{Clock, Draw, Gate, Net};
+use stormglass_impls::parcel::encode_into;
 use stormglass_impls::wire::{ClientFrame, Party};
 use tokio::task::JoinSet;
 
@@ -216,9 +217,6 @@ impl<N: Net, C: Clock, G: Gate> Running<N, C, G> {
         if server.0 == 0 || server.0 > self.connections.config.servers {
             return;
         }
-        let payload = postcard::to_allocvec(message);
-        let payload =
-            payload.expect("postcard fails only on maps of unknown length, and data has none");
         let outbox = self.connections.current(server).unwrap_or_else(|| {
             let outbox = self.connections.begin(server);
             let connections = Rc::clone(&self.connections);
@@ -226,7 +224,7 @@ impl<N: Net, C: Clock, G: Gate> Running<N, C, G> {
                 .spawn_local(connections.run(server, Rc::clone(&outbox)));
             outbox
         });
-        outbox.send(&payload);
+        outbox.send_with(|framed| encode_into(message, framed));
     }
 }
 

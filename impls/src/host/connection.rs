@@ -41,7 +41,7 @@ pub const OUTBOX_FRAMES_MAX: usize = 4096;
 /// How many bytes of frames may wait to go out on one connection.
 pub const OUTBOX_BYTES_MAX: usize = 32 << 20;
 
-const READ_BYTES: usize = 8 << 10;
+const READ_BYTES: usize = 16 << 10;
 /// How many bytes are handed to the socket at a time, and a frame more.
 const WRITE_BYTES: usize = 64 << 10;
 
@@ -193,6 +193,11 @@ impl<G: Gate> Outbox<G> {
 
     /// Sends a payload, or loses it: when the connection is closed, when the gate says so. Closes the connection when too much waits.
     pub fn send(&self, payload: &[u8]) {
+        self.send_with(|framed| framed.extend_from_slice(payload));
+    }
+
+    /// As [`Outbox::send`], for a payload that is written when it is known to go out. `write` appends it.
+    pub fn send_with(&self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.closed.get() {
             return;
         }
@@ -200,7 +205,7 @@ impl<G: Gate> Outbox<G> {
             return self.close();
         }
         // What is too long for a frame can never arrive. It is lost, as `Send` may be.
-        let Ok(framed) = frame::encode(payload) else {
+        let Ok(framed) = frame::encode_with(write) else {
             return;
         };
         let now = Instant::now();

@@ -125,7 +125,7 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
     fn carry_out(&mut self, now: Now, effects: &mut Effects<Erased>) {
         for effect in effects.drain() {
             match effect {
-                Effect::Send { to, message } => self.switchboard.send(to, &message.encode()),
+                Effect::Send { to, message } => self.switchboard.send(to, &message),
                 Effect::ResetLink(peer) => self.switchboard.reset(peer),
                 Effect::Persist(writes) => self.batches.push(writes),
                 Effect::SetTimer { timer, range } => {

@@ -25,6 +25,23 @@ pub trait Disk: 'static {
         bytes: Vec<u8>,
     ) -> impl Future<Output = io::Result<()>>;
 
+    /// Appends, makes that durable, and appends behind it what need not be durable yet. A disk whose calls go to another thread may make one
+    /// call of the three.
+    fn append_synced(
+        &self,
+        file: &Self::File,
+        offset: u64,
+        synced: Vec<u8>,
+        behind: Vec<u8>,
+    ) -> impl Future<Output = io::Result<()>> {
+        async move {
+            let end = offset + synced.len() as u64;
+            self.append(file, offset, synced).await?;
+            self.sync(file).await?;
+            self.append(file, end, behind).await
+        }
+    }
+
     /// Cuts a file to a length in bytes.
     fn truncate(&self, file: &Self::File, length: u64) -> impl Future<Output = io::Result<()>>;
 
@@ -58,6 +75,11 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+fn write_at(mut file: &std::fs::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
 impl Disk for StdDisk {
     type File = Arc<std::fs::File>;
 
@@ -84,9 +106,21 @@ impl Disk for StdDisk {
 
     async fn append(&self, file: &Self::File, offset: u64, bytes: Vec<u8>) -> io::Result<()> {
         let file = Arc::clone(file);
+        blocking(move || write_at(&file, offset, &bytes)).await
+    }
+
+    async fn append_synced(
+        &self,
+        file: &Self::File,
+        offset: u64,
+        synced: Vec<u8>,
+        behind: Vec<u8>,
+    ) -> io::Result<()> {
+        let file = Arc::clone(file);
         blocking(move || {
-            (&*file).seek(SeekFrom::Start(offset))?;
-            (&*file).write_all(&bytes)
+            write_at(&file, offset, &synced)?;
+            file.sync_data()?;
+            write_at(&file, offset + synced.len() as u64, &behind)
         })
         .await
     }
@@ -98,7 +132,7 @@ impl Disk for StdDisk {
 
     async fn sync(&self, file: &Self::File) -> io::Result<()> {
         let file = Arc::clone(file);
-        blocking(move || file.sync_all()).await
+        blocking(move || file.sync_data()).await
     }
 
     async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -22,6 +22,9 @@ pub const HEADER_LENGTH: usize = 12;
 /// The longest payload, in bytes.
 pub const PAYLOAD_LENGTH_MAX: usize = 16 << 20;
 
+/// Room for an ordinary frame, so that it grows in one piece.
+const SMALL_FRAME_BYTES: usize = 192;
+
 const ACKNOWLEDGEMENT: u32 = 1 << 31;
 const GREETING: u32 = 1 << 30;
 
@@ -80,6 +83,16 @@ pub fn encode(payload: &[u8]) -> Result<Bytes, FrameError> {
     Ok(framed.freeze())
 }
 
+/// Frames a payload that is written into the frame itself. `write` appends it to the bytes it is given.
+pub fn encode_with(write: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, FrameError> {
+    let mut framed = Vec::with_capacity(SMALL_FRAME_BYTES);
+    framed.resize(HEADER_LENGTH, 0);
+    write(&mut framed);
+    let (header, payload) = framed.split_at_mut(HEADER_LENGTH);
+    header.copy_from_slice(&self::header(0, payload)?);
+    Ok(framed.into())
+}
+
 /// Frames a greeting.
 pub fn encode_greeting(greeting: Greeting) -> Bytes {
     let payload = postcard::to_allocvec(&greeting).expect("a greeting is a few plain bytes");
@@ -89,6 +102,14 @@ pub fn encode_greeting(greeting: Greeting) -> Bytes {
 }
 
 fn put(framed: &mut BytesMut, mark: u32, payload: &[u8]) -> Result<(), FrameError> {
+    let header = header(mark, payload)?;
+    framed.reserve(HEADER_LENGTH + payload.len());
+    framed.put_slice(&header);
+    framed.put_slice(payload);
+    Ok(())
+}
+
+fn header(mark: u32, payload: &[u8]) -> Result<[u8; HEADER_LENGTH], FrameError> {
     let length = match u32::try_from(payload.len()) {
         Ok(length) if payload.len() <= PAYLOAD_LENGTH_MAX => length,
         _ => {
@@ -97,13 +118,12 @@ fn put(framed: &mut BytesMut, mark: u32, payload: &[u8]) -> Result<(), FrameErro
             });
         }
     };
+    let mut header = [0; HEADER_LENGTH];
     let head = (length | mark).to_le_bytes();
-    framed.reserve(HEADER_LENGTH + payload.len());
-    framed.put_slice(&head);
-    framed.put_u32_le(crc32fast::hash(&head));
-    framed.put_u32_le(crc32fast::hash(payload));
-    framed.put_slice(payload);
-    Ok(())
+    header[..4].copy_from_slice(&head);
+    header[4..8].copy_from_slice(&crc32fast::hash(&head).to_le_bytes());
+    header[8..].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    Ok(header)
 }
 
 /// Frames an acknowledgement.

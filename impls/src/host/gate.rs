@@ -97,7 +97,7 @@ pub trait Gate: 'static {
         Admit::Next(0)
     }
 
-    /// When the next sync begins, asked when its batches are appended: all that waited when the sync before it was done.
+    /// When the next sync begins, asked when its batches are about to be appended: all that waited when the sync before it was done.
     fn sync(&self, _node: NodeId) -> Fsync {
         Fsync::After { ns: 0 }
     }

@@ -30,13 +30,9 @@ impl Batches {
         self.arrived.notify_one();
     }
 
-    fn are_waiting(&self) -> bool {
-        !self.waiting.borrow().is_empty()
-    }
-
     /// Takes all that wait, at least one.
     async fn group(&self) -> Vec<Vec<Parcel>> {
-        while !self.are_waiting() {
+        while self.waiting.borrow().is_empty() {
             self.arrived.notified().await;
         }
         self.waiting.take()
@@ -67,29 +63,34 @@ pub(crate) async fn write<D: Disk, G: Gate>(
     loop {
         let group = batches.group().await;
         let bodies: Vec<Vec<u8>> = group.iter().flatten().map(Parcel::encode).collect();
-        wal.append(&bodies).await?;
-        may_sync(gate, node).await;
-        wal.sync().await?;
+        match gate.sync(node) {
+            Fsync::After { ns: 0 } => wal.append_synced(&bodies).await?,
+            wait => {
+                wal.append(&bodies).await?;
+                until(wait, gate, node).await;
+                wal.sync().await?;
+            }
+        }
         for batch in &group {
             batch.iter().for_each(|write| image.apply(write));
             mailbox.push(Input::Persisted);
         }
         if wal.has_outgrown(compaction) {
             let draft = wal.draft(&image.encode()).await?;
-            may_sync(gate, node).await;
+            until(gate.sync(node), gate, node).await;
             wal.adopt(draft).await?;
-        } else if !batches.are_waiting() {
-            wal.mark().await?;
         }
     }
 }
 
-async fn may_sync<G: Gate>(gate: &G, node: NodeId) {
+/// Waits until a sync may begin.
+async fn until<G: Gate>(mut wait: Fsync, gate: &G, node: NodeId) {
     loop {
-        match gate.sync(node) {
+        match wait {
             Fsync::After { ns: 0 } => return,
             Fsync::After { ns } => return sleep(Duration::from_nanos(ns)).await,
             Fsync::Hold => gate.changed(node).await,
         }
+        wait = gate.sync(node);
     }
 }

@@ -18,6 +18,7 @@ use super::gate::Gate;
 use super::mailbox::Mailbox;
 use super::net::Net;
 use crate::contract::{ClientId, Input, NodeId};
+use crate::parcel::{Parcel, encode_into};
 use crate::system::{Erased, System, Word};
 use crate::wire::{ClientFrame, Greeting, Party};
 use std::cell::{Cell, RefCell};
@@ -91,20 +92,17 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     }
 
     /// Sends to a node, if there is a connection to it.
-    pub(crate) fn send(&self, to: NodeId, payload: &[u8]) {
+    pub(crate) fn send(&self, to: NodeId, message: &Parcel) {
         let links = self.links.borrow();
         if let Some((outbox, _)) = links.get(to.index()).and_then(|link| link.made.as_ref()) {
-            outbox.send(payload);
+            outbox.send_with(|framed| message.encode_into(framed));
         }
     }
 
     /// Tells a client, if it is connected.
     pub(crate) fn tell(&self, client: ClientId, frame: &ClientFrame) {
         if let Some(outbox) = self.clients.borrow().get(&client) {
-            let payload = postcard::to_allocvec(frame);
-            outbox.send(
-                &payload.expect("postcard fails only on maps of unknown length, and data has none"),
-            );
+            outbox.send_with(|framed| encode_into(frame, framed));
         }
     }
 

@@ -15,9 +15,9 @@
 //! | length | body: a write or a whole disk in its wire form; a mark has none |
 //! | 4 | CRC-32 of the body |
 //!
-//! What was synced is known to be durable by the next record, which says so. When there is nothing more to write, that is a mark. It is written
-//! without a sync of its own: it becomes durable with the next batch, or with the page cache. A crash keeps a prefix of the bytes, so
-//! it keeps a prefix of the writes, and may cut a batch in two.
+//! What was written between two syncs is followed, once it is synced, by a mark that says so. The mark is written without a sync of its own: it
+//! becomes durable with what comes next, or with the page cache. A crash keeps a prefix of the bytes, so it keeps a prefix of the writes,
+//! and may cut a batch in two.
 //!
 //! # Checkpoints
 //!
@@ -207,30 +207,57 @@ impl<D: Disk> Wal<D> {
         Ok((wal, recovered))
     }
 
-    /// Appends a batch of writes in their wire form. It is durable after the next [`Wal::sync`].
+    /// Appends writes in their wire form. They are durable after the next [`Wal::sync`].
     ///
     /// After an error nobody knows what the file holds: the log must not be used any more.
     pub async fn append(&mut self, writes: &[Vec<u8>]) -> Result<(), WalError> {
-        let mut records = Vec::new();
-        for write in writes {
-            push_record(&mut records, WRITE, self.durable, write)?;
-        }
-        self.append_bytes(records).await
-    }
-
-    /// Makes all that was appended durable. After an error the log must not be used any more.
-    pub async fn sync(&mut self) -> Result<(), WalError> {
-        let result = self.disk.sync(&self.file).await;
+        let records = self.records(writes)?;
+        let length = records.len() as u64;
+        let result = self.disk.append(&self.file, self.end, records).await;
         result.map_err(|source| self.failed(source))?;
-        self.durable = self.end;
+        self.end += length;
         Ok(())
     }
 
-    /// Marks what is durable as such. What is appended next says the same, so this is for a log that rests.
-    pub async fn mark(&mut self) -> Result<(), WalError> {
-        let mut mark = Vec::new();
-        push_record(&mut mark, MARK, self.durable, &[])?;
-        self.append_bytes(mark).await
+    /// Makes all that was appended durable, and marks it so. After an error the log must not be used any more.
+    pub async fn sync(&mut self) -> Result<(), WalError> {
+        let mark = mark(self.end);
+        let marked = async {
+            self.disk.sync(&self.file).await?;
+            self.disk.append(&self.file, self.end, mark).await
+        };
+        marked.await.map_err(|source| self.failed(source))?;
+        self.is_marked();
+        Ok(())
+    }
+
+    /// Appends writes, makes them durable and marks them so: [`Wal::append`] and [`Wal::sync`] in one.
+    pub async fn append_synced(&mut self, writes: &[Vec<u8>]) -> Result<(), WalError> {
+        let records = self.records(writes)?;
+        let (start, end) = (self.end, self.end + records.len() as u64);
+        let disk = &self.disk;
+        let result = disk
+            .append_synced(&self.file, start, records, mark(end))
+            .await;
+        result.map_err(|source| self.failed(source))?;
+        self.end = end;
+        self.is_marked();
+        Ok(())
+    }
+
+    fn records(&self, writes: &[Vec<u8>]) -> Result<Vec<u8>, WalError> {
+        let bodies: usize = writes.iter().map(Vec::len).sum();
+        let mut records = Vec::with_capacity(bodies + writes.len() * MARK_LENGTH);
+        for write in writes {
+            push_record(&mut records, WRITE, self.durable, write)?;
+        }
+        Ok(records)
+    }
+
+    /// All that was appended is durable, and a mark behind it says so.
+    fn is_marked(&mut self) {
+        self.durable = self.end;
+        self.end += MARK_LENGTH as u64;
     }
 
     /// Whether it is time to write the log anew.
@@ -275,14 +302,6 @@ impl<D: Disk> Wal<D> {
         Ok(())
     }
 
-    async fn append_bytes(&mut self, bytes: Vec<u8>) -> Result<(), WalError> {
-        let length = bytes.len() as u64;
-        let result = self.disk.append(&self.file, self.end, bytes).await;
-        result.map_err(|source| self.failed(source))?;
-        self.end += length;
-        Ok(())
-    }
-
     fn failed(&self, source: io::Error) -> WalError {
         WalError::Io {
             path: self.path.clone(),
@@ -309,6 +328,13 @@ fn head(system: &str) -> Vec<u8> {
 fn preamble(head: &[u8], born: u64) -> Vec<u8> {
     let born = born.to_le_bytes();
     [head, &born, &crc32fast::hash(&born).to_le_bytes()].concat()
+}
+
+/// What says that the log is durable up to here, where it is written.
+fn mark(durable: u64) -> Vec<u8> {
+    let mut record = Vec::with_capacity(MARK_LENGTH);
+    push_record(&mut record, MARK, durable, &[]).expect("a mark is short");
+    record
 }
 
 fn push_record(records: &mut Vec<u8>, kind: u8, durable: u64, body: &[u8]) -> Result<(), WalError> {
