@@ -139,7 +139,7 @@ fn what_clients_saw_before_such_a_fault_is_a_violation() {
             Action::Disturb { links, disturbance },
         )
     };
-    for seed in [15, 16, 25, 39, 53] {
+    for seed in [14, 15, 16, 25, 35] {
         let cuts = [1_000, 2_000, 3_000].into_iter().zip(0..);
         let cuts = cuts.map(|(at_ms, id)| fault(id, cut(), at_ms, 600));
         let schedule = cuts.chain([fault(3, wipe(2), 5_900, 50)]).collect();

@@ -50,7 +50,7 @@ pub const INVARIANTS: &[InvariantInfo] = &[
     InvariantInfo {
         name: "chosen-on-quorum",
         law: "what a leader takes for chosen, a phase 2 quorum of the slot's acceptors has durably accepted in one ballot",
-        source: "Paxos Made Simple, 2.2; Flexible Paxos, section 4",
+        source: "Paxos Made Simple, 2.2; Flexible Paxos 2016",
     },
     InvariantInfo {
         name: "chosen-is-stable",

@@ -20,7 +20,7 @@ use crate::manage::{Manage, Report};
 use crate::node_set::NodeSet;
 use crate::session::Told;
 
-/// How many acceptors answer phase 1 and how many accept in phase 2 (Flexible Paxos, section 4).
+/// How many acceptors answer phase 1 and how many accept in phase 2 (Flexible Paxos 2016).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quorums {
     /// Phase 1: how many promises complete it; and how many acceptors a quorum read asks.

@@ -76,7 +76,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "paxos/void-seal-stands",
         mechanism: "a new leader keeps a seal behind which a higher ballot proposed: what was chosen there is dropped",
-        source: "Stoppable Paxos, 4.2",
+        source: "Stoppable Paxos 2008",
         seen_by: "chosen-is-stable",
     },
     Mutant {

@@ -1,4 +1,4 @@
-//! Linearizable reads (Linearizable Quorum Reads in Paxos, section 3).
+//! Linearizable reads (Linearizable Quorum Reads in Paxos 2019).
 //!
 //! A read through the log takes a slot of its own, which holds a no-op: what the leader has applied when that is chosen is what the read
 //! sees. A quorum read takes no slot. It asks acceptors for the highest slot they accepted anything in. What was chosen before the read came

@@ -127,7 +127,7 @@ pub fn must_report(_accepted: Ballot, _prepare: Ballot) -> bool {
 }
 
 /// Phase 1 is complete with the promises of a phase 1 quorum. All that is asked of the two kinds of quorum is that any of one meets any of the
-/// other (Flexible Paxos, section 4).
+/// other (Flexible Paxos 2016).
 pub fn is_prepared(promises: usize, quorum_1: usize) -> bool {
     promises >= quorum_1
 }
@@ -142,7 +142,7 @@ pub fn adopts(reported: &[Ballot]) -> Option<usize> {
     highest.map(|(at, _)| at)
 }
 
-/// Whether a reported seal still ends the log, where `later` is the highest ballot reported for any slot behind it (Stoppable Paxos, 4.2).
+/// Whether a reported seal still ends the log, where `later` is the highest ballot reported for any slot behind it (Stoppable Paxos 2008).
 ///
 /// A leader proposes nothing behind its own seal. So what stands behind a seal in a *lower* ballot came from a leader that did not know
 /// of the seal, and cannot have been chosen: the seal's leader would have seen it, and proposed its own seal further on. It is dropped.
@@ -168,7 +168,7 @@ pub fn promised_by_accepting(promised: Ballot, accept: Ballot) -> Ballot {
     promised.max(accept)
 }
 
-/// A value is chosen when a phase 2 quorum has accepted it in one ballot (Paxos Made Simple, 2.2; Flexible Paxos, section 4).
+/// A value is chosen when a phase 2 quorum has accepted it in one ballot (Paxos Made Simple, 2.2; Flexible Paxos 2016).
 pub fn is_chosen(acceptances: usize, quorum_2: usize) -> bool {
     acceptances >= quorum_2
 }
@@ -193,13 +193,13 @@ pub fn snapshot_covers(applied: Slot) -> Slot {
 
 /// A phase 1 quorum was asked, after the read came, for the highest slot in which each has accepted anything. What was chosen before the
 /// read is among that, as the quorum meets every phase 2 quorum. What of it is still open is completed first: somebody may have seen it chosen
-/// already (Linearizable Quorum Reads, section 3.1).
+/// already (Linearizable Quorum Reads 2019).
 pub fn may_serve_read(highest: Slot, applied: Slot) -> bool {
     applied >= highest
 }
 
 /// A node takes part in an era only with the state that the era begins with: it has applied every slot up to the seal. Else it would take for
-/// undecided what the acceptors before it decided (Stoppable Paxos, section 2: the next state machine begins with the final state of the one before).
+/// undecided what the acceptors before it decided (Stoppable Paxos 2008: the next state machine begins with the final state of the one before).
 pub fn may_take_part(applied: Slot, era_after: Slot) -> bool {
     applied >= era_after
 }

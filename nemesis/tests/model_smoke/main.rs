@@ -311,8 +311,8 @@ fn heartbeats_do_no_harm() {
     assert_eq!(
         counts,
         Counts {
-            unique_states: 12_737,
-            depth: 19
+            unique_states: 2_573,
+            depth: 16
         }
     );
 }
@@ -341,8 +341,8 @@ fn a_command_is_replicated_safely() {
     assert_eq!(
         counts,
         Counts {
-            unique_states: 104_435,
-            depth: 23
+            unique_states: 3_605,
+            depth: 19
         }
     );
 }
@@ -365,8 +365,8 @@ fn a_second_term_keeps_what_the_first_committed() {
     assert_eq!(
         counts,
         Counts {
-            unique_states: 146_875,
-            depth: 25
+            unique_states: 126_139,
+            depth: 24
         }
     );
 }
