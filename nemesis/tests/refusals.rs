@@ -4,6 +4,7 @@ use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use stormglass_impls::contract::NodeId;
+use stormglass_impls::knobs::Reads;
 use stormglass_nemesis::arena;
 use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::schedule::{
@@ -210,4 +211,30 @@ fn two_faults_of_one_number_are_refused() {
         refused.starts_with("schedule: fault 3: id: another fault has the same"),
         "{refused}"
     );
+}
+
+/// What only one protocol can say of a knob it says itself, and by the knob's name.
+#[test]
+fn knobs_that_a_protocol_cannot_live_with_are_refused() {
+    let with = |quorums, reads| {
+        let mut trial = Trial {
+            cluster: "paxos-cache".to_string(),
+            nodes: 5,
+            ..sound()
+        };
+        trial.knobs.quorums = quorums;
+        trial.knobs.reads = reads;
+        trial.knobs.check_quorum = true;
+        trial
+    };
+    assert_eq!(
+        refusal(&with(Some((3, 2)), Reads::Quorum)),
+        "knobs.quorums: 3 and 2 of 5 acceptors need not meet: together they must be more than all"
+    );
+    assert_eq!(
+        refusal(&with(Some((6, 1)), Reads::Quorum)),
+        "knobs.quorums: each phase needs 1 to 5 of 5 acceptors, not 6 and 1"
+    );
+    let no_lease = refusal(&with(None, Reads::Lease));
+    assert!(no_lease.contains("reads"), "{no_lease}");
 }

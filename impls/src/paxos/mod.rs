@@ -80,6 +80,7 @@
 //!   is chosen with everything it sends.
 //! * Refusals name the higher ballot, so that a proposer does not climb there step by step.
 //! * A read goes through a slot of its own, or asks a phase 1 quorum for the highest slot each has accepted in.
+//! * With `check_quorum` a leader that no phase 2 quorum answers for an election timeout leads no more; without, it points clients elsewhere when full.
 //! * The lease of Paxos Made Live is left out: a read without a message trusts clocks.
 //!
 //! # Not here
