@@ -76,7 +76,7 @@ fn each_mutant_is_caught_by_its_trial_and_only_because_of_the_mutant() {
     for mutant in [
         "raft/vote-not-persisted",
         "raft/read-without-quorum",
-        "raft/commit-old-term",
+        "raft/session-forgotten",
     ] {
         let place = Place::new();
         let file = trials.join(format!("{}.json", mutant.replace('/', "-")));

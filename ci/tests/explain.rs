@@ -1,6 +1,7 @@
 //! What the command says about planted bugs. All of it is read from the source; this holds that it is there for every one.
 
 mod common;
+use stormglass_impls::system::System;
 
 use common::{Place, err, expect, out, text};
 use serde_json::Value;
@@ -8,9 +9,14 @@ use std::path::Path;
 use stormglass_impls::catalog;
 
 fn explain(mutant: &str, more: &str) -> String {
-    let system = catalog::systems()
-        .into_iter()
-        .find(|system| mutant.split('/').next() == system.name().split('-').next());
+    // What is of no protocol is explained where it can be planted: here in the first cluster that has it.
+    let has = |system: &dyn System| {
+        let mut mutants = system.mutants().iter().map(|known| known.id);
+        let mut harmless = system.harmless().iter().map(|known| known.id);
+        mutants.any(|id| id == mutant) || harmless.any(|id| id == mutant)
+    };
+    let systems = catalog::systems();
+    let system = systems.iter().find(|system| has(system.as_ref()));
     let cluster = system.map_or("raft-cache", |system| system.name());
     let run = Place::new().run(&format!("run {cluster} --mutant {mutant} --explain {more}"));
     expect(&run, 0);

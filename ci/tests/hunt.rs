@@ -27,7 +27,7 @@ fn a_mutant_is_killed_and_a_harmless_change_is_spared() {
 
     for harmless in ["harmless/sent-twice", "harmless/slower-disk"] {
         let spared = place.run(&format!(
-            "mutants --only {harmless} --harmless-seeds 10 --format json"
+            "mutants --cluster raft-cache --only {harmless} --harmless-seeds 10 --format json"
         ));
         expect(&spared, 0);
         let row: serde_json::Value = serde_json::from_str(out(&spared).trim()).unwrap();
@@ -42,7 +42,7 @@ fn a_mutant_is_killed_and_a_harmless_change_is_spared() {
 #[test]
 fn a_mutant_that_is_not_caught_is_no_success_and_an_unknown_one_is_no_selection() {
     let place = Place::new();
-    let missed = place.run("mutants --only raft/commit-beyond-new --starts 2 --seeds 1");
+    let missed = place.run("mutants --only raft/prevote-low-term-stuck --starts 2 --seeds 1");
     expect(&missed, 1);
     assert!(out(&missed).starts_with("MISSED"), "{}", out(&missed));
     expect(&place.run("mutants --only raft/no-such"), 4);
