@@ -91,7 +91,7 @@ pub(crate) fn all_down_in_turn(seen: &Seen) -> Evidence {
 
 /// The fact that should start it, and then the node was down.
 fn killed_after(seen: &Seen, meant: impl Fn(&Fact) -> bool) -> Evidence {
-    let fact_ns = seen.from_ns - crate::AFTER_MS * MS;
+    let fact_ns = seen.from_ns.saturating_sub(crate::AFTER_MS * MS);
     let mut facts = seen.facts(fact_ns.saturating_sub(MS)..fact_ns + 1);
     ensure(
         facts.any(|fact| fact.node == seen.node() && meant(&fact.fact)),

@@ -40,7 +40,7 @@ pub(crate) fn leader_alone(seen: &Seen) -> Evidence {
 
 /// It told another node to take over, and was alone from then on.
 pub(crate) fn leaver_cut_off(seen: &Seen) -> Evidence {
-    let mut facts = seen.facts(seen.from_ns - 5 * MS..seen.from_ns + 1);
+    let mut facts = seen.facts(seen.from_ns.saturating_sub(5 * MS)..seen.from_ns + 1);
     let left =
         facts.any(|fact| fact.node == seen.node() && matches!(fact.fact, Fact::HandedOver { .. }));
     ensure(left, "it told nobody to take over")?;
