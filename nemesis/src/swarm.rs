@@ -152,6 +152,10 @@ fn draw_features(trial: &mut Trial, system: &dyn System) {
     knobs.snapshot_chunk_bytes = [64 << 10, 100, 30][draw(Purpose::Chunk, 3)];
     knobs.session_ms = [0, 0, 5_000, 20_000][draw(Purpose::Session, 4)];
     knobs.appends_in_flight_max = [256, 1, 4][draw(Purpose::Window, 3)];
+    if knobs.entries_per_append_max == 1 {
+        // One entry at a time and one message at a time is slower than the clients: who is behind stays behind.
+        knobs.appends_in_flight_max = knobs.appends_in_flight_max.max(4);
+    }
     knobs.uncommitted_max = [8_192, 8_192, 8_192, 3][draw(Purpose::Uncommitted, 4)];
 }
 

@@ -23,6 +23,9 @@ pub(super) struct Transfer {
 
 type Asked = (ClientId, RequestId);
 
+/// How many entries a learner may be behind when it gets a vote, at least.
+const CAUGHT_UP: u64 = 64;
+
 impl<M: Machine> Raft<M> {
     /// Does what an operator asks.
     pub(super) fn manage(&mut self, asked: Asked, manage: Manage, turn: &mut Turn<'_, M>) {
@@ -55,8 +58,8 @@ impl<M: Machine> Raft<M> {
         if !(self.rules().may_change_members)(committed.term, self.term, under_way) {
             return Answer::Refused(Refusal::ChangeUnderWay);
         }
-        // Close enough that the rest takes one append.
-        let close = self.knobs().entries_per_append_max as u64;
+        // Close enough that the others do not notice. Not closer, however small an append is: under load a learner is always a little behind.
+        let close = (self.knobs().entries_per_append_max as u64).max(CAUGHT_UP);
         let caught_up = |node: NodeId| {
             let progress = leader.progress.get(&node);
             progress.is_some_and(|progress| {
