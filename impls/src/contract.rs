@@ -23,7 +23,7 @@
 
 use crate::node_set::NodeSet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::hash::Hash;
 
 /// What can be stored, sent, compared and hashed: everything a core is made of.
@@ -70,20 +70,23 @@ pub struct Session(pub u64);
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
+/// Shows a number by its digits, with something before them.
 macro_rules! display_as {
     ($type:ty, $prefix:literal) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, concat!($prefix, "{}"), self.0)
             }
         }
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
             }
         }
     };
 }
+pub(crate) use display_as;
+
 display_as!(NodeId, "n");
 display_as!(ClientId, "c");
 display_as!(RequestId, "#");

@@ -20,6 +20,7 @@
 //! | [`knobs`] | what can be set about a protocol |
 //! | [`manage`] | what an operator asks of a cluster |
 //! | [`snapshot`] | a state as bytes, and how it travels in chunks |
+//! | `claims`, `fixed` | what waits for the disk; what a node is told once |
 //! | [`node_set`] | sets of nodes |
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
 //! | [`paxos`] | Multi-Paxos: the same rooms |
@@ -39,7 +40,9 @@
 //! of this crate).
 
 pub mod catalog;
+mod claims;
 pub mod contract;
+mod fixed;
 pub mod knobs;
 pub mod machine;
 pub mod manage;

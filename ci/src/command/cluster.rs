@@ -312,7 +312,7 @@ fn stop(plan: &Plan, dir: &Path, node: u8, how: End) -> Result<Exit, Failure> {
         eprintln!("stormglass: n{node} does not run");
         return Ok(Exit::NothingSelected);
     }
-    wait_until_gone(&[own]);
+    wait_until_gone(&[own])?;
     Ok(Exit::Valid)
 }
 
@@ -325,21 +325,29 @@ fn down(plan: &Plan, dir: &Path) -> Result<Exit, Failure> {
         eprintln!("stormglass: no node runs");
         return Ok(Exit::NothingSelected);
     }
-    wait_until_gone(&nodes);
+    wait_until_gone(&nodes)?;
     Ok(Exit::Valid)
 }
 
-/// Waits until nobody is these nodes. Whoever takes too long is killed.
-fn wait_until_gone(nodes: &[PathBuf]) {
+/// Waits until nobody is these nodes. Whoever takes too long is killed, and who survives even that is named.
+fn wait_until_gone(nodes: &[PathBuf]) -> Result<(), Failure> {
     let began = Instant::now();
-    while nodes.iter().any(|own| lock::holder(own).is_some()) {
-        if began.elapsed() > FAREWELL {
-            nodes.iter().for_each(|own| {
-                lock::end(own, End::Killed);
+    while let Some((own, pid)) = nodes.iter().find_map(|own| Some((own, lock::holder(own)?))) {
+        if began.elapsed() > 2 * FAREWELL {
+            return Err(Failure {
+                exit: Exit::SystemFailed,
+                error: anyhow::anyhow!(
+                    "process {pid} is the node of {} and does not end; end it by hand",
+                    own.display()
+                ),
             });
+        }
+        if began.elapsed() > FAREWELL {
+            lock::end(own, End::Killed);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    Ok(())
 }
 
 fn status(plan: &Plan, dir: &Path, format: Format) -> Result<Exit, Failure> {

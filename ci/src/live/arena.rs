@@ -266,7 +266,11 @@ async fn keep_asking(stage: Rc<Stage>) {
     let mut epoch_newest = 0;
     loop {
         for (node, report) in asking::reports(&stage.plan, Duration::from_millis(250)).await {
-            let Some(report) = report else { continue };
+            let Some(report) = report else {
+                // Who does not answer may be down: what it said before its end says nothing any more.
+                stage.reports.borrow_mut().remove(&node);
+                continue;
+            };
             let fact = Fact::BecameLeader {
                 epoch: report.epoch,
             };

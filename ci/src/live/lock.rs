@@ -51,16 +51,16 @@ impl Lock {
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path(directory)).map_err(failed)?;
         // Who only looks if somebody is there holds the lock for a moment.
-        let mut tries = 20;
-        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() && tries > 0 {
+        let mut tries_left = 20;
+        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if tries_left == 0 {
+                return Err(LockError::Held {
+                    directory: directory.into(),
+                    pid: written(directory).unwrap_or_default(),
+                });
+            }
             std::thread::sleep(Duration::from_millis(10));
-            tries -= 1;
-        }
-        if tries == 0 {
-            return Err(LockError::Held {
-                directory: directory.into(),
-                pid: written(directory).unwrap_or_default(),
-            });
+            tries_left -= 1;
         }
         let said = file
             .set_len(0)

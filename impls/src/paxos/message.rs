@@ -4,7 +4,7 @@
 //! request of client c1 in slot 2; `[2=c1#1@1.n1]` is that value as an acceptor holds it.
 
 use super::log::Snapshot;
-use crate::contract::NodeId;
+use crate::contract::{NodeId, display_as};
 use crate::node_set::NodeSet;
 use crate::session::{Act, Submission};
 use serde::{Deserialize, Serialize};
@@ -21,21 +21,8 @@ pub struct Slot(pub u64);
 #[serde(transparent)]
 pub struct Round(pub u64);
 
-macro_rules! shown_as_number {
-    ($($type:ty),*) => {$(
-        impl Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-        impl Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-    )*};
-}
-shown_as_number!(Slot, Round);
+display_as!(Slot, "");
+display_as!(Round, "");
 
 impl Slot {
     /// The place after this one.

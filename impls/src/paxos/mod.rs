@@ -104,6 +104,8 @@ mod reads;
 pub mod rules;
 mod turn;
 
+use crate::claims::Claims;
+use crate::fixed::Fixed;
 pub use log::{Log, PaxosDisk, Snapshot};
 
 use crate::contract::{
@@ -120,17 +122,15 @@ use members::Quorums;
 use message::{Ballot, Body, Era, Message, Slot, Timer, Value, Write};
 use proposer::Candidate;
 use rules::Rules;
-use std::collections::VecDeque;
 use std::fmt::{self, Debug};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use turn::{Held, Turn};
 
 /// One node of a Paxos cluster that replicates the machine `M`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Paxos<M: Machine> {
-    fixed: Fixed,
+    fixed: Fixed<Rules>,
     /// The acceptor takes part in no ballot below this. Never falls. Who stands for a ballot or leads in it has promised that one.
     promised: Ballot,
     /// The highest ballot heard of. The next own one is above it.
@@ -155,7 +155,7 @@ pub struct Paxos<M: Machine> {
     defeats: u32,
     role: Role<M>,
     /// One for each batch given to the disk and not yet durable, oldest first: what to do when it is.
-    outstanding: VecDeque<Vec<Held<M::Command>>>,
+    claims: Claims<Held<M::Command>>,
 }
 
 /// What a node is at the moment, beside an acceptor and a learner. What a role knows is gone when the role changes.
@@ -169,22 +169,6 @@ enum Role<M: Machine> {
     Candidate(Candidate<M>),
     /// In phase 2.
     Leader(Leader<M>),
-}
-
-/// What never changes in a node's life. It is no part of its state: it neither compares nor hashes.
-#[derive(Clone)]
-struct Fixed(Arc<(Setup, Rules)>);
-
-impl PartialEq for Fixed {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Fixed {}
-
-impl Hash for Fixed {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl<M: Machine> Vocabulary for Paxos<M> {
@@ -255,7 +239,7 @@ impl<M: Machine> Node for Paxos<M> {
         assert!(refused.is_none(), "a setup is sound: {refused:?}");
         effects.set_timer(Timer::Election, setup.knobs.election_timeout);
         let mut node = Self {
-            fixed: Fixed(Arc::new((setup.clone(), rules))),
+            fixed: Fixed::new(setup.clone(), rules),
             promised: disk.promised,
             seen: disk.promised,
             log: disk.log,
@@ -272,7 +256,7 @@ impl<M: Machine> Node for Paxos<M> {
             is_taught: false,
             defeats: 0,
             role: Role::Follower { leader: None },
-            outstanding: VecDeque::new(),
+            claims: Claims::default(),
         };
         node.replay(disk.chosen);
         node
@@ -297,10 +281,7 @@ impl<M: Machine> Node for Paxos<M> {
                 Ask::Manage(manage) => self.manage(client, request_id, manage, &mut turn),
             },
             Input::Persisted => {
-                let durable = self
-                    .outstanding
-                    .pop_front()
-                    .expect("a completion answers an outstanding persist");
+                let durable = self.claims.batch_ends();
                 durable
                     .into_iter()
                     .for_each(|held| self.let_go(held, &mut turn));
@@ -314,7 +295,7 @@ impl<M: Machine> Node for Paxos<M> {
 
 impl<M: Machine> Paxos<M> {
     fn setup(&self) -> &Setup {
-        &self.fixed.0.0
+        self.fixed.setup()
     }
 
     fn knobs(&self) -> &Knobs {
@@ -322,7 +303,7 @@ impl<M: Machine> Paxos<M> {
     }
 
     fn rules(&self) -> &Rules {
-        &self.fixed.0.1
+        self.fixed.rules()
     }
 
     fn habits(&self) -> &Habits {
@@ -562,8 +543,8 @@ impl<M: Machine> Debug for Paxos<M> {
         if self.era.number > 0 {
             write!(f, " era={} {}", self.era.number, self.era.acceptors)?;
         }
-        if !self.outstanding.is_empty() {
-            write!(f, " writing={}", self.outstanding.len())?;
+        if self.claims.under_way() > 0 {
+            write!(f, " writing={}", self.claims.under_way())?;
         }
         Ok(())
     }

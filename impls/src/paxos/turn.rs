@@ -105,16 +105,11 @@ impl<M: Machine> Paxos<M> {
             let writes = self.writes(&mut turn);
             if !writes.is_empty() {
                 turn.effects.persist(writes);
-                self.outstanding.push_back(Vec::new());
+                self.claims.batch_begins();
             }
-            let (may_claim, under_way) = (self.rules().may_claim, self.outstanding.len());
-            let held = std::mem::take(&mut turn.held).into_iter();
-            let (free, waiting): (Vec<_>, Vec<_>) =
-                held.partition(|held| may_claim(held.claim(), under_way));
-            if !waiting.is_empty() {
-                let newest = self.outstanding.back_mut();
-                newest.expect("a claim waits for a write").extend(waiting);
-            }
+            let may_claim = self.rules().may_claim;
+            let may_go = |held: &Held<_>, under_way| may_claim(held.claim(), under_way);
+            let free = self.claims.hold(std::mem::take(&mut turn.held), may_go);
             if free.is_empty() {
                 return;
             }

@@ -49,13 +49,11 @@ impl<M: Machine> Raft<M> {
         let Role::Leader(leader) = &self.role else {
             return self.refusal();
         };
-        let committed = self.log.position(self.commit);
-        let committed = committed.expect("a committed entry is in the log, or its base");
         let newest = self.log.members();
         let under_way = newest.is_joint()
             || self.log.members_index() > self.commit
             || leader.transfer.is_some();
-        if !(self.rules().may_change_members)(committed.term, self.term, under_way) {
+        if !(self.rules().may_change_members)(self.committed().term, self.term, under_way) {
             return Answer::Refused(Refusal::ChangeUnderWay);
         }
         // Close enough that the others do not notice. Not closer, however small an append is: under load a learner is always a little behind.

@@ -4,11 +4,11 @@
 //! the entry of index 1 and term 1 with one entry, of index 2 and term 1.
 
 use super::members::Members;
-use crate::contract::NodeId;
+use crate::contract::{NodeId, display_as};
 use crate::session::Submission;
 use crate::snapshot::Image;
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Debug, Display};
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 /// A term: the number of an election. Each has at most one leader.
@@ -26,21 +26,9 @@ pub struct Index(pub u64);
 #[serde(transparent)]
 pub struct Round(pub u64);
 
-macro_rules! shown_as_number {
-    ($($type:ty),*) => {$(
-        impl Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-        impl Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-    )*};
-}
-shown_as_number!(Term, Index, Round);
+display_as!(Term, "");
+display_as!(Index, "");
+display_as!(Round, "");
 
 impl Index {
     /// The place after this one.

@@ -95,6 +95,8 @@ mod snapshots;
 mod status;
 mod turn;
 
+use crate::claims::Claims;
+use crate::fixed::Fixed;
 pub use log::{Log, RaftDisk};
 pub use progress::Progress;
 
@@ -114,17 +116,15 @@ use message::{
     Body, Campaign, Index, Message, Payload, Position, Round, Snapshot, Term, Timer, Write,
 };
 use rules::Rules;
-use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use turn::{Held, Turn};
 
 /// One node of a Raft cluster that replicates the machine `M`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Raft<M: Machine> {
-    fixed: Fixed,
+    fixed: Fixed<Rules>,
     /// The newest term seen. Never falls.
     term: Term,
     /// Who got this node's vote in this term. Set at most once a term.
@@ -141,7 +141,7 @@ pub struct Raft<M: Machine> {
     /// Whether a leader was heard within the shortest election timeout, or may have been, before a restart.
     trusts: bool,
     /// One for each batch given to the disk and not yet durable, oldest first: what to do when it is.
-    outstanding: VecDeque<Vec<Held<M::Command>>>,
+    claims: Claims<Held<M::Command>>,
 }
 
 /// What a node is at the moment. What a role knows is gone when the role changes.
@@ -163,22 +163,6 @@ enum Role<M: Machine> {
         votes: NodeSet,
     },
     Leader(Leader<M>),
-}
-
-/// What never changes in a node's life. It is no part of its state: it neither compares nor hashes.
-#[derive(Clone)]
-struct Fixed(Arc<(Setup, Rules)>);
-
-impl PartialEq for Fixed {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Fixed {}
-
-impl Hash for Fixed {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl<M: Machine> Vocabulary for Raft<M> {
@@ -225,7 +209,7 @@ impl<M: Machine> Node for Raft<M> {
             None => (Index(0), Sessions::default()),
         };
         let raft = Self {
-            fixed: Fixed(Arc::new((setup.clone(), rules))),
+            fixed: Fixed::new(setup.clone(), rules),
             term,
             vote,
             log,
@@ -234,7 +218,7 @@ impl<M: Machine> Node for Raft<M> {
             sessions,
             role: Role::follower(None),
             trusts: setup.knobs.reads == Reads::Lease,
-            outstanding: VecDeque::new(),
+            claims: Claims::default(),
         };
         effects.set_timer(Timer::Election, raft.election_range());
         raft
@@ -269,10 +253,7 @@ impl<M: Machine> Node for Raft<M> {
                 Ask::Query(query) => self.take_read((client, request_id), query, &mut turn),
             },
             Input::Persisted => {
-                let durable = self
-                    .outstanding
-                    .pop_front()
-                    .expect("a completion answers an outstanding persist");
+                let durable = self.claims.batch_ends();
                 durable
                     .into_iter()
                     .for_each(|held| self.let_go(held, &mut turn));
@@ -313,11 +294,11 @@ fn assert_sound(knobs: &Knobs) {
 
 impl<M: Machine> Raft<M> {
     fn setup(&self) -> &Setup {
-        &self.fixed.0.0
+        self.fixed.setup()
     }
 
     fn rules(&self) -> &Rules {
-        &self.fixed.0.1
+        self.fixed.rules()
     }
 
     fn id(&self) -> NodeId {
@@ -367,6 +348,12 @@ impl<M: Machine> Raft<M> {
     /// How far this node knows the log to be committed.
     pub fn commit(&self) -> Index {
         self.commit
+    }
+
+    /// The last entry known to be committed.
+    fn committed(&self) -> Position {
+        let committed = self.log.position(self.commit);
+        committed.expect("a committed entry is in the log, or its base")
     }
 
     /// This node's log.
@@ -553,7 +540,7 @@ impl<M: Machine> Raft<M> {
             "only what is there can be committed"
         );
         let before = std::mem::replace(&mut self.commit, commit);
-        let expire_after_ms = self.fixed.0.0.knobs.session_ms;
+        let expire_after_ms = self.fixed.setup().knobs.session_ms;
         for entry in self.log.between(before, commit) {
             let Payload::Command(submission) = &entry.payload else {
                 continue;

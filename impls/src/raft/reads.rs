@@ -133,9 +133,7 @@ impl<M: Machine> Raft<M> {
 
     /// Whether this leader knows how far the log is committed.
     fn knows_read_index(&self) -> bool {
-        let committed = self.log.position(self.commit);
-        let committed = committed.expect("a committed entry is in the log, or its base");
-        (self.rules().knows_read_index)(committed.term, self.term)
+        (self.rules().knows_read_index)(self.committed().term, self.term)
     }
 
     /// Serves the reads whose rounds are answered by a majority. They see everything committed so far: more than they must. Begins the next

@@ -59,8 +59,8 @@ impl<M: Machine> Debug for Raft<M> {
         if self.log.members() != Members::of(self.setup().voters) {
             write!(f, " members={:?}", self.log.members())?;
         }
-        if !self.outstanding.is_empty() {
-            write!(f, " writing={}", self.outstanding.len())?;
+        if self.claims.under_way() > 0 {
+            write!(f, " writing={}", self.claims.under_way())?;
         }
         Ok(())
     }

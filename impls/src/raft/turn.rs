@@ -90,16 +90,11 @@ impl<M: Machine> Raft<M> {
             }
             if !turn.writes.is_empty() {
                 turn.effects.persist(std::mem::take(&mut turn.writes));
-                self.outstanding.push_back(Vec::new());
+                self.claims.batch_begins();
             }
-            let (may_claim, under_way) = (self.rules().may_claim, self.outstanding.len());
-            let held = std::mem::take(&mut turn.held).into_iter();
-            let (free, waiting): (Vec<_>, Vec<_>) =
-                held.partition(|held| may_claim(held.is_copy(), under_way));
-            if !waiting.is_empty() {
-                let newest = self.outstanding.back_mut();
-                newest.expect("a claim waits for a write").extend(waiting);
-            }
+            let may_claim = self.rules().may_claim;
+            let may_go = |held: &Held<_>, under_way| may_claim(held.is_copy(), under_way);
+            let free = self.claims.hold(std::mem::take(&mut turn.held), may_go);
             if free.is_empty() {
                 return;
             }
