@@ -138,7 +138,6 @@ impl Conductor {
         if !self.feigns {
             self.count_changes(notice);
         }
-        // A fact starts one fault, the first that waits for it: a row of them meets one leader after the other.
         let meant = |at: &usize| match self.faults[*at].fault.when {
             When::OnFact {
                 fact,
@@ -150,7 +149,13 @@ impl Conductor {
             }
             When::AtMs(_) | When::AtNs(_) => None,
         };
-        if let Some((at, after_ms)) = self.waiting.iter().find_map(meant) {
+        // A fact starts one fault of a kind, the first that waits for it: a row of them meets one leader after the other.
+        let mut kinds = BTreeSet::new();
+        let starts = self.waiting.iter().filter_map(meant);
+        let starts: Vec<(usize, u64)> = starts
+            .filter(|(at, _)| kinds.insert(self.faults[*at].fault.kind))
+            .collect();
+        for (at, after_ms) in starts {
             self.waiting.remove(&at);
             self.faults[at].subject = Some(node);
             self.agenda

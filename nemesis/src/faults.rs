@@ -96,6 +96,7 @@ faults! {
     PartitionRing "partition-ring" "partition" Network BOTH 4 true "each node hears only its two neighbours on a ring";
     PartitionBridge "partition-bridge" "partition" Network BOTH 3 true "two groups hear each other only through one node that hears both";
     PartitionRandom "partition-random" "partition" Network BOTH 3 true "each pair of nodes is cut apart or not, as it falls";
+    PartitionElection "partition-election" "partition" Network BOTH 3 false "the nodes fall into two halves just after one of them became leader";
     FlakyLinks "flaky-links" "partition" Network BOTH 2 false "links are cut and joined again, over and over";
     LoseMessages "lose-messages" "message" Network BOTH 2 false "some messages are lost";
     LoseKind "lose-kind" "message" Network BOTH 2 false "messages of one kind are lost, the others pass";
@@ -149,6 +150,7 @@ impl FaultKind {
     pub fn needs(self) -> Option<FaultKind> {
         match self {
             FaultKind::KillNewcomer | FaultKind::KillVoter => Some(FaultKind::Crash),
+            FaultKind::PartitionElection => Some(FaultKind::PartitionLeader),
             FaultKind::KillChanger => Some(FaultKind::ChangeMembers),
             FaultKind::PartitionLeaver => Some(FaultKind::TransferLeader),
             _ => None,
@@ -190,7 +192,7 @@ impl FaultKind {
         let cut = |wanted: fn(&Links) -> bool| matches!(action, Action::Disturb { links, disturbance: Disturbance::Cut } if wanted(links));
         let manage = |wanted: fn(&Change) -> bool| matches!(action, Action::Manage { change } if wanted(change));
         match self {
-            Kind::PartitionHalves | Kind::PartitionBridge => {
+            Kind::PartitionHalves | Kind::PartitionBridge | Kind::PartitionElection => {
                 cut(|links| matches!(links, Links::Between { .. }))
             }
             Kind::PartitionOne => cut(|links| matches!(links, Links::Around { .. })),

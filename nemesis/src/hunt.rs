@@ -99,16 +99,40 @@ const LEASE_NO_DRIFT: &[(&str, &str)] = &[
     ("election_timeout_ms", "400..450"),
     ("clock_drift_percent_max", "1"),
 ];
+const QUICK_ELECTIONS: &[(&str, &str)] = &[
+    ("election_timeout_ms", "80..90"),
+    ("heartbeat_interval_ms", "25"),
+];
 const ONE_ENTRY: &[(&str, &str)] = &[("entries_per_append_max", "1")];
 
 /// All of them.
 pub const BAITS: &[Bait] = &[
     Bait {
+        mutant: "raft/stale-vote-response",
+        why: "a vote must be on its way for longer than the election it was given in",
+        nodes: 3,
+        faults: &["slow-links", "slow-node"],
+        knobs: QUICK_ELECTIONS,
+        ..Bait::PLAIN
+    },
+    Bait {
         mutant: "raft/commit-old-term",
         why: "figure 8 needs a row of leaders, each stopped before its entry is everywhere",
-        nodes: 5,
         faults: &["partition-leader", "kill-fresh-leader"],
-        knobs: ONE_ENTRY,
+        knobs: &[
+            ("entries_per_append_max", "1"),
+            ("appends_in_flight_max", "1"),
+        ],
+        clients: 12,
+        sync_ms: (1, 10),
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/read-before-noop",
+        why: "a new leader must be read from while its first entry is still being written",
+        nodes: 3,
+        faults: &["partition-leader", "kill-fresh-leader"],
+        sync_ms: (1, 25),
         ..Bait::PLAIN
     },
     Bait {
@@ -128,8 +152,9 @@ pub const BAITS: &[Bait] = &[
         mutant: "raft/stale-round",
         why: "an answer must be on its way for longer than an election, to a leader that leads again",
         nodes: 3,
-        faults: &["slow", "partition-leader", "crash"],
-        knobs: &[],
+        faults: &["slow", "partition-leader"],
+        knobs: &[("election_timeout_ms", "80..90")],
+        clients: 12,
         ..Bait::PLAIN
     },
     Bait {
@@ -151,17 +176,18 @@ pub const BAITS: &[Bait] = &[
     },
     Bait {
         mutant: "raft/reconfigure-before-noop",
-        why: "two leaders in a row must each change one voter before they have committed anything",
+        why: "of four voters two must each lead with one other, take one voter out, and have committed nothing before",
         nodes: 4,
-        spares: 1,
-        faults: &[
-            "remove-node",
-            "add-node",
-            "kill-changer",
-            "kill-fresh-leader",
-            "partition-leader",
-        ],
-        sync_ms: (1, 25),
+        faults: &["remove-node", "partition-election", "partition-leader"],
+        knobs: &[("check_quorum", "true")],
+        clients: 2,
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "raft/leaver-never-stands",
+        why: "a leader must be cut off from one of few voters when it takes itself out",
+        nodes: 4,
+        faults: &["remove-node", "partition-election"],
         ..Bait::PLAIN
     },
     Bait {

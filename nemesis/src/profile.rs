@@ -168,6 +168,11 @@ impl Storm {
         let soon = self.draw(id, Purpose::Leader, 0, 1) == 0;
         let (fact, after_ms_max) = match kind {
             FaultKind::KillFreshLeader => (Trigger::BecameLeader, if soon { 3 } else { 40 }),
+            FaultKind::PartitionElection => (Trigger::BecameLeader, if soon { 3 } else { 40 }),
+            // Who has just been elected has committed nothing yet: the worst time to be asked for other members.
+            FaultKind::RemoveNode if soon && self.kinds.contains(&FaultKind::PartitionElection) => {
+                (Trigger::BecameLeader, 3)
+            }
             FaultKind::KillVoter => (Trigger::Voted, if soon { 3 } else { 20 }),
             FaultKind::KillWriter | FaultKind::TornWrite | FaultKind::LoseUnsynced => {
                 (Trigger::Persisting, if soon { 0 } else { 3 })
@@ -279,6 +284,15 @@ impl Storm {
             FaultKind::PartitionBridge => {
                 let order = self.shuffled(id);
                 let (left, right) = order[1..].split_at((order.len() - 1) / 2);
+                Links::Between {
+                    left: left.to_vec(),
+                    right: right.to_vec(),
+                }
+            }
+            FaultKind::PartitionElection => {
+                // As even as can be: of an even number of nodes no half can do anything alone.
+                let order = self.shuffled(id);
+                let (left, right) = order.split_at(order.len() / 2);
                 Links::Between {
                     left: left.to_vec(),
                     right: right.to_vec(),

@@ -50,7 +50,7 @@ impl<M: Machine> Raft<M> {
                 max_ns: whole.max_ns - whole.min_ns,
             };
             turn.effects.set_timer(Timer::Election, rest);
-        } else if !self.members().has_vote(self.id()) {
+        } else if !self.may_stand() {
             // It may not be told who leads now, or that nobody wants it any more. Nobody shall be sent to a leader it does not hear.
             self.role = Role::follower(None);
             self.await_leader(turn);
@@ -105,6 +105,11 @@ impl<M: Machine> Raft<M> {
         if !self.is_leader() && self.members().has_vote(self.id()) {
             self.stand_for_election(Campaign::Transfer, turn);
         }
+    }
+
+    fn may_stand(&self) -> bool {
+        let committed = self.log.members_at(self.commit);
+        (self.rules().may_stand)(self.id(), &self.members(), &committed)
     }
 
     fn voting_peers(&self) -> impl Iterator<Item = NodeId> + use<M> {

@@ -145,6 +145,12 @@ pub const MUTANTS: &[Mutant] = &[
         seen_by: "committed-on-quorum, election-safety, leader-completeness",
     },
     Mutant {
+        id: "raft/leaver-never-stands",
+        mechanism: "who lost its vote by an entry that is not committed stands for no election, and gives its vote to nobody who lacks the entry",
+        source: "Raft dissertation 4.2.2; Stormglass, found in this Raft by its own storm",
+        seen_by: "progress",
+    },
+    Mutant {
         id: "raft/two-changes-at-once",
         mechanism: "a change of members begins while another is not committed",
         source: "Raft dissertation 4.1",
@@ -266,6 +272,10 @@ pub fn rules(id: &str) -> Option<Rules> {
         },
         "raft/ignores-uncommitted-config" => Rules {
             members_in_force: |_, committed| committed,
+            ..paper
+        },
+        "raft/leaver-never-stands" => Rules {
+            may_stand: |node, newest, _| newest.has_vote(node),
             ..paper
         },
         "raft/two-changes-at-once" => Rules {

@@ -59,6 +59,8 @@ pub struct Rules {
     pub lease_holds: fn(since_sent_ns: u64, lease_ns: u64, handed_over: bool) -> bool,
     /// See [`members_in_force`].
     pub members_in_force: fn(newest: Members, committed: Members) -> Members,
+    /// See [`may_stand`].
+    pub may_stand: fn(node: NodeId, newest: &Members, committed: &Members) -> bool,
     /// See [`may_change_members`].
     pub may_change_members: fn(committed: Term, leader: Term, change_under_way: bool) -> bool,
     /// See [`snapshot_end`].
@@ -96,6 +98,7 @@ impl Rules {
         lease_ns,
         lease_holds,
         members_in_force,
+        may_stand,
         may_change_members,
         snapshot_end,
         goes_into_snapshot,
@@ -247,6 +250,12 @@ pub fn lease_holds(since_sent_ns: u64, lease_ns: u64, handed_over: bool) -> bool
 /// that appended them does (Raft 6).
 pub fn members_in_force(newest: Members, _committed: Members) -> Members {
     newest
+}
+
+/// Who has a vote may stand for election, and so may who loses it by an entry that is not known to be committed: it may hold the only copy,
+/// with which it gives nobody else its vote. It counts no vote of its own (dissertation 4.2.2).
+pub fn may_stand(node: NodeId, newest: &Members, committed: &Members) -> bool {
+    newest.has_vote(node) || committed.has_vote(node)
 }
 
 /// The members may change when an entry of the leader's own term is committed, so that no change of an older leader can come back, and when no

@@ -179,6 +179,17 @@ pub(crate) fn case(kind: FaultKind) -> Case {
                 evidence: machines::changer_down,
             }
         }
+        Kind::PartitionElection => {
+            let (left, right) = (nodes([1, 2]), nodes([3, 4, 5]));
+            let halves = Fault {
+                when: on(Trigger::BecameLeader, 0, AFTER_MS),
+                ..fault(kind, cut(Links::Between { left, right }))
+            };
+            Case {
+                schedule: vec![halves],
+                evidence: network::halved_at_an_election,
+            }
+        }
         Kind::PartitionLeaver => {
             let target = Target::Subject;
             let cut = Fault {

@@ -18,6 +18,17 @@ pub(crate) fn halves(seen: &Seen) -> Evidence {
     ensure(seen.run.record.traffic.cut > 0, "no frame was cut")
 }
 
+/// Somebody had led for so long when they fell apart.
+pub(crate) fn halved_at_an_election(seen: &Seen) -> Evidence {
+    let fact_ns = seen.from_ns.saturating_sub(crate::AFTER_MS * MS);
+    let mut facts = seen.facts(fact_ns.saturating_sub(MS)..fact_ns + 1);
+    ensure(
+        facts.any(|fact| matches!(fact.fact, Fact::BecameLeader { .. })),
+        "nobody had become leader",
+    )?;
+    halves(seen)
+}
+
 /// Nothing passes to or from the node, and the others go on.
 pub(crate) fn alone(seen: &Seen) -> Evidence {
     let others = seen.others(&seen.nodes);
