@@ -36,6 +36,7 @@ enum Purpose {
     Session,
     Window,
     Uncommitted,
+    Quorums,
 }
 
 /// The kinds of fault that can be made in the arena of a trial and lie within what its cluster promises to survive, or beyond it too if
@@ -80,6 +81,9 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
     } else {
         healing(trial)
     };
+    if !changes && trial.healing == Healing::Everything {
+        draw_quorums(trial, system);
+    }
     trial.schedule = storm(trial, system, kinds).schedule();
     assert!(
         trial
@@ -118,6 +122,9 @@ fn draw_settings(trial: &mut Trial) {
     let (low_ms, high_ms) =
         [(150, 300), (150, 300), (80, 160), (300, 500)][draw(Purpose::Election, 4)];
     trial.knobs.election_timeout = DelayRange::from_ms(low_ms, high_ms);
+    // Once everything is healed, a few elections are enough, and the time a client needs to ask every server.
+    let round_ms = u64::from(trial.nodes) * trial.patience.attempt_timeout_ms;
+    trial.recovery_ms = 10 * high_ms + round_ms;
     trial.knobs.heartbeat_interval_ms =
         [low_ms / 3, low_ms / 3, low_ms / 6][draw(Purpose::Heartbeat, 3)];
     trial.knobs.entries_per_append_max = [64, 1, 2, 1][draw(Purpose::Entries, 4)];
@@ -152,11 +159,26 @@ fn draw_features(trial: &mut Trial, system: &dyn System) {
     knobs.snapshot_chunk_bytes = [64 << 10, 100, 30][draw(Purpose::Chunk, 3)];
     knobs.session_ms = [0, 0, 5_000, 20_000][draw(Purpose::Session, 4)];
     knobs.appends_in_flight_max = [256, 1, 4][draw(Purpose::Window, 3)];
-    if knobs.entries_per_append_max == 1 {
-        // One entry at a time and one message at a time is slower than the clients: who is behind stays behind.
+    if knobs.entries_per_append_max <= 2 {
+        // An entry or two at a time and one message at a time is slower than the clients: who is behind stays behind.
         knobs.appends_in_flight_max = knobs.appends_in_flight_max.max(4);
     }
     knobs.uncommitted_max = [8_192, 8_192, 8_192, 3][draw(Purpose::Uncommitted, 4)];
+}
+
+/// Two quorums that are no majorities, where a protocol lets one choose. One of them needs more nodes than a majority: only when all heal do as
+/// many come back, and other members might be too few.
+fn draw_quorums(trial: &mut Trial, system: &dyn System) {
+    let mut apart = trial.clone();
+    apart.knobs.quorums = Some((1, 1));
+    let chooses = system.refuses(&arena::setup(NodeId(1), &apart)).is_some();
+    if trial.nodes < 3 || !chooses {
+        return;
+    }
+    let more = trial.nodes / 2 + 2;
+    let fewer = trial.nodes + 1 - more;
+    trial.knobs.quorums =
+        [None, None, Some((more, fewer)), Some((fewer, more))][draws(trial)(Purpose::Quorums, 4)];
 }
 
 /// Everything heals, or only a majority.

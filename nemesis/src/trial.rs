@@ -127,6 +127,14 @@ impl Arena {
         self != Arena::Live
     }
 
+    /// What its seconds are.
+    pub fn time(self) -> &'static str {
+        match self {
+            Arena::Turmoil | Arena::Simulator => "simulated",
+            Arena::Live => "real",
+        }
+    }
+
     /// Its name, as given to `--arena`.
     pub fn name(self) -> &'static str {
         match self {

@@ -71,7 +71,7 @@ fn section(run: &RunSummary) -> String {
     );
     let _ = writeln!(
         text,
-        "{} operations: {} ok, {} fail, {} unknown. {} of {} faults installed. {} simulated in the {} arena, {} nodes, {} clients.\n",
+        "{} operations: {} ok, {} fail, {} unknown. {} of {} faults installed. {} of {} time in the {} arena, {} nodes, {} clients.\n",
         units::count(counts.operations),
         units::count(counts.ok),
         units::count(counts.fail),
@@ -79,6 +79,7 @@ fn section(run: &RunSummary) -> String {
         counts.faults_installed,
         counts.faults_planned,
         units::duration(run.simulated_ns),
+        run.arena.time(),
         run.arena.name(),
         run.nodes,
         run.clients,

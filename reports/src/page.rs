@@ -330,7 +330,12 @@ fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {
             format!("{} nodes", told.trial.nodes),
             "",
         ),
-        tile("simulated", duration(record.ended_ns), healed, ""),
+        tile(
+            told.trial.arena.time(),
+            duration(record.ended_ns),
+            healed,
+            "",
+        ),
         tile(
             "inputs",
             count(record.inputs),

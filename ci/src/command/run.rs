@@ -313,8 +313,7 @@ fn differs(trial: &Trial, run: &Run, judged: &Judged) -> Result<Option<Differenc
 
 /// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.
 pub(super) fn simulate(trial: &Trial) -> Result<(Run, u64), Failure> {
-    let label = format!("{} seed {}", trial.cluster, trial.seed);
-    let ticker = Ticker::start(label, trial.storm_ms * 1_000_000);
+    let ticker = Ticker::start(trial);
     let own = trial.clone();
     let watched = watchdog::watched(watchdog::STEP_CPU_MAX, move || {
         let started_ns = cpu::thread_ns();
@@ -349,10 +348,7 @@ fn arena_failed(error: ArenaError) -> Failure {
 /// Runs a trial on real processes. The processor time is that of the clients alone.
 fn live(trial: &Trial, nodes: &Path) -> Result<(Run, u64), Failure> {
     let program = std::env::current_exe().or_exit(Exit::Internal)?;
-    let ticker = Ticker::start(
-        format!("{} seed {}", trial.cluster, trial.seed),
-        trial.storm_ms * 1_000_000,
-    );
+    let ticker = Ticker::start(trial);
     let started_ns = cpu::thread_ns();
     let run = stormglass::live::arena::run(trial, &program, nodes, &mut |now_ns| {
         ticker.at(now_ns);

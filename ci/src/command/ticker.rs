@@ -2,24 +2,27 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
+use stormglass_nemesis::trial::Trial;
 
 /// The progress of one trial.
 pub(crate) struct Ticker(ProgressBar);
 
 impl Ticker {
-    /// Begins a bar of so many simulated nanoseconds. Hidden by indicatif where standard error is no terminal.
-    pub(crate) fn start(label: String, total_ns: u64) -> Self {
-        let bar = ProgressBar::new(total_ns / 1_000_000_000);
-        let template = "{msg}  {wide_bar}  {pos}/{len} simulated s  {elapsed}";
+    /// Begins a bar for the storm of a trial. Hidden by indicatif where standard error is no terminal.
+    pub(crate) fn start(trial: &Trial) -> Self {
+        let bar = ProgressBar::new(trial.storm_ms / 1_000);
+        let time = trial.arena.time();
+        let template = format!("{{msg}}  {{wide_bar}}  {{pos}}/{{len}} {time} s  {{elapsed}}");
         bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            ProgressStyle::with_template(&template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
-        bar.set_message(label);
+        bar.set_message(format!("{} seed {}", trial.cluster, trial.seed));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
     }
 
-    /// The trial has come to this simulated time.
+    /// The trial has come to this time.
     pub(crate) fn at(&self, now_ns: u64) {
         self.0.set_position(now_ns / 1_000_000_000);
     }

@@ -108,8 +108,10 @@ impl<M: Machine> Raft<M> {
     }
 
     fn may_stand(&self) -> bool {
-        let committed = self.log.members_at(self.commit);
-        (self.rules().may_stand)(self.id(), &self.members(), &committed)
+        let id = self.id();
+        let has_vote = self.members().has_vote(id);
+        let mut may_have_vote = self.log.members_from(self.commit);
+        (self.rules().may_stand)(has_vote, may_have_vote.any(|members| members.has_vote(id)))
     }
 
     fn voting_peers(&self) -> impl Iterator<Item = NodeId> + use<M> {

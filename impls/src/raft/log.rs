@@ -165,6 +165,12 @@ impl<C: Clone> Log<C> {
         known.map_or(self.base_members, |(_, members)| *members)
     }
 
+    /// The members as of an index that is not compacted, and all that follow.
+    pub fn members_from(&self, index: Index) -> impl Iterator<Item = Members> {
+        let later = self.changes.iter().filter(move |(at, _)| *at > index);
+        std::iter::once(self.members_at(index)).chain(later.map(|(_, members)| *members))
+    }
+
     /// How many entries after an index change the members.
     pub fn changes_after(&self, index: Index) -> usize {
         let changes = self.changes.iter().rev();

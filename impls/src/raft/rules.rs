@@ -60,7 +60,7 @@ pub struct Rules {
     /// See [`members_in_force`].
     pub members_in_force: fn(newest: Members, committed: Members) -> Members,
     /// See [`may_stand`].
-    pub may_stand: fn(node: NodeId, newest: &Members, committed: &Members) -> bool,
+    pub may_stand: fn(has_vote: bool, may_have_vote: bool) -> bool,
     /// See [`may_change_members`].
     pub may_change_members: fn(committed: Term, leader: Term, change_under_way: bool) -> bool,
     /// See [`snapshot_end`].
@@ -252,10 +252,11 @@ pub fn members_in_force(newest: Members, _committed: Members) -> Members {
     newest
 }
 
-/// Who has a vote may stand for election, and so may who loses it by an entry that is not known to be committed: it may hold the only copy,
-/// with which it gives nobody else its vote. It counts no vote of its own (dissertation 4.2.2).
-pub fn may_stand(node: NodeId, newest: &Members, committed: &Members) -> bool {
-    newest.has_vote(node) || committed.has_vote(node)
+/// Who has a vote by the newest members in its log may stand for election. So may who has one by any members before them that may be the newest
+/// committed ones: it may hold the only copy of the entry that takes its vote away, with which it gives nobody else its vote. It counts no vote of
+/// its own (dissertation 4.2.2).
+pub fn may_stand(_has_vote: bool, may_have_vote: bool) -> bool {
+    may_have_vote
 }
 
 /// The members may change when an entry of the leader's own term is committed, so that no change of an older leader can come back, and when no

@@ -137,11 +137,18 @@ impl<M: Machine> RaftWatch<M> {
         }
     }
 
-    /// `node` removes its entries from an index on.
-    pub(super) fn committed_immutable(&mut self, node: NodeId, from: Index) -> Result<(), Broken> {
+    /// `node` removes its entries from an index on. Who is still in an older term than the one in which they were committed may be told to by a
+    /// leader of that older term: it counted for nothing when they were.
+    pub(super) fn committed_immutable(
+        &mut self,
+        node: NodeId,
+        raft: &Raft<M>,
+        from: Index,
+    ) -> Result<(), Broken> {
         self.test("committed-immutable");
         let first = self.seen(node).log.position(from);
         let committed = self.committed.get(from.previous().0 as usize);
+        let committed = committed.filter(|known| known.term <= raft.term());
         let gone = first.filter(|first| committed.is_some_and(|known| known.position == *first));
         match gone {
             None => Ok(()),

@@ -55,7 +55,7 @@ pub const INVARIANTS: &[InvariantInfo] = &[
     },
     InvariantInfo {
         name: "committed-immutable",
-        law: "an entry that was committed is never removed from a log",
+        law: "no node removes an entry that was committed in its term or before",
         source: "Raft 5.4.3",
     },
     InvariantInfo {
@@ -110,7 +110,7 @@ pub struct RaftWatch<M: Machine> {
 #[derive(Clone, Copy, Debug)]
 struct Committed {
     position: Position,
-    /// The term of the node that was first seen to commit it. A leader elected late, in an older term than this, need not hold it.
+    /// The term of the node that was first seen to commit it. A leader of an older term need not hold it, nor who hears that leader late.
     term: Term,
 }
 
@@ -175,7 +175,7 @@ impl<M: Machine> Watch for RaftWatch<M> {
                             Write::Truncate { from } => {
                                 removed = removed
                                     .and(self.leader_append_only(node, raft))
-                                    .and(self.committed_immutable(node, *from));
+                                    .and(self.committed_immutable(node, raft, *from));
                             }
                             Write::Snapshot(snapshot) => {
                                 snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
