@@ -221,6 +221,22 @@ pub const BAITS: &[Bait] = &[
         knobs: LEASE_NO_DRIFT,
         ..Bait::PLAIN
     },
+    Bait {
+        mutant: "paxos/void-seal-stands",
+        why: "a seal must be known to one node only, and of what a later leader proposes one slot must be lost and the next arrive",
+        faults: &[
+            "remove-node",
+            "partition-leader",
+            "partition-election",
+            "lose-messages",
+        ],
+        knobs: &[
+            ("entries_per_append_max", "1"),
+            ("election_timeout_ms", "80..160"),
+        ],
+        clients: 8,
+        ..Bait::PLAIN
+    },
 ];
 
 /// The bait for a mutant, if it has one.
