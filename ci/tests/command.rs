@@ -102,7 +102,7 @@ fn each_mutant_is_caught_by_its_trial_and_only_because_of_the_mutant() {
 #[test]
 fn several_seeds_keep_the_last_run_and_those_that_failed() {
     let place = Place::new();
-    let run = place.run("run raft-cache --seeds 3 --time 4s --arena simulator");
+    let run = place.run("run raft-cache --seeds 3 --time 8s --arena simulator");
     expect(&run, 0);
     assert!(
         out(&run).contains("3 valid, 0 violations, 0 unknown, 0 vacuous"),
@@ -120,7 +120,7 @@ fn several_seeds_keep_the_last_run_and_those_that_failed() {
 #[test]
 fn json_goes_to_standard_output_one_value_a_line() {
     let place = Place::new();
-    let run = place.run("run raft-cache --seeds 2 --time 4s --arena simulator --format json");
+    let run = place.run("run raft-cache --seeds 2 --time 8s --arena simulator --format json");
     expect(&run, 0);
     let lines: Vec<serde_json::Value> = out(&run)
         .lines()
