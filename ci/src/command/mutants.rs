@@ -63,7 +63,7 @@ struct Row {
     /// From how many starting seeds it was caught, of how many.
     caught: usize,
     starts: u64,
-    /// Median over the starting seeds.
+    /// Median over all the starting seeds; none when it was caught from fewer than half.
     seeds: Option<u64>,
     cpu_s: Option<f64>,
     /// Faults and operations of the first catch, shrunk.
@@ -230,8 +230,9 @@ fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fail
         caught_by,
         caught: catches.len(),
         starts: args.starts,
-        seeds: median(catches.iter().map(|caught| caught.seeds)),
-        cpu_s: median(catches.iter().map(|caught| caught.cpu_ns)).map(|ns| ns as f64 / 1e9),
+        seeds: median(catches.iter().map(|caught| caught.seeds), args.starts),
+        cpu_s: median(catches.iter().map(|caught| caught.cpu_ns), args.starts)
+            .map(|ns| ns as f64 / 1e9),
         shrunk: easiest.and_then(|caught| shrunk_size(&caught.trial, &caught.run, &caught.judged)),
         knobs: easiest.map_or_else(String::new, |caught| knobs(&caught.trial)),
         command: easiest.map_or_else(String::new, |caught| command(&caught.trial)),
@@ -278,10 +279,11 @@ fn spare(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fai
     })
 }
 
-fn median(values: impl Iterator<Item = u64>) -> Option<u64> {
-    let mut sorted: Vec<u64> = values.collect();
+/// The median over all starts, of which these caught something: none when more than half of them did not.
+fn median(caught: impl Iterator<Item = u64>, starts: u64) -> Option<u64> {
+    let mut sorted: Vec<u64> = caught.collect();
     sorted.sort_unstable();
-    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+    sorted.get(starts.checked_sub(1)? as usize / 2).copied()
 }
 
 /// How many faults and operations are left of a catch when it is shrunk.
@@ -385,7 +387,7 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
         "# What kills each mutant, and how long it takes\n\n\
          Made by `stormglass mutants --arena {arena} --starts {} --seeds {} --harmless-seeds {} --write nemesis/KILLS.md`.\n\
          Each seed is a storm of a simulated minute in which the seed draws everything (swarm), or, where the command names faults, one that\n\
-         brings a rare mutant out. A mutant is hunted from {} starting seeds; seeds and processor time to the first catch are medians over them. The command repeats the quickest catch, whose knobs and shrunk\n\
+         brings a rare mutant out. A mutant is hunted from {} starting seeds; seeds and processor time to the first catch are medians over them, or `-` where more than half of them caught nothing. The command repeats the quickest catch, whose knobs and shrunk\n\
          size (faults and operations) are shown.\n\n\
          | mutant | caught by (times) | starts | seeds | CPU s | shrunk | knobs | command |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
@@ -410,7 +412,7 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
             row.command
         );
     }
-    text += "\n`harness/fault-feigned` is caught by `nemesis/tests/faults.rs`, where every kind of fault must leave evidence of its own.\n\
+    text += "\n`harness/fault-feigned` is caught by `nemesis/tests/faults`, where every kind of fault must leave evidence of its own.\n\
              \n| harmless change | alarms |\n| --- | --- |\n";
     for row in rows.iter().filter(|row| row.harmless) {
         let _ = writeln!(
@@ -420,4 +422,17 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_caught_nothing_counts_as_the_longest() {
+        assert_eq!(median([7, 3, 5].into_iter(), 3), Some(5));
+        assert_eq!(median([7, 3, 5].into_iter(), 6), Some(7));
+        assert_eq!(median([7, 3, 5].into_iter(), 7), None);
+        assert_eq!(median([].into_iter(), 0), None);
+    }
 }
