@@ -104,6 +104,7 @@ pub(crate) fn style() -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+    use stormglass_nemesis::faults::FAULTS;
 
     #[test]
     fn every_family_of_faults_has_a_colour() {
@@ -157,6 +158,21 @@ mod tests {
                     assert!(contrast >= wanted, "{}: {contrast:.2}", colour.name);
                 }
             }
+        }
+    }
+
+    /// A fault without a colour is drawn black, and no legend says what it is.
+    #[test]
+    fn every_family_of_fault_has_its_colour_in_the_page_and_its_key_in_the_legend() {
+        let css = include_str!("../templates/report.css");
+        let page = include_str!("../templates/report.html");
+        for family in FAULTS.iter().map(|info| info.family) {
+            for selector in [".swatch.F{", ".key.F{", ".band.F,.chip.F{"] {
+                let rule = selector.replace('F', family);
+                assert!(css.contains(&rule), "no {rule}");
+            }
+            let key = format!("class=\"key bar {family}\"");
+            assert!(page.contains(&key), "no {key}");
         }
     }
 }
