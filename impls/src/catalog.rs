@@ -1,25 +1,37 @@
 //! The clusters one can run, by name.
 
+use crate::explored::Explored;
 use crate::machine::cache::Cache;
-use crate::system::System;
+use crate::paxos::Paxos;
+use crate::raft::Raft;
+use crate::system::{Reference, System};
 use crate::{paxos, raft};
 use std::rc::Rc;
+use std::sync::Arc;
+
+fn raft_cache() -> Reference<Raft<Cache>> {
+    raft::system("raft-cache", "a cache replicated by Raft")
+}
+
+fn paxos_cache() -> Reference<Paxos<Cache>> {
+    paxos::system("paxos-cache", "a cache replicated by Multi-Paxos")
+}
 
 /// All of them, in the order in which lists show them.
 pub fn systems() -> Vec<Rc<dyn System>> {
-    vec![
-        Rc::new(raft::system::<Cache>(
-            "raft-cache",
-            "a cache replicated by Raft",
-        )),
-        Rc::new(paxos::system::<Cache>(
-            "paxos-cache",
-            "a cache replicated by Multi-Paxos",
-        )),
-    ]
+    vec![Rc::new(raft_cache()), Rc::new(paxos_cache())]
 }
 
 /// The cluster of that name.
 pub fn system(name: &str) -> Option<Rc<dyn System>> {
     systems().into_iter().find(|system| system.name() == name)
+}
+
+/// The cluster of that name, as an exhaustive search takes it.
+pub fn explored(name: &str) -> Option<Arc<dyn Explored>> {
+    match name {
+        "raft-cache" => Some(Arc::new(raft_cache())),
+        "paxos-cache" => Some(Arc::new(paxos_cache())),
+        _ => None,
+    }
 }

@@ -21,6 +21,7 @@
 //!    effect order.
 //! 7. **Facts.** [`Effect::Note`] tells reports, invariants and fact-triggered faults what happened. It never steers the core.
 
+use crate::explored::Outline;
 use crate::node_set::NodeSet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -166,6 +167,22 @@ pub trait Node:
     /// How far this node is in what the cluster agreed on, as far as it knows: an index or a position that grows. For observers and
     /// faults; it never steers the core.
     fn progress(&self) -> u64;
+
+    /// Where this node stands, in words that every protocol has. For bounds and coverage; it never steers the core.
+    fn outline(&self) -> Outline {
+        Outline::default()
+    }
+
+    /// From which epoch on a receiver ignores this message for ever: once its disk has that epoch, the message changes nothing in it and is not
+    /// answered. `None` when there is no such epoch, or nobody can say. For reductions of a search; it never steers the core.
+    fn stale_from(_config: &Self::Config, _message: &Self::Message) -> Option<u64> {
+        None
+    }
+
+    /// The epoch that a disk keeps: that of [`Node::stale_from`].
+    fn epoch_of(_disk: &Self::Disk) -> u64 {
+        0
+    }
 
     /// Why no node can be made of a config, in words that name the field; `None` when one can. [`Node::boot`] may panic at what this refuses.
     fn refuses(_config: &Self::Config) -> Option<String> {

@@ -25,6 +25,7 @@
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
 //! | [`paxos`] | Multi-Paxos: the same rooms |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
+//! | [`explored`] | a core as an exhaustive search sees it |
 //! | [`catalog`] | the clusters by name |
 //! | `play` | scripts that move a cluster step by step (feature `play`) |
 //! | `host` | the asynchronous host (feature `host`): sockets, timers, write-ahead log, gate |
@@ -42,6 +43,7 @@
 pub mod catalog;
 mod claims;
 pub mod contract;
+pub mod explored;
 mod fixed;
 pub mod knobs;
 pub mod machine;

@@ -4,6 +4,7 @@
 //! hold) and a [`Member`] for each node, and they pass [`Parcel`]s between them. [`Reference`] gives this face to any [`Node`].
 
 use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
+use crate::explored::Memory;
 use crate::knobs::{Knobs, Reads};
 use crate::manage::Manage;
 use crate::node_set::NodeSet;
@@ -297,15 +298,22 @@ pub struct Reference<N: Node<Config = Setup>> {
     /// See [`System::manage`].
     pub manage: fn(Manage) -> Option<N::Request>,
     /// See [`System::watch`].
-    pub watch: fn() -> Box<dyn Watch>,
+    pub watch: fn() -> Box<dyn Memory>,
     /// Which core.
     pub core: std::marker::PhantomData<N>,
 }
 
-struct Typed<N: Node> {
-    core: N,
+pub(crate) struct Typed<N: Node> {
+    pub(crate) core: N,
     /// What the step under way wants done. Empty between steps; it is kept for its memory.
     effects: Effects<N>,
+}
+
+impl<N: Node> Typed<N> {
+    pub(crate) fn of(core: N) -> Self {
+        let effects = Effects::default();
+        Self { core, effects }
+    }
 }
 
 impl<N: Node> Member for Typed<N> {
@@ -327,7 +335,7 @@ impl<N: Node> Member for Typed<N> {
     }
 }
 
-struct TypedDisk<N: Node>(N::Disk);
+pub(crate) struct TypedDisk<N: Node>(pub(crate) N::Disk);
 
 impl<N: Node> DiskImage for TypedDisk<N> {
     fn apply(&mut self, write: &Parcel) {
@@ -349,6 +357,28 @@ impl<N: Node> DiskImage for TypedDisk<N> {
 
     fn as_any(&self) -> &dyn Any {
         &self.0
+    }
+}
+
+impl<N: Node<Config = Setup>> Reference<N> {
+    pub(crate) fn boot_typed(
+        &self,
+        setup: &Setup,
+        disk: &dyn DiskImage,
+        now: Now,
+        effects: &mut Effects<Erased>,
+    ) -> Typed<N> {
+        let disk: &N::Disk = disk
+            .as_any()
+            .downcast_ref()
+            .expect("a node is booted from a disk of its own system");
+        let mut typed = Effects::default();
+        let core = N::boot(setup, disk.clone(), now, &mut typed);
+        erase(&mut typed, effects);
+        Typed {
+            core,
+            effects: typed,
+        }
     }
 }
 
@@ -404,17 +434,7 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
         now: Now,
         effects: &mut Effects<Erased>,
     ) -> Box<dyn Member> {
-        let disk: &N::Disk = disk
-            .as_any()
-            .downcast_ref()
-            .expect("a node is booted from a disk of its own system");
-        let mut typed = Effects::default();
-        let core = N::boot(setup, disk.clone(), now, &mut typed);
-        erase(&mut typed, effects);
-        Box::new(Typed {
-            core,
-            effects: typed,
-        })
+        Box::new(self.boot_typed(setup, disk, now, effects))
     }
 
     fn reads(&self) -> &'static [Reads] {

@@ -53,6 +53,8 @@ pub mod harness;
 pub mod hunt;
 pub mod judge;
 pub mod machines;
+#[cfg(feature = "model")]
+pub mod model;
 pub mod observer;
 pub mod operator;
 pub mod profile;

@@ -550,7 +550,7 @@ impl System for Observed {
 }
 
 /// What a panic said.
-fn text_of(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn text_of(payload: &(dyn Any + Send)) -> String {
     let text = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_string());
@@ -564,7 +564,7 @@ thread_local! {
 }
 
 /// Runs a node's code, and catches its panic without the usual noise.
-fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: std::sync::Once = std::sync::Once::new();
     HOOK.call_once(|| {
         let usual = std::panic::take_hook();

@@ -15,7 +15,7 @@ const SNAPSHOTS_MAX: usize = 16;
 pub(super) type Life = (NodeId, u64);
 
 /// The history of one cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct History<C> {
     /// Whose each ballot is: who first used it, and in which life.
     ballots: BTreeMap<Ballot, Life>,
@@ -30,9 +30,9 @@ pub(super) struct History<C> {
 }
 
 /// What happened in a slot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Decision<C> {
-    /// What was proposed there, by ballot, in the order in which it was seen.
+    /// What was proposed there, lower ballots first.
     ballots: Vec<Proposed<C>>,
     /// What a quorum of the acceptors of its era was first seen to have accepted durably, and in which ballot.
     pub(super) decided: Option<(Ballot, Value<C>)>,
@@ -41,7 +41,7 @@ pub(super) struct Decision<C> {
 }
 
 /// What was proposed in a slot in one ballot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Proposed<C> {
     ballot: Ballot,
     value: Value<C>,
@@ -52,7 +52,7 @@ struct Proposed<C> {
 }
 
 /// What was seen of one node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Seen {
     /// How often it booted.
     pub(super) life: u64,
@@ -65,7 +65,7 @@ pub(super) struct Seen {
 }
 
 /// What a batch of writes makes durable.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct UnderWay {
     pub(super) promise: Ballot,
     pub(super) accepted: Vec<(Slot, Ballot)>,
@@ -164,12 +164,15 @@ impl<C: Clone + Eq> Decision<C> {
     /// Something was proposed.
     pub(super) fn propose(&mut self, entry: &Accepted<C>, era: u64) {
         if self.value(entry.ballot).is_none() {
-            self.ballots.push(Proposed {
+            let lower = |known: &Proposed<C>| known.ballot < entry.ballot;
+            let proposed = Proposed {
                 ballot: entry.ballot,
                 value: entry.value.clone(),
                 era,
                 acceptors: NodeSet::EMPTY,
-            });
+            };
+            let at = self.ballots.partition_point(lower);
+            self.ballots.insert(at, proposed);
         }
     }
 

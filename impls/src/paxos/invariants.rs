@@ -10,10 +10,12 @@ use super::log::Snapshot;
 use super::members::Quorums;
 use super::message::{Accepted, Ballot, Body, Message, Slot, Write};
 use crate::contract::{Effect, Fact, NodeId};
+use crate::explored::Memory;
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 /// All of them.
 pub const INVARIANTS: &[InvariantInfo] = &[
@@ -194,6 +196,19 @@ fn needed(sizes: Option<(u8, u8)>, acceptors: NodeSet) -> usize {
 
 fn broken(invariant: &'static str, message: String) -> Verdict {
     Err(Broken { invariant, message })
+}
+
+impl<M: Machine> Memory for PaxosWatch<M> {
+    fn duplicate(&self) -> Box<dyn Memory> {
+        Box::new(self.clone())
+    }
+
+    fn feed(&self, mut hasher: &mut dyn Hasher) {
+        // All but the witnesses.
+        self.history.hash(&mut hasher);
+        self.sizes.hash(&mut hasher);
+        self.nodes.hash(&mut hasher);
+    }
 }
 
 impl<M: Machine> PaxosWatch<M> {

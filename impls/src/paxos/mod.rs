@@ -111,6 +111,7 @@ pub use log::{Log, PaxosDisk, Snapshot};
 use crate::contract::{
     Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
 };
+use crate::explored::{self, Outline};
 use crate::knobs::{Knobs, Reads};
 use crate::machine::Machine;
 use crate::session::{Ask, Sessions, Told};
@@ -192,6 +193,21 @@ impl<M: Machine> Node for Paxos<M> {
 
     fn progress(&self) -> u64 {
         self.chosen.0
+    }
+
+    fn outline(&self) -> Outline {
+        let last = self.log.after(self.chosen).last();
+        Outline {
+            role: match self.role {
+                Role::Follower { .. } => explored::Role::Follower,
+                Role::Candidate(_) => explored::Role::Candidate,
+                Role::Leader(_) => explored::Role::Leader,
+            },
+            epoch: self.seen.max(self.promised).number,
+            last: last.map_or(self.chosen, |entry| entry.slot).0,
+            last_epoch: last.map_or(0, |entry| entry.ballot.number),
+            decided: self.chosen.0,
+        }
     }
 
     fn refuses(setup: &Setup) -> Option<String> {

@@ -103,6 +103,7 @@ pub use progress::Progress;
 use crate::contract::{
     Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
 };
+use crate::explored::{self, Outline};
 use crate::knobs::{Knobs, Reads};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
@@ -186,6 +187,46 @@ impl<M: Machine> Node for Raft<M> {
 
     fn progress(&self) -> u64 {
         self.commit.0
+    }
+
+    fn outline(&self) -> Outline {
+        let last = self.log.last();
+        Outline {
+            role: match self.role {
+                Role::Follower { .. } => explored::Role::Follower,
+                Role::PreCandidate { .. } | Role::Candidate { .. } => explored::Role::Candidate,
+                Role::Leader(_) => explored::Role::Leader,
+            },
+            epoch: self.term.0,
+            last: last.index.0,
+            last_epoch: last.term.0,
+            decided: self.commit.0,
+        }
+    }
+
+    /// Who is in a newer term neither counts nor answers an answer of an older one.
+    fn stale_from(setup: &Setup, message: &Self::Message) -> Option<u64> {
+        let newer = Term(message.term.0 + 1);
+        let ignored = match &message.body {
+            Body::Accepted { .. }
+            | Body::Rejected { .. }
+            | Body::Received { .. }
+            | Body::TimeoutNow => true,
+            Body::Vote { pre: false, .. } => {
+                let rules = Rules::planted(setup.mutant.as_deref());
+                let rules = rules.expect("a setup names a mutant of its system");
+                !(rules.may_count_vote)(message.term, newer)
+            }
+            Body::Vote { pre: true, .. }
+            | Body::RequestVote { .. }
+            | Body::Append { .. }
+            | Body::Chunk { .. } => false,
+        };
+        ignored.then_some(newer.0)
+    }
+
+    fn epoch_of(disk: &Self::Disk) -> u64 {
+        disk.term.0
     }
 
     fn boot(

@@ -128,13 +128,7 @@ impl Storm {
         };
         let disturbance = Disturbance::Cut;
         let action = Action::Disturb { links, disturbance };
-        match kind {
-            // So short that the first words of a leader are lost, and what it says next is heard.
-            FaultKind::PartitionElection if self.draw(id, Purpose::Size, 0, 1) == 0 => {
-                (action, 2, 30)
-            }
-            _ => (action, 200, 4_000),
-        }
+        (action, 200, 4_000)
     }
 
     /// Each pair of nodes or not, as it falls; one at least.

@@ -3,6 +3,7 @@
 use super::super::message::{Entry, Index, Payload, Position, Term, Write};
 use crate::contract::NodeId;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 
 /// Every entry any log ever held, by its position. Almost all indices only ever saw one, so those stand in a row: looking one up costs
 /// the same however long the log is.
@@ -23,6 +24,25 @@ impl<C> Default for Entries<C> {
             first: Vec::new(),
             others: BTreeMap::new(),
         }
+    }
+}
+
+/// Which of several entries at an index was seen first makes no difference.
+impl<C: Hash> Hash for Entries<C> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (at, (term, held)) in self.first.iter().enumerate() {
+            let index = Index(at as u64 + 1);
+            let from = Position { index, term: Term(0) };
+            let to = Position { index, term: Term(u64::MAX) };
+            let mut here: Vec<(Term, &Held<C>)> = vec![(*term, held)];
+            here.extend(self.others.range(from..=to).map(|(place, held)| (place.term, held)));
+            here.sort_by_key(|(term, _)| *term);
+            here.hash(state);
+        }
+        // A log with a gap is no reason to lose anything.
+        let beyond = Index(self.first.len() as u64 + 1);
+        let from = Position { index: beyond, term: Term(0) };
+        self.others.range(from..).for_each(|other| other.hash(state));
     }
 }
 
@@ -52,7 +72,7 @@ impl<C: Clone> Entries<C> {
 }
 
 /// The terms of a log's entries. It forgets nothing but what a snapshot replaced, so it can be asked about what the log itself has compacted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Mirror {
     base: Position,
     terms: Vec<Term>,
@@ -111,7 +131,7 @@ impl Mirror {
 }
 
 /// What a write changes about which entries there are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Change<C> {
     Append(Vec<Term>),
     Truncate(Index),
@@ -138,7 +158,7 @@ impl<C> Change<C> {
 }
 
 /// What was seen of one node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Seen<C> {
     pub(super) term: Term,
     pub(super) commit: Index,

@@ -10,11 +10,13 @@ mod laws;
 use super::Raft;
 use super::message::{Body, Campaign, Index, Message, Position, Term, Write};
 use crate::contract::{Effect, NodeId};
+use crate::explored::Memory;
 use crate::machine::Machine;
 use crate::snapshot::Image;
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
 use known::{Change, Entries, Mirror, Seen};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 /// All of them.
 pub const INVARIANTS: &[InvariantInfo] = &[
@@ -107,7 +109,7 @@ pub struct RaftWatch<M: Machine> {
 }
 
 /// An entry that is committed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Committed {
     position: Position,
     /// The term of the node that was first seen to commit it. A leader of an older term need not hold it, nor who hears that leader late.
@@ -233,6 +235,21 @@ impl<M: Machine> Watch for RaftWatch<M> {
     fn witnesses(&self) -> Vec<(&'static str, u64)> {
         let names = INVARIANTS.iter().map(|invariant| invariant.name);
         names.zip(self.tested).collect()
+    }
+}
+
+impl<M: Machine> Memory for RaftWatch<M> {
+    fn duplicate(&self) -> Box<dyn Memory> {
+        Box::new(self.clone())
+    }
+
+    fn feed(&self, mut hasher: &mut dyn Hasher) {
+        // All but `tested`.
+        self.leaders.hash(&mut hasher);
+        self.entries.hash(&mut hasher);
+        self.committed.hash(&mut hasher);
+        self.snapshots.hash(&mut hasher);
+        self.nodes.hash(&mut hasher);
     }
 }
 

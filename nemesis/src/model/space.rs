@@ -1,0 +1,882 @@
+//! A cluster within bounds, as the states it can be in and the actions that lead from one to the next.
+
+use super::bounds::{Bounds, Disk, NODES_MAX, Network, Witness};
+use super::calls::{self, CALLS_MAX, Call, Clients};
+use super::moves::{Letter, Local, Moment, Move, Outcome};
+use super::network::Letters;
+use super::pool::{Memo, Pool, digest};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use stormglass_impls::catalog;
+use stormglass_impls::contract::NodeId;
+use stormglass_impls::explored::{Explored, Memory};
+use stormglass_impls::parcel::Parcel;
+use stormglass_impls::system::{Broken, Setup, System, Word};
+use stormglass_workloads::workload::WorkloadConfig;
+
+/// Ways to visit fewer states, or to look at them less often, that change no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reductions {
+    /// An action that changes nothing leads nowhere: it is not even counted.
+    pub no_ops: bool,
+    /// A letter that its receiver will ignore for ever is taken away.
+    pub stale_letters: bool,
+}
+
+impl Reductions {
+    /// All of them.
+    pub const ALL: Reductions = Reductions {
+        no_ops: true,
+        stale_letters: true,
+    };
+    /// None.
+    pub const NONE: Reductions = Reductions {
+        no_ops: false,
+        stale_letters: false,
+    };
+}
+
+/// A cluster within bounds.
+pub struct Space {
+    pub(super) bounds: Bounds,
+    pub(super) reductions: Reductions,
+    pub(super) system: Arc<dyn Explored>,
+    pub(super) setups: Vec<Setup>,
+    pub(super) calls: Vec<Call>,
+    pub(super) locals: Pool<Local>,
+    pub(super) letters: Pool<Letter>,
+    letter_keys: boxcar::Vec<u64>,
+    pub(super) timers: Pool<Timer>,
+    outcomes: boxcar::Vec<Outcome>,
+    watches: Pool<Remembered>,
+    clients: Pool<Asked>,
+    steps: Memo,
+    watched: Memo,
+    answers: Memo,
+    /// How often each law was put to the test, in different circumstances.
+    tested: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// A timer, and what the bounds say of it.
+pub(super) struct Timer {
+    pub(super) parcel: Parcel,
+    digest: u128,
+    /// At which nodes it runs out, as bits.
+    nodes: u8,
+    /// Where it is counted in [`Spent`], and how often it may run out.
+    times: Option<(usize, u8)>,
+}
+
+/// A watch as it is, and what it found.
+struct Remembered {
+    memory: Box<dyn Memory>,
+    broken: Option<Broken>,
+    key: u64,
+}
+
+/// What clients have asked and seen, and what is wrong with it.
+struct Asked {
+    clients: Clients,
+    broken: Option<String>,
+    key: u64,
+}
+
+/// How much of the bounds is used up: crashes, resets, and the timers that are counted.
+type Spent = [u8; 8];
+
+const CRASHES: usize = 0;
+const RESETS: usize = 1;
+const FIRST_TIMER: usize = 2;
+
+/// A state of the whole cluster. All but the letters are numbers of things that are kept once.
+#[derive(Clone)]
+pub struct State {
+    pub(super) nodes: [u32; NODES_MAX],
+    watch: u32,
+    clients: u32,
+    spent: Spent,
+    pub(super) letters: Letters,
+    /// By this states are told apart.
+    key: u64,
+    /// Whether a law is broken here: nothing is looked at behind it.
+    pub(super) is_broken: bool,
+    /// Whether it is beyond the bounds.
+    pub(super) is_beyond: bool,
+    /// What was seen on the last step here. No part of the state.
+    pub(super) seen: u16,
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for State {}
+
+impl Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.key)
+    }
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// A letter arrives. `dies`: its receiver goes down in that step, when it begins a write.
+    Deliver {
+        /// Its number.
+        letter: u32,
+        /// Whether the node dies.
+        dies: bool,
+    },
+    /// A timer runs out.
+    Fire {
+        /// At which node.
+        node: NodeId,
+        /// Its number.
+        timer: u8,
+        /// Whether the node dies.
+        dies: bool,
+    },
+    /// A client asks a node.
+    Ask {
+        /// Which node.
+        node: NodeId,
+        /// What.
+        call: u8,
+        /// Whether the node dies.
+        dies: bool,
+    },
+    /// A node's oldest batch is durable.
+    Persisted {
+        /// Which node.
+        node: NodeId,
+    },
+    /// A node stops, and goes on with what its disk kept.
+    Crash {
+        /// Which node.
+        node: NodeId,
+        /// How many of the writes under way are kept.
+        keeps: u8,
+    },
+    /// The connection of two nodes breaks.
+    Reset {
+        /// One of them.
+        one: NodeId,
+        /// The other.
+        other: NodeId,
+    },
+}
+
+/// What one thread of a search knows by heart.
+#[derive(Default)]
+pub struct Worker {
+    steps: FxHashMap<u64, u32>,
+    watched: FxHashMap<u64, u32>,
+    actions: Vec<Action>,
+}
+
+/// No such outcome: a node was to die in a write that it does not begin.
+const NEVER: u32 = u32::MAX;
+
+/// Why there is no such space.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpaceError {
+    /// No such cluster can be explored.
+    #[error("there is no cluster {0} to explore")]
+    NoCluster(String),
+    /// The bounds are of no use.
+    #[error("the bounds {name} make no sense: {cause}")]
+    Bounds {
+        /// Their name.
+        name: String,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+impl Space {
+    /// The space of a cluster within bounds, with a mutant planted or none.
+    pub fn new(
+        bounds: Bounds,
+        mutant: Option<&str>,
+        reductions: Reductions,
+    ) -> Result<Self, SpaceError> {
+        let no_cluster = || SpaceError::NoCluster(bounds.cluster.clone());
+        let explored = catalog::explored(&bounds.cluster).ok_or_else(no_cluster)?;
+        let system = catalog::system(&bounds.cluster).ok_or_else(no_cluster)?;
+        let senseless = |cause: String| SpaceError::Bounds {
+            name: bounds.name.clone(),
+            cause,
+        };
+        if bounds.nodes == 0 || usize::from(bounds.nodes) > NODES_MAX {
+            return Err(senseless(format!("1 to {NODES_MAX} nodes can be explored")));
+        }
+        let setups: Result<Vec<Setup>, String> = NodeId::all(bounds.nodes)
+            .map(|node| bounds.setup(node, mutant))
+            .collect();
+        let setups = setups.map_err(senseless)?;
+        if let Some(cause) = setups.iter().find_map(|setup| system.refuses(setup)) {
+            return Err(senseless(cause));
+        }
+        let calls = call_list(&bounds, &*system).map_err(senseless)?;
+        if calls.len() > CALLS_MAX {
+            return Err(senseless(format!("at most {CALLS_MAX} calls can be told apart")));
+        }
+        let counted = bounds.timers.iter().filter(|timer| timer.times.is_some());
+        if counted.count() > Spent::default().len() - FIRST_TIMER {
+            return Err(senseless("too many timers are counted".into()));
+        }
+        Ok(Self {
+            bounds,
+            reductions,
+            system: explored,
+            setups,
+            calls,
+            locals: Pool::default(),
+            letters: Pool::default(),
+            letter_keys: boxcar::Vec::new(),
+            timers: Pool::default(),
+            outcomes: boxcar::Vec::new(),
+            watches: Pool::default(),
+            clients: Pool::default(),
+            steps: Memo::default(),
+            watched: Memo::default(),
+            answers: Memo::default(),
+            tested: Mutex::default(),
+        })
+    }
+
+    /// The bounds.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// How often each law was put to the test in different circumstances.
+    pub fn tested(&self) -> BTreeMap<&'static str, u64> {
+        self.tested.lock().map(|tested| tested.clone()).unwrap_or_default()
+    }
+
+    /// How many different nodes, letters, outcomes and memories of the watch there were.
+    pub fn sizes(&self) -> [(&'static str, usize); 6] {
+        [
+            ("nodes", self.locals.len()),
+            ("letters", self.letters.len()),
+            ("moves", self.outcomes.count()),
+            ("watches", self.watches.len()),
+            ("watch moves", self.watched.len()),
+            ("clients", self.clients.len()),
+        ]
+    }
+
+    /// About how many bytes the things take that are kept once.
+    pub fn bytes(&self) -> usize {
+        // Measured over the models of this repository, with all they point to.
+        const LOCAL: usize = 1_400;
+        const WATCH: usize = 1_600;
+        const OUTCOME: usize = 160;
+        const LETTER: usize = 200;
+        const ANSWER: usize = 26;
+        self.locals.len() * LOCAL
+            + self.watches.len() * WATCH
+            + self.outcomes.count() * OUTCOME
+            + self.letters.len() * LETTER
+            + (self.steps.len() + self.watched.len()) * ANSWER
+    }
+
+    /// The number of a letter.
+    pub(super) fn letter(&self, from: NodeId, to: NodeId, message: &Parcel) -> u32 {
+        let digest = digest(|mut hasher| ("letter", from, to, message).hash(&mut hasher));
+        self.letters.intern(digest, || {
+            // Under the pool's lock, so that the two lists stay side by side.
+            self.letter_keys.push(digest as u64);
+            let setup = &self.setups[to.index()];
+            Letter {
+                from,
+                to,
+                message: message.clone(),
+                stale_from: self.system.stale_from(setup, message).unwrap_or(u64::MAX),
+            }
+        })
+    }
+
+    pub(super) fn letter_key(&self, letter: u32) -> u64 {
+        self.letter_keys[letter as usize]
+    }
+
+    /// The number of a timer.
+    pub(super) fn timer(&self, timer: &Parcel) -> u8 {
+        let digest = digest(|mut hasher| timer.hash(&mut hasher));
+        let number = self.timers.intern(digest, || {
+            let name = format!("{timer:?}");
+            let bounds = self.bounds.timers.iter().find(|bound| bound.timer == name);
+            let nodes = bounds.and_then(|bound| bound.nodes.as_ref());
+            let counted = self.bounds.timers.iter().filter(|bound| bound.times.is_some());
+            let place = counted.map(|bound| &bound.timer).position(|known| *known == name);
+            Timer {
+                parcel: timer.clone(),
+                digest,
+                nodes: nodes.map_or(u8::MAX, |nodes| {
+                    nodes.iter().fold(0, |bits, node| bits | 1 << (node - 1))
+                }),
+                times: bounds
+                    .and_then(|bound| bound.times)
+                    .zip(place)
+                    .map(|(times, place)| (FIRST_TIMER + place, times)),
+            }
+        });
+        u8::try_from(number).expect("no protocol has that many timers")
+    }
+
+    pub(super) fn timer_digest(&self, timer: u8) -> u128 {
+        self.timers.get(timer.into()).digest
+    }
+
+    /// What becomes of a node in a move, by its number; [`NEVER`] if the node was to die and does not.
+    fn outcome(&self, worker: &mut Worker, local: u32, what: Move, dies: bool) -> u32 {
+        let question = what.question(local, dies);
+        if let Some(known) = worker.steps.get(&question) {
+            return *known;
+        }
+        let number = self.steps.get(question).unwrap_or_else(|| {
+            let outcome = self.work_out(local, what, dies, &mut |_, _| {});
+            let number = outcome.map_or(NEVER, |outcome| self.outcomes.push(outcome) as u32);
+            self.steps.keep(question, number);
+            number
+        });
+        worker.steps.insert(question, number);
+        number
+    }
+
+    /// The watch after a move.
+    fn watch_after(&self, worker: &mut Worker, watch: u32, number: u32) -> u32 {
+        let outcome = &self.outcomes[number as usize];
+        if outcome.is_void {
+            return watch;
+        }
+        let question = u64::from(watch) << 32 | u64::from(number);
+        if let Some(known) = worker.watched.get(&question) {
+            return *known;
+        }
+        let after = self.watched.get(question).unwrap_or_else(|| {
+            let mut memory = self.watches.get(watch).memory.duplicate();
+            let before = memory.witnesses();
+            let mut verdict = Ok(());
+            self.work_out(outcome.from, outcome.what, outcome.dies, &mut |node, moment| {
+                let told = match moment {
+                    Moment::Booted(member) => memory.booted(node, member),
+                    Moment::Synced => {
+                        memory.synced(node);
+                        Ok(())
+                    }
+                    Moment::Stepped(member, effects) => memory.stepped(node, member, effects),
+                };
+                verdict = std::mem::replace(&mut verdict, Ok(())).and(told);
+            });
+            if let Some(message) = &outcome.panicked {
+                verdict = Err(Broken {
+                    invariant: "panic",
+                    message: message.clone(),
+                });
+            }
+            let witnesses = memory.witnesses();
+            let after = self.remember(memory, verdict.err());
+            if self.watched.keep(question, after) {
+                let mut tested = self.tested.lock().expect("counting does not panic");
+                for ((law, after), (_, before)) in witnesses.iter().zip(&before) {
+                    *tested.entry(law).or_default() += after - before;
+                }
+            }
+            after
+        });
+        worker.watched.insert(question, after);
+        after
+    }
+
+    fn remember(&self, memory: Box<dyn Memory>, broken: Option<Broken>) -> u32 {
+        let digest = digest(|mut hasher| {
+            "watch".hash(&mut hasher);
+            match &broken {
+                Some(broken) => (broken.invariant, &broken.message).hash(&mut hasher),
+                None => memory.feed(hasher),
+            }
+        });
+        let key = digest as u64;
+        self.watches.intern(digest, || Remembered {
+            memory,
+            broken,
+            key,
+        })
+    }
+
+    fn ask(&self, clients: Clients) -> u32 {
+        let digest = digest(|mut hasher| ("clients", &clients).hash(&mut hasher));
+        self.clients.intern(digest, || Asked {
+            broken: clients.broken(&self.calls, &self.bounds.cluster),
+            clients,
+            key: digest as u64,
+        })
+    }
+
+    /// The clients after what a move told them.
+    fn clients_after(&self, clients: u32, number: u32) -> u32 {
+        let question = u64::from(clients) << 32 | u64::from(number);
+        self.answers.get(question).unwrap_or_else(|| {
+            let mut after = self.clients.get(clients).clients.clone();
+            for (call, reply) in &self.outcomes[number as usize].replies {
+                after.answered(usize::from(*call), reply);
+            }
+            let after = self.ask(after);
+            self.answers.keep(question, after);
+            after
+        })
+    }
+
+    /// The state in which all begins.
+    pub fn initial(&self) -> State {
+        let mut worker = Worker::default();
+        let memory = self.remember(self.system.memory(), None);
+        let mut state = State {
+            nodes: [0; NODES_MAX],
+            watch: memory,
+            clients: self.ask(Clients::idle(self.calls.len())),
+            spent: Spent::default(),
+            letters: Letters::new(),
+            key: 0,
+            is_broken: false,
+            is_beyond: false,
+            seen: 0,
+        };
+        for node in NodeId::all(self.bounds.nodes) {
+            state.nodes[node.index()] = self.keep(self.first(node));
+            self.go(&mut worker, &mut state, node, Move::Crash(0), false);
+        }
+        if self.bounds.network == Network::Fifo {
+            for node in NodeId::all(self.bounds.nodes) {
+                for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
+                    self.go(&mut worker, &mut state, node, Move::LinkUp(peer.0), false);
+                }
+            }
+        }
+        state.seen = 0;
+        state.key = self.key(&state);
+        state
+    }
+
+    /// By what states are told apart: a sum over their parts, well mixed.
+    fn key(&self, state: &State) -> u64 {
+        let mut sum = self.sum(&state.letters);
+        for local in &state.nodes[..usize::from(self.bounds.nodes)] {
+            sum = sum.wrapping_add(self.locals.get(*local).key);
+        }
+        sum = sum.wrapping_add(self.watches.get(state.watch).key);
+        sum = sum.wrapping_add(self.clients.get(state.clients).key);
+        let spent = u64::from_le_bytes(state.spent);
+        mix(sum.wrapping_add(mix(spent ^ 0x9e37_79b9_7f4a_7c15))).max(1)
+    }
+
+    /// Moves a node within a state. Gives whether anything changed; `None` when the node was to die and does not.
+    fn go(
+        &self,
+        worker: &mut Worker,
+        state: &mut State,
+        node: NodeId,
+        what: Move,
+        dies: bool,
+    ) -> Option<bool> {
+        let at = node.index();
+        let number = self.outcome(worker, state.nodes[at], what, dies);
+        if number == NEVER {
+            return None;
+        }
+        let outcome = &self.outcomes[number as usize];
+        let watch = self.watch_after(worker, state.watch, number);
+        let mut changed = watch != state.watch || outcome.to != outcome.from;
+        if watch != state.watch {
+            state.watch = watch;
+            state.is_broken |= self.watches.get(watch).broken.is_some();
+        }
+        if outcome.to != outcome.from {
+            state.nodes[at] = outcome.to;
+            let (before, after) = (self.locals.get(outcome.from), self.locals.get(outcome.to));
+            state.is_beyond |= after.beyond;
+            if self.reductions.stale_letters && after.floor > before.floor {
+                state.letters.retain(|letter| {
+                    let letter = self.letters.get(*letter);
+                    letter.to != node || letter.stale_from > after.floor
+                });
+            }
+        }
+        for letter in &outcome.sends {
+            changed |= self.is_fresh(state, *letter) && self.put(&mut state.letters, *letter);
+        }
+        if !outcome.replies.is_empty() {
+            let clients = self.clients_after(state.clients, number);
+            if clients != state.clients {
+                changed = true;
+                state.clients = clients;
+                state.seen |= Witness::Answers.bit();
+                state.is_broken |= self.clients.get(clients).broken.is_some();
+            }
+        }
+        state.seen |= outcome.seen;
+        for peer in &outcome.resets {
+            changed |= self.reset(worker, state, node, *peer);
+        }
+        Some(changed)
+    }
+
+    /// Whether a letter can still matter to its receiver.
+    fn is_fresh(&self, state: &State, letter: u32) -> bool {
+        if !self.reductions.stale_letters {
+            return true;
+        }
+        let letter = self.letters.get(letter);
+        letter.stale_from == u64::MAX
+            || letter.stale_from > self.locals.get(state.nodes[letter.to.index()]).floor
+    }
+
+    /// The connection of two nodes breaks and is made again.
+    fn reset(&self, worker: &mut Worker, state: &mut State, one: NodeId, other: NodeId) -> bool {
+        if self.bounds.network == Network::Set {
+            return false;
+        }
+        self.cut(&mut state.letters, one, other);
+        for (node, peer) in [(one, other), (other, one)] {
+            self.go(worker, state, node, Move::LinkDown(peer.0), false);
+            self.go(worker, state, node, Move::LinkUp(peer.0), false);
+        }
+        true
+    }
+
+    /// Whether nothing at all comes of a move in a state. Asked before the state is copied.
+    fn is_idle(&self, worker: &mut Worker, state: &State, number: u32) -> bool {
+        let outcome = &self.outcomes[number as usize];
+        outcome.is_void
+            || outcome.to == outcome.from
+                && outcome.replies.is_empty()
+                && outcome.panicked.is_none()
+                && outcome.resets.is_empty()
+                && outcome.sends.iter().all(|letter| {
+                    state.letters.binary_search(letter).is_ok() || !self.is_fresh(state, *letter)
+                })
+                && self.watch_after(worker, state.watch, number) == state.watch
+    }
+
+    /// The state after an action; `None` when the action cannot be, or changes nothing and such are left out.
+    pub(super) fn act(&self, worker: &mut Worker, state: &State, action: Action) -> Option<State> {
+        let (node, what, dies) = match action {
+            Action::Deliver { letter, dies } => {
+                (self.letters.get(letter).to, Move::Deliver(letter), dies)
+            }
+            Action::Fire { node, timer, dies } => (node, Move::Fire(timer), dies),
+            Action::Ask { node, call, dies } => (node, Move::Ask(call), dies),
+            Action::Persisted { node } => (node, Move::Persisted, false),
+            Action::Crash { node, keeps } => (node, Move::Crash(keeps), false),
+            Action::Reset { one, other } => {
+                let mut next = state.clone();
+                next.seen = 0;
+                next.spent[RESETS] += 1;
+                self.reset(worker, &mut next, one, other);
+                next.key = self.key(&next);
+                return Some(next);
+            }
+        };
+        let number = self.outcome(worker, state.nodes[node.index()], what, dies);
+        if number == NEVER {
+            return None;
+        }
+        let is_set = self.bounds.network == Network::Set;
+        let may_be_void = matches!(what, Move::Deliver(_) if is_set) || matches!(what, Move::Ask(_));
+        if may_be_void && self.reductions.no_ops && self.is_idle(worker, state, number) {
+            return None;
+        }
+        let mut next = state.clone();
+        next.seen = 0;
+        if let (Move::Deliver(letter), false) = (what, is_set) {
+            let at = next.letters.iter().position(|known| *known == letter);
+            self.take(&mut next.letters, at.expect("what arrives is under way"));
+        }
+        if let Move::Fire(timer) = what
+            && let Some((place, _)) = self.timers.get(timer.into()).times
+        {
+            next.spent[place] += 1;
+        }
+        if let Move::Ask(call) = what {
+            let mut clients = self.clients.get(state.clients).clients.clone();
+            clients.asked(call.into());
+            next.clients = self.ask(clients);
+        }
+        if dies || matches!(what, Move::Crash(_)) {
+            next.spent[CRASHES] += 1;
+            for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
+                self.cut(&mut next.letters, node, peer);
+            }
+        }
+        self.go(worker, &mut next, node, what, dies);
+        if !is_set && (dies || matches!(what, Move::Crash(_))) {
+            for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
+                self.go(worker, &mut next, node, Move::LinkUp(peer.0), false);
+                self.go(worker, &mut next, peer, Move::LinkDown(node.0), false);
+                self.go(worker, &mut next, peer, Move::LinkUp(node.0), false);
+            }
+        }
+        next.key = self.key(&next);
+        if self.reductions.no_ops && next.key == state.key {
+            return None;
+        }
+        Some(next)
+    }
+
+    /// All that can happen in a state, whatever comes of it.
+    pub(super) fn enabled(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.is_broken {
+            return; // A law is broken; what comes after shows nothing more.
+        }
+        let may_crash = state.spent[CRASHES] < self.bounds.crashes;
+        let deaths: &[bool] = match (may_crash, self.bounds.disk) {
+            (true, Disk::Atomic) => &[false, true],
+            _ => &[false],
+        };
+        for (at, letter) in state.letters.iter().enumerate() {
+            if self.is_next(&state.letters, at) {
+                let letter = *letter;
+                actions.extend(deaths.iter().map(|dies| Action::Deliver { letter, dies: *dies }));
+            }
+        }
+        let clients = &self.clients.get(state.clients).clients;
+        for node in NodeId::all(self.bounds.nodes) {
+            let local = self.locals.get(state.nodes[node.index()]);
+            for timer in local.timers.iter().copied() {
+                let bound = self.timers.get(timer.into());
+                let may = bound.nodes >> node.index() & 1 == 1
+                    && bound.times.is_none_or(|(place, times)| state.spent[place] < times);
+                if may {
+                    actions.extend(deaths.iter().map(|dies| Action::Fire {
+                        node,
+                        timer,
+                        dies: *dies,
+                    }));
+                }
+            }
+            for call in 0..self.calls.len() {
+                if clients.may_ask(&self.calls, call, self.bounds.asks_max) {
+                    let call = call as u8;
+                    actions.extend(deaths.iter().map(|dies| Action::Ask {
+                        node,
+                        call,
+                        dies: *dies,
+                    }));
+                }
+            }
+            if !local.under_way.is_empty() {
+                actions.push(Action::Persisted { node });
+            }
+            if may_crash {
+                let under_way: usize = local.under_way.iter().map(Vec::len).sum();
+                let crash = |keeps| Action::Crash {
+                    node,
+                    keeps: keeps as u8,
+                };
+                actions.extend((0..=under_way).map(crash));
+            }
+        }
+        if self.bounds.network == Network::Fifo && state.spent[RESETS] < self.bounds.resets {
+            for other in NodeId::all(self.bounds.nodes) {
+                for one in NodeId::all(other.0 - 1) {
+                    actions.push(Action::Reset { one, other });
+                }
+            }
+        }
+    }
+
+    /// Gives every state that can follow, with the action that leads there.
+    pub(super) fn expand(
+        &self,
+        worker: &mut Worker,
+        state: &State,
+        mut give: impl FnMut(Action, State),
+    ) {
+        let mut actions = std::mem::take(&mut worker.actions);
+        actions.clear();
+        self.enabled(state, &mut actions);
+        for action in &actions {
+            if let Some(next) = self.act(worker, state, *action)
+                && !next.is_beyond
+            {
+                give(*action, next);
+            }
+        }
+        worker.actions = actions;
+    }
+
+    /// By what a state is told from others; never 0.
+    pub fn fingerprint(&self, state: &State) -> u64 {
+        state.key
+    }
+
+    /// What is broken in a state: the property, and what was seen.
+    pub fn broken(&self, state: &State) -> Option<(String, String)> {
+        if let Some(Broken { invariant, message }) = &self.watches.get(state.watch).broken {
+            return Some((invariant.to_string(), message.clone()));
+        }
+        let broken = self.clients.get(state.clients).broken.as_ref();
+        broken.map(|message| ("linearizability".to_string(), message.clone()))
+    }
+
+    /// An action in words.
+    pub fn describe(&self, action: Action) -> String {
+        let death = |dies: bool| match dies {
+            true => ", and dies before anything of it is durable",
+            false => "",
+        };
+        match action {
+            Action::Deliver { letter, dies } => {
+                let Letter { from, to, message, .. } = self.letters.get(letter);
+                format!("{to} takes from {from}: {message:?}{}", death(dies))
+            }
+            Action::Fire { node, timer, dies } => {
+                let timer = &self.timers.get(timer.into()).parcel;
+                format!("{node}: the {timer:?} timer runs out{}", death(dies))
+            }
+            Action::Ask { node, call, dies } => {
+                let Call { client, text, .. } = &self.calls[usize::from(call)];
+                format!("c{} asks {node}: {text}{}", client + 1, death(dies))
+            }
+            Action::Persisted { node } => format!("{node}: its oldest write is durable"),
+            Action::Crash { node, keeps: 0 } => format!("{node} dies and comes back"),
+            Action::Crash { node, keeps } => {
+                format!("{node} dies and comes back with {keeps} of the writes under way")
+            }
+            Action::Reset { one, other } => format!("the link of {one} and {other} breaks"),
+        }
+    }
+
+    /// How the nodes stand in a state, one a line.
+    pub fn nodes(&self, state: &State) -> Vec<(NodeId, String)> {
+        NodeId::all(self.bounds.nodes)
+            .map(|node| {
+                let local = self.locals.get(state.nodes[node.index()]);
+                (node, local.state.as_member().describe())
+            })
+            .collect()
+    }
+
+    /// Appends a state in few bytes.
+    pub(super) fn encode(&self, state: &State, bytes: &mut Vec<u8>) {
+        let nodes = &state.nodes[..usize::from(self.bounds.nodes)];
+        nodes.iter().for_each(|node| put_number(bytes, *node));
+        put_number(bytes, state.watch);
+        put_number(bytes, state.clients);
+        let used = state.spent.iter().rposition(|spent| *spent > 0).map_or(0, |last| last + 1);
+        bytes.push(used as u8);
+        bytes.extend_from_slice(&state.spent[..used]);
+        put_number(bytes, state.letters.len() as u32);
+        let mut before = 0;
+        for letter in &state.letters {
+            // Sorted where they are a set. Where they are not, a difference may be below zero.
+            put_number(bytes, letter.wrapping_sub(before));
+            before = *letter;
+        }
+    }
+
+    /// Reads a state that was appended, and moves on behind it.
+    pub(super) fn decode(&self, bytes: &mut &[u8]) -> State {
+        let mut nodes = [0; NODES_MAX];
+        for node in &mut nodes[..usize::from(self.bounds.nodes)] {
+            *node = take_number(bytes);
+        }
+        let (watch, clients) = (take_number(bytes), take_number(bytes));
+        let mut spent = Spent::default();
+        let used = usize::from(bytes[0]);
+        spent[..used].copy_from_slice(&bytes[1..=used]);
+        *bytes = &bytes[1 + used..];
+        let mut before = 0u32;
+        let letters: Letters = (0..take_number(bytes))
+            .map(|_| {
+                before = before.wrapping_add(take_number(bytes));
+                before
+            })
+            .collect();
+        let mut state = State {
+            nodes,
+            watch,
+            clients,
+            spent,
+            letters,
+            key: 0,
+            is_broken: false,
+            is_beyond: false,
+            seen: 0,
+        };
+        state.key = self.key(&state);
+        state
+    }
+}
+
+fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {
+    let register = WorkloadConfig::named("register").expect("there is a register workload");
+    let binding = register.binding(&bounds.cluster);
+    let mut calls = Vec::new();
+    for (client, asks) in bounds.clients.iter().enumerate() {
+        for (number, ask) in asks.iter().enumerate() {
+            let (operation, text) = calls::operation(ask);
+            let body = match (&operation, ask.manage()) {
+                (Some(operation), _) => {
+                    let binding = binding.as_ref().ok_or("the cluster has no registers")?;
+                    let bytes = binding.request(operation);
+                    let body = system.decode(Word::Request, &bytes);
+                    body.map_err(|error| error.to_string())?
+                }
+                (None, manage) => manage
+                    .and_then(|manage| system.manage(manage))
+                    .ok_or("the cluster cannot be managed")?,
+            };
+            calls.push(Call {
+                client: client as u8,
+                number: number as u8,
+                body,
+                operation,
+                text,
+            });
+        }
+    }
+    Ok(calls)
+}
+
+/// The finalizer of SplitMix64: every bit of what goes in moves every bit of what comes out.
+fn mix(mut value: u64) -> u64 {
+    value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
+}
+
+fn put_number(bytes: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn take_number(bytes: &mut &[u8]) -> u32 {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        number |= u32::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[at + 1..];
+            return number;
+        }
+    }
+    unreachable!("what was put there ends")
+}
