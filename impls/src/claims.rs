@@ -13,6 +13,12 @@ impl<H> Default for Claims<H> {
 }
 
 impl<H> Claims<H> {
+    /// The same with every claim changed.
+    pub(crate) fn map(&self, change: impl Fn(&H) -> H) -> Self {
+        let batch = |claims: &Vec<H>| claims.iter().map(&change).collect();
+        Self(self.0.iter().map(batch).collect())
+    }
+
     /// How many batches are under way.
     pub(crate) fn under_way(&self) -> usize {
         self.0.len()

@@ -21,7 +21,7 @@
 //!    effect order.
 //! 7. **Facts.** [`Effect::Note`] tells reports, invariants and fact-triggered faults what happened. It never steers the core.
 
-use crate::explored::Outline;
+use crate::explored::{Outline, Renaming};
 use crate::node_set::NodeSet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -176,6 +176,12 @@ pub trait Node:
     /// From which epoch on a receiver ignores this message for ever: once its disk has that epoch, the message changes nothing in it and is not
     /// answered. `None` when there is no such epoch, or nobody can say. For reductions of a search; it never steers the core.
     fn stale_from(_config: &Self::Config, _message: &Self::Message) -> Option<u64> {
+        None
+    }
+
+    /// How its words read with other names for the nodes, if the protocol treats all nodes alike as long as nobody hands over or leaves. For
+    /// reductions of a search.
+    fn renaming() -> Option<Renaming<Self>> {
         None
     }
 

@@ -223,18 +223,22 @@ pub const BAITS: &[Bait] = &[
     },
     Bait {
         mutant: "paxos/void-seal-stands",
-        why: "a seal must be known to one node only, and of what a later leader proposes one slot must be lost and the next arrive",
+        why: "a seal must be known to one node only; of what a later leader proposes one slot must be lost and the next arrive; and that leader must die at once",
+        nodes: 4,
         faults: &[
             "remove-node",
             "partition-leader",
             "partition-election",
             "lose-messages",
+            "kill-fresh-leader",
         ],
         knobs: &[
             ("entries_per_append_max", "1"),
             ("election_timeout_ms", "80..160"),
+            ("heartbeat_interval_ms", "70"),
+            ("quorums", "2/3"),
         ],
-        clients: 8,
+        clients: 16,
         ..Bait::PLAIN
     },
 ];

@@ -10,7 +10,7 @@ use super::log::Snapshot;
 use super::members::Quorums;
 use super::message::{Accepted, Ballot, Body, Message, Slot, Write};
 use crate::contract::{Effect, Fact, NodeId};
-use crate::explored::Memory;
+use crate::explored::{Memory, Names};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
@@ -203,7 +203,8 @@ impl<M: Machine> Memory for PaxosWatch<M> {
         Box::new(self.clone())
     }
 
-    fn feed(&self, mut hasher: &mut dyn Hasher) {
+    fn feed(&self, names: Option<&Names>, mut hasher: &mut dyn Hasher) {
+        assert!(names.is_none(), "ballots are ordered by the names of their proposers");
         // All but the witnesses.
         self.history.hash(&mut hasher);
         self.sizes.hash(&mut hasher);

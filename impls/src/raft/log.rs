@@ -145,6 +145,21 @@ impl<C: Clone> Log<C> {
         tail.into_iter().for_each(|entry| self.push(entry));
     }
 
+    /// The same with its members and entries changed, each where it is.
+    pub(super) fn map(
+        &self,
+        members: impl Fn(&Members) -> Members,
+        entry: impl Fn(&Entry<C>) -> Entry<C>,
+    ) -> Self {
+        let changes = self.changes.iter();
+        Self {
+            base: self.base,
+            base_members: members(&self.base_members),
+            entries: self.entries.iter().map(entry).collect(),
+            changes: changes.map(|(at, changed)| (*at, members(changed))).collect(),
+        }
+    }
+
     /// The newest members it knows of, committed or not.
     pub fn members(&self) -> Members {
         self.changes

@@ -14,7 +14,7 @@ use crate::session::Told;
 /// A leader is handing over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Transfer {
-    to: NodeId,
+    pub(super) to: NodeId,
     /// Who wants to know.
     pub(super) asked_by: (ClientId, RequestId),
     /// Whether that node was told to take over, and the one who asked that it was.

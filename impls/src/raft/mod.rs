@@ -31,6 +31,7 @@
 //! | `reads.rs` | reads by rounds and by lease | dissertation 6.4 |
 //! | `membership.rs` | changing the members, handing over | 6, dissertation 4, 3.10 |
 //! | `status.rs` | how a node shows itself | |
+//! | `renamed.rs` | the same with other names for the nodes, for an exhaustive search | |
 //! | `rules.rs` | the decisions on which safety rests | |
 //! | `habits.rs` | the decisions on which nothing but speed rests | |
 //! | `mutants.rs` | bugs to plant in place of a rule | |
@@ -90,6 +91,7 @@ pub mod message;
 pub mod mutants;
 mod progress;
 mod reads;
+mod renamed;
 pub mod rules;
 mod snapshots;
 mod status;
@@ -103,7 +105,7 @@ pub use progress::Progress;
 use crate::contract::{
     Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
 };
-use crate::explored::{self, Outline};
+use crate::explored::{self, Outline, Renaming};
 use crate::knobs::{Knobs, Reads};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
@@ -223,6 +225,10 @@ impl<M: Machine> Node for Raft<M> {
             | Body::Chunk { .. } => false,
         };
         ignored.then_some(newer.0)
+    }
+
+    fn renaming() -> Option<Renaming<Self>> {
+        Some(renamed::renaming())
     }
 
     fn epoch_of(disk: &Self::Disk) -> u64 {

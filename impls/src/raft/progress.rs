@@ -24,11 +24,11 @@ pub struct Progress {
     pub(super) round: Round,
     /// Whether it was heard since the leader last looked.
     pub(super) heard: bool,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Stage {
+pub(super) enum Stage {
     /// `waits`: an append is under way that will say where the logs agree.
     Probing { waits: bool },
     /// The appends with entries that are under way, oldest first: the last entry and the bytes of each.

@@ -47,6 +47,9 @@ pub struct Bounds {
     pub disk: Disk,
     /// What becomes of messages.
     pub network: Network,
+    /// What happens before the search begins, each step in the words of a trace. All that is counted in these bounds counts from the very beginning.
+    #[serde(default)]
+    pub prelude: Vec<String>,
     /// What must be seen to happen, or the search proves nothing.
     pub shows: Vec<Witness>,
 }
@@ -87,9 +90,9 @@ impl Ask {
 pub struct TimerBound {
     /// Which, in its protocol's word.
     pub timer: String,
-    /// At these nodes alone; at all when absent.
+    /// At these nodes, and at no others but those of other bounds of this timer; at all when absent.
     pub nodes: Option<Vec<u8>>,
-    /// So often at most, at all nodes together; any number when absent.
+    /// So often at most, at these nodes together; any number when absent.
     pub times: Option<u8>,
 }
 

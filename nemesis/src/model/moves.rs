@@ -2,19 +2,18 @@
 //! it is worked out once.
 
 use super::bounds::{Disk, Witness};
-use super::pool::digest;
+use super::pool::{Keys, digest};
 use super::space::Space;
 use crate::observer::{quietly, text_of};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use stormglass_impls::contract::{
     Answer, ClientId, Effect, Effects, Fact, Input, NodeId, Now, RequestId, Session,
 };
-use stormglass_impls::explored::{DiskState, NodeState, Role};
+use stormglass_impls::explored::{DiskState, Names, NodeState, Role};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::system::{Erased, Member};
+use stormglass_impls::system::{Erased, Member, Word};
 
 /// One node as it is: it is always up, for a node that is down for a while is one that takes no step for a while.
 #[derive(Clone)]
@@ -26,8 +25,8 @@ pub(super) struct Local {
     pub(super) timers: SmallVec<[u8; 4]>,
     /// Batches that are not durable yet, oldest first.
     pub(super) under_way: Vec<Vec<Parcel>>,
-    /// Its share of the sum by which states are told apart.
-    pub(super) key: u64,
+    /// Its share of the sums by which states are told apart.
+    pub(super) keys: Keys,
     /// The epoch on its disk: what is stale from there on will never reach it.
     pub(super) floor: u64,
     /// Whether it is beyond the bounds.
@@ -112,7 +111,8 @@ struct Turn<'a> {
     local: Local,
     dies: bool,
     died: bool,
-    inputs: VecDeque<Input<Erased>>,
+    /// How many writes are durable of which the node has not heard.
+    durable: usize,
     sends: Vec<u32>,
     replies: Vec<(u8, Arc<[u8]>)>,
     resets: Vec<NodeId>,
@@ -135,14 +135,14 @@ impl Space {
             local: before.clone(),
             dies,
             died: false,
-            inputs: VecDeque::new(),
+            durable: 0,
             sends: Vec::new(),
             replies: Vec::new(),
             resets: Vec::new(),
             seen: 0,
             effects: 0,
         };
-        let panicked = quietly(|| turn.run(what, tell)).err();
+        let panicked = turn.run(what, tell).err().map(|Panicked(message)| message);
         if dies && !turn.died && panicked.is_none() {
             return None;
         }
@@ -163,7 +163,7 @@ impl Space {
             replies: turn.replies.into(),
             resets: turn.resets.into(),
             seen: turn.seen,
-            panicked: panicked.map(|payload| text_of(payload.as_ref())),
+            panicked,
         })
     }
 
@@ -178,7 +178,7 @@ impl Space {
             disk,
             timers: SmallVec::new(),
             under_way: Vec::new(),
-            key: 0,
+            keys: Keys::default(),
             floor: 0,
             beyond: false,
         }
@@ -187,27 +187,56 @@ impl Space {
     /// Gives a local state its number.
     pub(super) fn keep(&self, mut local: Local) -> u32 {
         local.timers.sort_unstable();
-        let digest = digest(|mut hasher| {
-            ("local", local.node).hash(&mut hasher);
-            local.state.feed(hasher);
-            local.disk.feed(hasher);
-            let mut timers: Vec<u128> = local.timers.iter().map(|timer| self.timer_digest(*timer)).collect();
-            timers.sort_unstable();
-            (timers, &local.under_way).hash(&mut hasher);
-        });
+        let by_name = |names: Option<&Names>| digest(|hasher| self.feed(&local, names, hasher));
+        let digest = by_name(None);
         self.locals.intern(digest, || {
             let outline = local.state.outline();
-            local.key = digest as u64;
-            local.floor = self.system.epoch_of(&*local.disk);
-            local.beyond =
+            let beyond =
                 outline.epoch > self.bounds.epoch_max || outline.last > self.bounds.log_max;
-            local
+            Local {
+                keys: self.keys(digest, |names| by_name(Some(names))),
+                floor: self.system.epoch_of(&*local.disk),
+                beyond,
+                ..local.clone()
+            }
         })
+    }
+
+    fn feed(&self, local: &Local, names: Option<&Names>, mut hasher: &mut dyn Hasher) {
+        let node = names.map_or(local.node, |names| names.of(local.node));
+        ("local", node).hash(&mut hasher);
+        local.state.feed(names, hasher);
+        local.disk.feed(names, hasher);
+        let timers = local.timers.iter();
+        let mut timers: Vec<u128> = timers.map(|timer| self.timer_digest(*timer)).collect();
+        timers.sort_unstable();
+        timers.hash(&mut hasher);
+        for batch in &local.under_way {
+            batch.len().hash(&mut hasher);
+            for write in batch {
+                match names {
+                    None => write.hash(&mut hasher),
+                    Some(names) => self.system.feed_word(Word::Write, write, names, hasher),
+                }
+            }
+        }
     }
 }
 
+/// The node, or its disk, failed an assertion.
+struct Panicked(String);
+
+/// Runs a system's own code: its panic is a finding.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    quietly(work).map_err(|payload| Panicked(text_of(payload.as_ref())))
+}
+
 impl Turn<'_> {
-    fn run(&mut self, what: Move, tell: &mut dyn FnMut(NodeId, Moment<'_>)) {
+    fn run(
+        &mut self,
+        what: Move,
+        tell: &mut dyn FnMut(NodeId, Moment<'_>),
+    ) -> Result<(), Panicked> {
         let node = self.local.node;
         let input = match what {
             Move::Deliver(letter) => {
@@ -232,51 +261,68 @@ impl Turn<'_> {
             }
             Move::Persisted => {
                 let batch = self.local.under_way.remove(0);
-                self.local.disk = self.local.disk.after(&batch);
+                self.write(&batch)?;
                 tell(node, Moment::Synced);
                 Input::Persisted
             }
             Move::Crash(keeps) => {
                 let under_way = std::mem::take(&mut self.local.under_way).into_iter();
                 let kept: Vec<Parcel> = under_way.flatten().take(keeps.into()).collect();
-                self.local.disk = self.local.disk.after(&kept);
+                self.write(&kept)?;
                 return self.boot(tell);
             }
             Move::LinkUp(peer) => Input::LinkUp(NodeId(peer)),
             Move::LinkDown(peer) => Input::LinkDown(NodeId(peer)),
         };
-        self.inputs.push_back(input);
-        while let Some(input) = self.inputs.pop_front() {
-            if matches!((&input, what), (Input::Persisted, earlier) if earlier != Move::Persisted) {
-                tell(node, Moment::Synced);
-            }
-            let (state, effects) = self.local.state.step(Now::default(), input);
-            self.local.state = state;
-            self.carry_out(&effects);
-            let told = effects.as_slice();
-            tell(node, Moment::Stepped(self.local.state.as_member(), told));
-            if self.died {
-                return self.boot(tell);
-            }
+        self.step(input, tell)?;
+        while self.durable > 0 {
+            self.durable -= 1;
+            tell(node, Moment::Synced);
+            self.step(Input::Persisted, tell)?;
+        }
+        match self.died {
+            true => self.boot(tell),
+            false => Ok(()),
         }
     }
 
-    /// The node comes back with what its disk has.
-    fn boot(&mut self, tell: &mut dyn FnMut(NodeId, Moment<'_>)) {
-        let node = self.local.node;
-        let setup = &self.space.setups[node.index()];
-        self.local.timers.clear();
-        let (state, effects) = self.space.system.boot(setup, &*self.local.disk, Now::default());
+    fn step(
+        &mut self,
+        input: Input<Erased>,
+        tell: &mut dyn FnMut(NodeId, Moment<'_>),
+    ) -> Result<(), Panicked> {
+        let (state, effects) = guarded(|| self.local.state.step(Now::default(), input))?;
         self.local.state = state;
+        self.carry_out(&effects)?;
+        let member = self.local.state.as_member();
+        tell(self.local.node, Moment::Stepped(member, effects.as_slice()));
+        Ok(())
+    }
+
+    /// The node comes back with what its disk has.
+    fn boot(&mut self, tell: &mut dyn FnMut(NodeId, Moment<'_>)) -> Result<(), Panicked> {
+        let Self { space, local, .. } = self;
+        let setup = &space.setups[local.node.index()];
+        let (state, effects) =
+            guarded(|| space.system.boot(setup, &*local.disk, Now::default()))?;
+        local.timers.clear();
+        local.state = state;
         self.seen |= Witness::Crashes.bit();
-        tell(node, Moment::Booted(self.local.state.as_member()));
+        tell(self.local.node, Moment::Booted(self.local.state.as_member()));
         self.dies = false;
-        self.carry_out(&effects);
-        assert!(self.inputs.is_empty(), "no core writes when it boots");
+        self.carry_out(&effects)?;
+        assert!(self.durable == 0, "no core writes when it boots");
+        Ok(())
+    }
+
+    fn write(&mut self, writes: &[Parcel]) -> Result<(), Panicked> {
+        let disk = guarded(|| self.local.disk.after(writes))?;
+        self.local.disk = disk;
+        Ok(())
     }
 
     /// Carries out effects in order. Who is to die writes nothing more, and says all the same what does not wait for the disk.
-    fn carry_out(&mut self, effects: &Effects<Erased>) {
+    fn carry_out(&mut self, effects: &Effects<Erased>) -> Result<(), Panicked> {
         for effect in effects.as_slice() {
             self.effects += 1;
             match effect {
@@ -287,8 +333,8 @@ impl Turn<'_> {
                 Effect::Persist(_) if self.dies => self.died = true,
                 Effect::Persist(writes) => match self.space.bounds.disk {
                     Disk::Atomic => {
-                        self.local.disk = self.local.disk.after(writes);
-                        self.inputs.push_back(Input::Persisted);
+                        self.write(writes)?;
+                        self.durable += 1;
                     }
                     Disk::Pipelined => self.local.under_way.push(writes.clone()),
                 },
@@ -321,6 +367,7 @@ impl Turn<'_> {
                 Effect::Reply { .. } | Effect::Notify { .. } => {}
             }
         }
+        Ok(())
     }
 
     fn note(&mut self, fact: Fact) {

@@ -4,6 +4,7 @@
 //! them. Letters are sorted by number. Where they arrive in order, the letters of one pair stand together, the oldest first.
 
 use super::bounds::Network;
+use super::pool::Keys;
 use super::space::Space;
 use smallvec::SmallVec;
 use stormglass_impls::contract::NodeId;
@@ -62,21 +63,19 @@ impl Space {
         }
     }
 
-    /// The letters' share of the sum by which states are told apart.
-    pub(super) fn sum(&self, letters: &Letters) -> u64 {
-        match self.bounds.network {
-            Network::Set => letters
-                .iter()
-                .fold(0, |sum, letter| sum.wrapping_add(self.letter_key(*letter))),
-            Network::Fifo => {
-                let mut place = 0u32;
-                let mut sum = 0u64;
-                for (at, letter) in letters.iter().enumerate() {
-                    place = if self.is_next(letters, at) { 0 } else { place + 1 };
-                    sum = sum.wrapping_add(self.letter_key(*letter).rotate_left(7 * place + 1));
-                }
-                sum
+    /// The letters' share of the sums by which states are told apart.
+    pub(super) fn sum(&self, letters: &Letters) -> Keys {
+        let mut place = 0u32;
+        let mut sum = Keys::default();
+        for (at, letter) in letters.iter().enumerate() {
+            let key = self.letter_key(*letter);
+            if self.bounds.network == Network::Set {
+                sum.add(key);
+                continue;
             }
+            place = if self.is_next(letters, at) { 0 } else { place + 1 };
+            sum.add(&key.turned(7 * place + 1));
         }
+        sum
     }
 }

@@ -15,6 +15,37 @@ pub(super) fn digest(feed: impl FnOnce(&mut dyn Hasher)) -> u128 {
     hasher.finish128().as_u128()
 }
 
+/// A thing's shares of the sums by which states are told apart: one for each way to name the nodes, the way they are named first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Keys(pub(super) [u64; NAMINGS_MAX]);
+
+/// The most ways to name the nodes: all of three nodes that are alike.
+pub(super) const NAMINGS_MAX: usize = 6;
+
+impl Keys {
+    /// Of a thing in which no node is named.
+    pub(super) fn nameless(digest: u128) -> Self {
+        Self([digest as u64; NAMINGS_MAX])
+    }
+
+    pub(super) fn add(&mut self, other: &Keys) {
+        for (sum, key) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.wrapping_add(key);
+        }
+    }
+
+    pub(super) fn subtract(&mut self, other: &Keys) {
+        for (sum, key) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.wrapping_sub(key);
+        }
+    }
+
+    /// Every key turned by some bits, where a place in a row matters.
+    pub(super) fn turned(&self, bits: u32) -> Self {
+        Self(self.0.map(|key| key.rotate_left(bits)))
+    }
+}
+
 /// Things by number.
 pub(super) struct Pool<T> {
     items: boxcar::Vec<T>,

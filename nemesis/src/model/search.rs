@@ -4,7 +4,7 @@
 //! and what was seen of whole levels does not depend on threads: the counts and the counterexample are the same in every run.
 
 use super::bounds::Witness;
-use super::space::{Action, Space, State, Worker};
+use super::space::{Action, Space, SpaceError, State, Worker};
 use super::visited::Visited;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -238,11 +238,11 @@ impl Level<'_> {
     }
 }
 
-/// Searches all there is within the bounds of a space, as far as the limits allow.
-pub fn search(space: &Space, limits: &Limits<'_>) -> Outcome {
+/// Searches all there is within the bounds of a space, as far as the limits allow. An error when its prelude cannot be.
+pub fn search(space: &Space, limits: &Limits<'_>) -> Result<Outcome, SpaceError> {
     let threads = limits.threads.max(1);
     let visited = Visited::new();
-    let initial = space.initial();
+    let (prelude, initial) = space.begin()?;
     visited.view().insert(space.fingerprint(&initial), 0, 0);
     let mut counts = Counts {
         generated: 1,
@@ -300,7 +300,7 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Outcome {
         // On a level that was not done there might have been a breach with a smaller fingerprint: it is as short, and good enough.
         let breach = harvests.iter().filter_map(|harvest| harvest.breach).min();
         if let Some((fingerprint, _)) = breach {
-            break broken(space, &visited, fingerprint);
+            break broken(space, &visited, fingerprint, (&prelude, &initial));
         }
         if stopped && let Some(reason) = reason {
             let levels_done = number;
@@ -318,16 +318,21 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Outcome {
     };
     let witnessed = |witness: &Witness| seen & witness.bit() != 0;
     let wanted = space.bounds().shows.iter().copied();
-    Outcome {
+    Ok(Outcome {
         end,
         counts,
         missing: wanted.filter(|witness| !witnessed(witness)).collect(),
         seen: Witness::ALL.into_iter().filter(witnessed).collect(),
-    }
+    })
 }
 
 /// The shortest way to a broken state, by going back from parent to parent, and forward again along the same states.
-fn broken(space: &Space, visited: &Visited, fingerprint: u64) -> End {
+fn broken(
+    space: &Space,
+    visited: &Visited,
+    fingerprint: u64,
+    (prelude, initial): (&[Action], &State),
+) -> End {
     let view = visited.view();
     let mut way = vec![fingerprint];
     let (_, mut before) = view.parent(fingerprint, 64).expect("a breach is among the states");
@@ -338,8 +343,8 @@ fn broken(space: &Space, visited: &Visited, fingerprint: u64) -> End {
     }
     way.reverse();
     let mut worker = Worker::default();
-    let mut state = space.initial();
-    let mut trace = Vec::new();
+    let mut state = initial.clone();
+    let mut trace = prelude.to_vec();
     for wanted in &way[1..] {
         let mut steps: Vec<(String, Action, State)> = Vec::new();
         space.expand(&mut worker, &state, |action, next| {

@@ -4,7 +4,7 @@ use super::bounds::{Bounds, Disk, NODES_MAX, Network, Witness};
 use super::calls::{self, CALLS_MAX, Call, Clients};
 use super::moves::{Letter, Local, Moment, Move, Outcome};
 use super::network::Letters;
-use super::pool::{Memo, Pool, digest};
+use super::pool::{self, Keys, Memo, NAMINGS_MAX, Pool, digest};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use stormglass_impls::catalog;
 use stormglass_impls::contract::NodeId;
-use stormglass_impls::explored::{Explored, Memory};
+use stormglass_impls::explored::{Explored, Memory, Names};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{Broken, Setup, System, Word};
 use stormglass_workloads::workload::WorkloadConfig;
@@ -24,6 +24,8 @@ pub struct Reductions {
     pub no_ops: bool,
     /// A letter that its receiver will ignore for ever is taken away.
     pub stale_letters: bool,
+    /// States that differ only in the names of nodes that are alike are one.
+    pub symmetry: bool,
 }
 
 impl Reductions {
@@ -31,11 +33,13 @@ impl Reductions {
     pub const ALL: Reductions = Reductions {
         no_ops: true,
         stale_letters: true,
+        symmetry: true,
     };
     /// None.
     pub const NONE: Reductions = Reductions {
         no_ops: false,
         stale_letters: false,
+        symmetry: false,
     };
 }
 
@@ -48,7 +52,9 @@ pub struct Space {
     pub(super) calls: Vec<Call>,
     pub(super) locals: Pool<Local>,
     pub(super) letters: Pool<Letter>,
-    letter_keys: boxcar::Vec<u64>,
+    letter_keys: boxcar::Vec<Keys>,
+    /// The other ways to name the nodes that make no difference.
+    namings: Vec<Names>,
     pub(super) timers: Pool<Timer>,
     outcomes: boxcar::Vec<Outcome>,
     watches: Pool<Remembered>,
@@ -64,24 +70,33 @@ pub struct Space {
 pub(super) struct Timer {
     pub(super) parcel: Parcel,
     digest: u128,
-    /// At which nodes it runs out, as bits.
-    nodes: u8,
-    /// Where it is counted in [`Spent`], and how often it may run out.
-    times: Option<(usize, u8)>,
+    /// What the bounds say of it at each node.
+    at: [Running; NODES_MAX],
+}
+
+/// How often a timer runs out at a node.
+#[derive(Clone, Copy)]
+enum Running {
+    /// As often as it likes.
+    Free,
+    /// Never.
+    Never,
+    /// So often at most, counted at this place in [`Spent`].
+    Counted { place: usize, times: u8 },
 }
 
 /// A watch as it is, and what it found.
 struct Remembered {
     memory: Box<dyn Memory>,
     broken: Option<Broken>,
-    key: u64,
+    keys: Keys,
 }
 
 /// What clients have asked and seen, and what is wrong with it.
 struct Asked {
     clients: Clients,
     broken: Option<String>,
-    key: u64,
+    keys: Keys,
 }
 
 /// How much of the bounds is used up: crashes, resets, and the timers that are counted.
@@ -99,6 +114,8 @@ pub struct State {
     clients: u32,
     spent: Spent,
     pub(super) letters: Letters,
+    /// The sums of what its parts are made of, without what is used up of the bounds.
+    sums: Keys,
     /// By this states are told apart.
     key: u64,
     /// Whether a law is broken here: nothing is looked at behind it.
@@ -233,11 +250,24 @@ impl Space {
         if calls.len() > CALLS_MAX {
             return Err(senseless(format!("at most {CALLS_MAX} calls can be told apart")));
         }
+        let stranger = |timer: &&super::bounds::TimerBound| {
+            let nodes = timer.nodes.iter().flatten();
+            nodes.clone().any(|node| !(1..=bounds.nodes).contains(node))
+        };
+        if let Some(timer) = bounds.timers.iter().find(stranger) {
+            let timer = &timer.timer;
+            return Err(senseless(format!("the timer {timer} is of a node that is not there")));
+        }
         let counted = bounds.timers.iter().filter(|timer| timer.times.is_some());
         if counted.count() > Spent::default().len() - FIRST_TIMER {
             return Err(senseless("too many timers are counted".into()));
         }
+        let namings = match reductions.symmetry && explored.is_symmetric() {
+            true => namings(&bounds),
+            false => Vec::new(),
+        };
         Ok(Self {
+            namings,
             bounds,
             reductions,
             system: explored,
@@ -299,7 +329,12 @@ impl Space {
         let digest = digest(|mut hasher| ("letter", from, to, message).hash(&mut hasher));
         self.letters.intern(digest, || {
             // Under the pool's lock, so that the two lists stay side by side.
-            self.letter_keys.push(digest as u64);
+            self.letter_keys.push(self.keys(digest, |names| {
+                pool::digest(|mut hasher| {
+                    ("letter", names.of(from), names.of(to)).hash(&mut hasher);
+                    self.system.feed_word(Word::Message, message, names, hasher);
+                })
+            }));
             let setup = &self.setups[to.index()];
             Letter {
                 from,
@@ -310,8 +345,17 @@ impl Space {
         })
     }
 
-    pub(super) fn letter_key(&self, letter: u32) -> u64 {
-        self.letter_keys[letter as usize]
+    pub(super) fn letter_key(&self, letter: u32) -> &Keys {
+        &self.letter_keys[letter as usize]
+    }
+
+    /// The keys of a thing with this digest, and others under other names.
+    pub(super) fn keys(&self, digest: u128, renamed: impl Fn(&Names) -> u128) -> Keys {
+        let mut keys = Keys::nameless(digest);
+        for (key, names) in keys.0[1..].iter_mut().zip(&self.namings) {
+            *key = renamed(names) as u64;
+        }
+        keys
     }
 
     /// The number of a timer.
@@ -319,20 +363,11 @@ impl Space {
         let digest = digest(|mut hasher| timer.hash(&mut hasher));
         let number = self.timers.intern(digest, || {
             let name = format!("{timer:?}");
-            let bounds = self.bounds.timers.iter().find(|bound| bound.timer == name);
-            let nodes = bounds.and_then(|bound| bound.nodes.as_ref());
-            let counted = self.bounds.timers.iter().filter(|bound| bound.times.is_some());
-            let place = counted.map(|bound| &bound.timer).position(|known| *known == name);
+            let all: Vec<NodeId> = NodeId::all(NODES_MAX as u8).collect();
             Timer {
                 parcel: timer.clone(),
                 digest,
-                nodes: nodes.map_or(u8::MAX, |nodes| {
-                    nodes.iter().fold(0, |bits, node| bits | 1 << (node - 1))
-                }),
-                times: bounds
-                    .and_then(|bound| bound.times)
-                    .zip(place)
-                    .map(|(times, place)| (FIRST_TIMER + place, times)),
+                at: std::array::from_fn(|at| running(&self.bounds, &name, all[at])),
             }
         });
         u8::try_from(number).expect("no protocol has that many timers")
@@ -404,18 +439,20 @@ impl Space {
     }
 
     fn remember(&self, memory: Box<dyn Memory>, broken: Option<Broken>) -> u32 {
-        let digest = digest(|mut hasher| {
-            "watch".hash(&mut hasher);
-            match &broken {
-                Some(broken) => (broken.invariant, &broken.message).hash(&mut hasher),
-                None => memory.feed(hasher),
-            }
-        });
-        let key = digest as u64;
+        fn feed(memory: &dyn Memory, broken: Option<&Broken>, names: Option<&Names>) -> u128 {
+            digest(|mut hasher| {
+                "watch".hash(&mut hasher);
+                match broken {
+                    Some(broken) => (broken.invariant, &broken.message).hash(&mut hasher),
+                    None => memory.feed(names, hasher),
+                }
+            })
+        }
+        let digest = feed(&*memory, broken.as_ref(), None);
         self.watches.intern(digest, || Remembered {
+            keys: self.keys(digest, |names| feed(&*memory, broken.as_ref(), Some(names))),
             memory,
             broken,
-            key,
         })
     }
 
@@ -424,7 +461,7 @@ impl Space {
         self.clients.intern(digest, || Asked {
             broken: clients.broken(&self.calls, &self.bounds.cluster),
             clients,
-            key: digest as u64,
+            keys: Keys::nameless(digest),
         })
     }
 
@@ -442,6 +479,34 @@ impl Space {
         })
     }
 
+    /// The state in which the search begins: behind the prelude. An error names the step that cannot be, and those that can.
+    pub fn begin(&self) -> Result<(Vec<Action>, State), SpaceError> {
+        let mut worker = Worker::default();
+        let (mut trace, mut state) = (Vec::new(), self.initial());
+        for wanted in &self.bounds.prelude {
+            let mut here = Vec::new();
+            self.expand(&mut worker, &state, |action, next| {
+                here.push((self.describe(action), action, next));
+            });
+            let Some(at) = here.iter().position(|(text, _, _)| text == wanted) else {
+                let mut there: Vec<String> = here.into_iter().map(|(text, _, _)| text).collect();
+                there.sort();
+                return Err(SpaceError::Bounds {
+                    name: self.bounds.name.clone(),
+                    cause: format!(
+                        "step {} of the prelude cannot be: {wanted}. What can: {}",
+                        trace.len() + 1,
+                        there.join("; ")
+                    ),
+                });
+            };
+            let (_, action, next) = here.swap_remove(at);
+            trace.push(action);
+            state = next;
+        }
+        Ok((trace, state))
+    }
+
     /// The state in which all begins.
     pub fn initial(&self) -> State {
         let mut worker = Worker::default();
@@ -452,6 +517,7 @@ impl Space {
             clients: self.ask(Clients::idle(self.calls.len())),
             spent: Spent::default(),
             letters: Letters::new(),
+            sums: Keys::default(),
             key: 0,
             is_broken: false,
             is_beyond: false,
@@ -469,20 +535,36 @@ impl Space {
             }
         }
         state.seen = 0;
-        state.key = self.key(&state);
+        self.sum_up(&mut state);
         state
     }
 
-    /// By what states are told apart: a sum over their parts, well mixed.
-    fn key(&self, state: &State) -> u64 {
-        let mut sum = self.sum(&state.letters);
+    /// Works out from nothing what moves keep up to date.
+    fn sum_up(&self, state: &mut State) {
+        state.sums = self.sum(&state.letters);
         for local in &state.nodes[..usize::from(self.bounds.nodes)] {
-            sum = sum.wrapping_add(self.locals.get(*local).key);
+            state.sums.add(&self.locals.get(*local).keys);
         }
-        sum = sum.wrapping_add(self.watches.get(state.watch).key);
-        sum = sum.wrapping_add(self.clients.get(state.clients).key);
-        let spent = u64::from_le_bytes(state.spent);
-        mix(sum.wrapping_add(mix(spent ^ 0x9e37_79b9_7f4a_7c15))).max(1)
+        state.sums.add(&self.watches.get(state.watch).keys);
+        state.sums.add(&self.clients.get(state.clients).keys);
+        self.seal(state);
+    }
+
+    /// By what states are told apart: sums over their parts, well mixed, and of all ways to name the nodes the one that comes first.
+    fn seal(&self, state: &mut State) {
+        let spent = mix(u64::from_le_bytes(state.spent) ^ 0x9e37_79b9_7f4a_7c15);
+        let ways = state.sums.0[..=self.namings.len()].iter();
+        let keys = ways.map(|sum| mix(sum.wrapping_add(spent)));
+        // The first of several lies near 0: mixed once more, keys are spread over the table again.
+        state.key = mix(keys.min().unwrap_or_default()).max(1);
+    }
+
+    /// After an action: where letters stand in rows, their shares depend on their places.
+    fn finish(&self, state: &mut State) {
+        match self.bounds.network {
+            Network::Set => self.seal(state),
+            Network::Fifo => self.sum_up(state),
+        }
     }
 
     /// Moves a node within a state. Gives whether anything changed; `None` when the node was to die and does not.
@@ -503,28 +585,40 @@ impl Space {
         let watch = self.watch_after(worker, state.watch, number);
         let mut changed = watch != state.watch || outcome.to != outcome.from;
         if watch != state.watch {
+            state.sums.subtract(&self.watches.get(state.watch).keys);
+            state.sums.add(&self.watches.get(watch).keys);
             state.watch = watch;
             state.is_broken |= self.watches.get(watch).broken.is_some();
         }
         if outcome.to != outcome.from {
             state.nodes[at] = outcome.to;
             let (before, after) = (self.locals.get(outcome.from), self.locals.get(outcome.to));
+            state.sums.subtract(&before.keys);
+            state.sums.add(&after.keys);
             state.is_beyond |= after.beyond;
             if self.reductions.stale_letters && after.floor > before.floor {
-                state.letters.retain(|letter| {
-                    let letter = self.letters.get(*letter);
-                    letter.to != node || letter.stale_from > after.floor
+                let State { letters, sums, .. } = state;
+                letters.retain(|number| {
+                    let letter = self.letters.get(*number);
+                    let stays = letter.to != node || letter.stale_from > after.floor;
+                    if !stays {
+                        sums.subtract(self.letter_key(*number));
+                    }
+                    stays
                 });
             }
         }
         for letter in &outcome.sends {
-            changed |= self.is_fresh(state, *letter) && self.put(&mut state.letters, *letter);
+            if self.is_fresh(state, *letter) && self.put(&mut state.letters, *letter) {
+                changed = true;
+                state.sums.add(self.letter_key(*letter));
+            }
         }
         if !outcome.replies.is_empty() {
             let clients = self.clients_after(state.clients, number);
             if clients != state.clients {
                 changed = true;
-                state.clients = clients;
+                self.set_clients(state, clients);
                 state.seen |= Witness::Answers.bit();
                 state.is_broken |= self.clients.get(clients).broken.is_some();
             }
@@ -534,6 +628,12 @@ impl Space {
             changed |= self.reset(worker, state, node, *peer);
         }
         Some(changed)
+    }
+
+    fn set_clients(&self, state: &mut State, clients: u32) {
+        state.sums.subtract(&self.clients.get(state.clients).keys);
+        state.sums.add(&self.clients.get(clients).keys);
+        state.clients = clients;
     }
 
     /// Whether a letter can still matter to its receiver.
@@ -588,7 +688,7 @@ impl Space {
                 next.seen = 0;
                 next.spent[RESETS] += 1;
                 self.reset(worker, &mut next, one, other);
-                next.key = self.key(&next);
+                self.finish(&mut next);
                 return Some(next);
             }
         };
@@ -608,14 +708,15 @@ impl Space {
             self.take(&mut next.letters, at.expect("what arrives is under way"));
         }
         if let Move::Fire(timer) = what
-            && let Some((place, _)) = self.timers.get(timer.into()).times
+            && let Running::Counted { place, .. } = self.timers.get(timer.into()).at[node.index()]
         {
             next.spent[place] += 1;
         }
         if let Move::Ask(call) = what {
             let mut clients = self.clients.get(state.clients).clients.clone();
             clients.asked(call.into());
-            next.clients = self.ask(clients);
+            let clients = self.ask(clients);
+            self.set_clients(&mut next, clients);
         }
         if dies || matches!(what, Move::Crash(_)) {
             next.spent[CRASHES] += 1;
@@ -631,7 +732,7 @@ impl Space {
                 self.go(worker, &mut next, peer, Move::LinkUp(node.0), false);
             }
         }
-        next.key = self.key(&next);
+        self.finish(&mut next);
         if self.reductions.no_ops && next.key == state.key {
             return None;
         }
@@ -658,9 +759,11 @@ impl Space {
         for node in NodeId::all(self.bounds.nodes) {
             let local = self.locals.get(state.nodes[node.index()]);
             for timer in local.timers.iter().copied() {
-                let bound = self.timers.get(timer.into());
-                let may = bound.nodes >> node.index() & 1 == 1
-                    && bound.times.is_none_or(|(place, times)| state.spent[place] < times);
+                let may = match self.timers.get(timer.into()).at[node.index()] {
+                    Running::Free => true,
+                    Running::Never => false,
+                    Running::Counted { place, times } => state.spent[place] < times,
+                };
                 if may {
                     actions.extend(deaths.iter().map(|dies| Action::Fire {
                         node,
@@ -814,14 +917,78 @@ impl Space {
             clients,
             spent,
             letters,
+            sums: Keys::default(),
             key: 0,
             is_broken: false,
             is_beyond: false,
             seen: 0,
         };
-        state.key = self.key(&state);
+        self.sum_up(&mut state);
         state
     }
+}
+
+/// How often a timer runs out at a node: as the first bound of that timer says that speaks of the node. Where bounds name nodes, it never runs out at
+/// others.
+fn running(bounds: &Bounds, timer: &str, node: NodeId) -> Running {
+    let mut counted = 0;
+    let mut is_bounded = false;
+    for bound in &bounds.timers {
+        let place = FIRST_TIMER + counted;
+        counted += usize::from(bound.times.is_some());
+        if bound.timer != timer {
+            continue;
+        }
+        is_bounded = true;
+        if bound.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.0)) {
+            return match bound.times {
+                Some(times) => Running::Counted { place, times },
+                None => Running::Free,
+            };
+        }
+    }
+    match is_bounded {
+        true => Running::Never,
+        false => Running::Free,
+    }
+}
+
+/// The ways to name the nodes that make no difference, but for the way they are named: those that change the names of nodes that are alike, of
+/// three at most. Nobody is like another where nodes are named by what is asked, or by a prelude.
+fn namings(bounds: &Bounds) -> Vec<Names> {
+    let names_nodes = |ask: &super::bounds::Ask| ask.manage().is_some();
+    if !bounds.prelude.is_empty() || bounds.clients.iter().flatten().any(names_nodes) {
+        return Vec::new();
+    }
+    let kind = |node: NodeId| {
+        let timers = bounds.timers.iter();
+        let named = |bound: &super::bounds::TimerBound| {
+            bound.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.0))
+        };
+        let runs = timers.map(named);
+        (node.0 > bounds.nodes - bounds.spares, runs.collect::<Vec<bool>>())
+    };
+    let all: Vec<NodeId> = NodeId::all(bounds.nodes).collect();
+    let alike = |one: &NodeId| -> Vec<NodeId> {
+        let of_kind = all.iter().filter(|other| kind(**other) == kind(*one));
+        of_kind.copied().take(3).collect()
+    };
+    let most = all.iter().map(alike);
+    let most = most.max_by_key(Vec::len).unwrap_or_default();
+    let orders: &[&[usize]] = match most.len() {
+        3 => &[&[0, 2, 1], &[1, 0, 2], &[1, 2, 0], &[2, 0, 1], &[2, 1, 0]],
+        2 => &[&[1, 0]],
+        _ => &[],
+    };
+    assert!(orders.len() < NAMINGS_MAX, "there is a key for every way");
+    let named = |order: &&[usize]| {
+        let mut names = all.clone();
+        for (node, place) in most.iter().zip(order.iter()) {
+            names[node.index()] = most[*place];
+        }
+        Names::new(names)
+    };
+    orders.iter().map(named).collect()
 }
 
 fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {

@@ -2,6 +2,7 @@
 
 use super::super::message::{Entry, Index, Payload, Position, Term, Write};
 use crate::contract::NodeId;
+use crate::explored::{Names, Renamed};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
@@ -43,6 +44,17 @@ impl<C: Hash> Hash for Entries<C> {
         let beyond = Index(self.first.len() as u64 + 1);
         let from = Position { index: beyond, term: Term(0) };
         self.others.range(from..).for_each(|other| other.hash(state));
+    }
+}
+
+impl<C: Clone> Renamed for Entries<C> {
+    fn renamed(&self, names: &Names) -> Self {
+        let held = |(before, payload): &Held<C>| (*before, payload.renamed(names));
+        let others = self.others.iter();
+        Self {
+            first: self.first.iter().map(|(term, known)| (*term, held(known))).collect(),
+            others: others.map(|(place, known)| (*place, held(known))).collect(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod laws;
 use super::Raft;
 use super::message::{Body, Campaign, Index, Message, Position, Term, Write};
 use crate::contract::{Effect, NodeId};
-use crate::explored::Memory;
+use crate::explored::{Memory, Names, Renamed};
 use crate::machine::Machine;
 use crate::snapshot::Image;
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
@@ -243,13 +243,27 @@ impl<M: Machine> Memory for RaftWatch<M> {
         Box::new(self.clone())
     }
 
-    fn feed(&self, mut hasher: &mut dyn Hasher) {
-        // All but `tested`.
-        self.leaders.hash(&mut hasher);
-        self.entries.hash(&mut hasher);
-        self.committed.hash(&mut hasher);
-        self.snapshots.hash(&mut hasher);
-        self.nodes.hash(&mut hasher);
+    fn feed(&self, names: Option<&Names>, mut hasher: &mut dyn Hasher) {
+        let Some(names) = names else {
+            // All but `tested`.
+            self.leaders.hash(&mut hasher);
+            self.entries.hash(&mut hasher);
+            self.committed.hash(&mut hasher);
+            self.snapshots.hash(&mut hasher);
+            return self.nodes.hash(&mut hasher);
+        };
+        let mut renamed = self.clone();
+        renamed.leaders.values_mut().for_each(|leader| *leader = names.of(*leader));
+        renamed.entries = renamed.entries.renamed(names);
+        renamed.snapshots.values_mut().for_each(|(node, _)| *node = names.of(*node));
+        renamed.nodes.iter_mut().for_each(|seen| {
+            seen.vote = seen.vote.map(|(term, candidate)| (term, names.of(candidate)));
+        });
+        let known = NodeId::all(self.nodes.len() as u8);
+        let mut order: Vec<(NodeId, NodeId)> = known.map(|node| (names.of(node), node)).collect();
+        order.sort_unstable();
+        renamed.nodes = order.iter().map(|(_, node)| renamed.nodes[node.index()].clone()).collect();
+        renamed.feed(None, hasher);
     }
 }
 
