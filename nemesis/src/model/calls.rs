@@ -1,8 +1,8 @@
 //! What clients ask of a model, and what they have seen.
 //!
 //! A client asks one thing after the other. Its request reaches a node at once, and may reach others later, or the same again; a reply reaches it
-//! at once. That is no less than what a network allows: a request that was lost is one that was not sent, a reply that comes late tells
-//! less about the order of things than one that comes at once, and a reply that is lost leaves the call open.
+//! at once, or, where clients ask again, never. That is no less than what a network allows: a request that was lost is one that was not sent, and
+//! a reply that comes late tells less about the order of things than one that comes at once.
 
 use super::bounds::Ask;
 use serde_json::{Value, json};

@@ -149,12 +149,12 @@ impl Debug for State {
 /// What can happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
-    /// A letter arrives. `dies`: its receiver goes down in that step, when it begins a write.
+    /// A letter arrives.
     Deliver {
         /// Its number.
         letter: u32,
-        /// Whether the node dies.
-        dies: bool,
+        /// How its receiver takes it.
+        fate: Fate,
     },
     /// A timer runs out.
     Fire {
@@ -162,8 +162,8 @@ pub enum Action {
         node: NodeId,
         /// Its number.
         timer: u8,
-        /// Whether the node dies.
-        dies: bool,
+        /// How the node takes it.
+        fate: Fate,
     },
     /// A client asks a node.
     Ask {
@@ -171,13 +171,15 @@ pub enum Action {
         node: NodeId,
         /// What.
         call: u8,
-        /// Whether the node dies.
-        dies: bool,
+        /// How the node takes it.
+        fate: Fate,
     },
     /// A node's oldest batch is durable.
     Persisted {
         /// Which node.
         node: NodeId,
+        /// How the node takes it.
+        fate: Fate,
     },
     /// A node stops, and goes on with what its disk kept.
     Crash {
@@ -193,6 +195,17 @@ pub enum Action {
         /// The other.
         other: NodeId,
     },
+}
+
+/// How a step of a node goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fate {
+    /// As it should.
+    Plain,
+    /// The node goes down in it, before anything of what it writes is durable.
+    Dies,
+    /// Its replies are lost on their way, and the clients may ask again.
+    Unheard,
 }
 
 /// What one thread of a search knows by heart.
@@ -525,12 +538,12 @@ impl Space {
         };
         for node in NodeId::all(self.bounds.nodes) {
             state.nodes[node.index()] = self.keep(self.first(node));
-            self.go(&mut worker, &mut state, node, Move::Crash(0), false);
+            self.go(&mut worker, &mut state, node, Move::Crash(0), Fate::Plain);
         }
         if self.bounds.network == Network::Fifo {
             for node in NodeId::all(self.bounds.nodes) {
                 for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
-                    self.go(&mut worker, &mut state, node, Move::LinkUp(peer.0), false);
+                    self.go(&mut worker, &mut state, node, Move::LinkUp(peer.0), Fate::Plain);
                 }
             }
         }
@@ -574,10 +587,10 @@ impl Space {
         state: &mut State,
         node: NodeId,
         what: Move,
-        dies: bool,
+        fate: Fate,
     ) -> Option<bool> {
         let at = node.index();
-        let number = self.outcome(worker, state.nodes[at], what, dies);
+        let number = self.outcome(worker, state.nodes[at], what, fate == Fate::Dies);
         if number == NEVER {
             return None;
         }
@@ -614,7 +627,7 @@ impl Space {
                 state.sums.add(self.letter_key(*letter));
             }
         }
-        if !outcome.replies.is_empty() {
+        if !outcome.replies.is_empty() && fate != Fate::Unheard {
             let clients = self.clients_after(state.clients, number);
             if clients != state.clients {
                 changed = true;
@@ -653,8 +666,8 @@ impl Space {
         }
         self.cut(&mut state.letters, one, other);
         for (node, peer) in [(one, other), (other, one)] {
-            self.go(worker, state, node, Move::LinkDown(peer.0), false);
-            self.go(worker, state, node, Move::LinkUp(peer.0), false);
+            self.go(worker, state, node, Move::LinkDown(peer.0), Fate::Plain);
+            self.go(worker, state, node, Move::LinkUp(peer.0), Fate::Plain);
         }
         true
     }
@@ -675,14 +688,14 @@ impl Space {
 
     /// The state after an action; `None` when the action cannot be, or changes nothing and such are left out.
     pub(super) fn act(&self, worker: &mut Worker, state: &State, action: Action) -> Option<State> {
-        let (node, what, dies) = match action {
-            Action::Deliver { letter, dies } => {
-                (self.letters.get(letter).to, Move::Deliver(letter), dies)
+        let (node, what, fate) = match action {
+            Action::Deliver { letter, fate } => {
+                (self.letters.get(letter).to, Move::Deliver(letter), fate)
             }
-            Action::Fire { node, timer, dies } => (node, Move::Fire(timer), dies),
-            Action::Ask { node, call, dies } => (node, Move::Ask(call), dies),
-            Action::Persisted { node } => (node, Move::Persisted, false),
-            Action::Crash { node, keeps } => (node, Move::Crash(keeps), false),
+            Action::Fire { node, timer, fate } => (node, Move::Fire(timer), fate),
+            Action::Ask { node, call, fate } => (node, Move::Ask(call), fate),
+            Action::Persisted { node, fate } => (node, Move::Persisted, fate),
+            Action::Crash { node, keeps } => (node, Move::Crash(keeps), Fate::Plain),
             Action::Reset { one, other } => {
                 let mut next = state.clone();
                 next.seen = 0;
@@ -692,9 +705,13 @@ impl Space {
                 return Some(next);
             }
         };
+        let dies = fate == Fate::Dies;
         let number = self.outcome(worker, state.nodes[node.index()], what, dies);
         if number == NEVER {
             return None;
+        }
+        if fate == Fate::Unheard && self.clients_after(state.clients, number) == state.clients {
+            return None; // Nobody would have listened.
         }
         let is_set = self.bounds.network == Network::Set;
         let may_be_void = matches!(what, Move::Deliver(_) if is_set) || matches!(what, Move::Ask(_));
@@ -724,12 +741,12 @@ impl Space {
                 self.cut(&mut next.letters, node, peer);
             }
         }
-        self.go(worker, &mut next, node, what, dies);
+        self.go(worker, &mut next, node, what, fate);
         if !is_set && (dies || matches!(what, Move::Crash(_))) {
             for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
-                self.go(worker, &mut next, node, Move::LinkUp(peer.0), false);
-                self.go(worker, &mut next, peer, Move::LinkDown(node.0), false);
-                self.go(worker, &mut next, peer, Move::LinkUp(node.0), false);
+                self.go(worker, &mut next, node, Move::LinkUp(peer.0), Fate::Plain);
+                self.go(worker, &mut next, peer, Move::LinkDown(node.0), Fate::Plain);
+                self.go(worker, &mut next, peer, Move::LinkUp(node.0), Fate::Plain);
             }
         }
         self.finish(&mut next);
@@ -745,14 +762,14 @@ impl Space {
             return; // A law is broken; what comes after shows nothing more.
         }
         let may_crash = state.spent[CRASHES] < self.bounds.crashes;
-        let deaths: &[bool] = match (may_crash, self.bounds.disk) {
-            (true, Disk::Atomic) => &[false, true],
-            _ => &[false],
-        };
+        let dies = may_crash && self.bounds.disk == Disk::Atomic;
+        let unheard = self.bounds.asks_max > 1 && !self.calls.is_empty();
+        let fates = [(Fate::Plain, true), (Fate::Dies, dies), (Fate::Unheard, unheard)];
+        let fates = || fates.into_iter().filter(|(_, may)| *may).map(|(fate, _)| fate);
         for (at, letter) in state.letters.iter().enumerate() {
             if self.is_next(&state.letters, at) {
                 let letter = *letter;
-                actions.extend(deaths.iter().map(|dies| Action::Deliver { letter, dies: *dies }));
+                actions.extend(fates().map(|fate| Action::Deliver { letter, fate }));
             }
         }
         let clients = &self.clients.get(state.clients).clients;
@@ -765,25 +782,18 @@ impl Space {
                     Running::Counted { place, times } => state.spent[place] < times,
                 };
                 if may {
-                    actions.extend(deaths.iter().map(|dies| Action::Fire {
-                        node,
-                        timer,
-                        dies: *dies,
-                    }));
+                    actions.extend(fates().map(|fate| Action::Fire { node, timer, fate }));
                 }
             }
             for call in 0..self.calls.len() {
                 if clients.may_ask(&self.calls, call, self.bounds.asks_max) {
                     let call = call as u8;
-                    actions.extend(deaths.iter().map(|dies| Action::Ask {
-                        node,
-                        call,
-                        dies: *dies,
-                    }));
+                    actions.extend(fates().map(|fate| Action::Ask { node, call, fate }));
                 }
             }
             if !local.under_way.is_empty() {
-                actions.push(Action::Persisted { node });
+                let fates = fates().filter(|fate| *fate != Fate::Dies);
+                actions.extend(fates.map(|fate| Action::Persisted { node, fate }));
             }
             if may_crash {
                 let under_way: usize = local.under_way.iter().map(Vec::len).sum();
@@ -839,24 +849,27 @@ impl Space {
 
     /// An action in words.
     pub fn describe(&self, action: Action) -> String {
-        let death = |dies: bool| match dies {
-            true => ", and dies before anything of it is durable",
-            false => "",
+        let end = |fate| match fate {
+            Fate::Plain => "",
+            Fate::Dies => ", and dies before anything of it is durable",
+            Fate::Unheard => ", and its answer is lost",
         };
         match action {
-            Action::Deliver { letter, dies } => {
+            Action::Deliver { letter, fate } => {
                 let Letter { from, to, message, .. } = self.letters.get(letter);
-                format!("{to} takes from {from}: {message:?}{}", death(dies))
+                format!("{to} takes from {from}: {message:?}{}", end(fate))
             }
-            Action::Fire { node, timer, dies } => {
+            Action::Fire { node, timer, fate } => {
                 let timer = &self.timers.get(timer.into()).parcel;
-                format!("{node}: the {timer:?} timer runs out{}", death(dies))
+                format!("{node}: the {timer:?} timer runs out{}", end(fate))
             }
-            Action::Ask { node, call, dies } => {
+            Action::Ask { node, call, fate } => {
                 let Call { client, text, .. } = &self.calls[usize::from(call)];
-                format!("c{} asks {node}: {text}{}", client + 1, death(dies))
+                format!("c{} asks {node}: {text}{}", client + 1, end(fate))
             }
-            Action::Persisted { node } => format!("{node}: its oldest write is durable"),
+            Action::Persisted { node, fate } => {
+                format!("{node}: its oldest write is durable{}", end(fate))
+            }
             Action::Crash { node, keeps: 0 } => format!("{node} dies and comes back"),
             Action::Crash { node, keeps } => {
                 format!("{node} dies and comes back with {keeps} of the writes under way")

@@ -146,6 +146,8 @@ impl<M: Machine> RaftWatch<M> {
         from: Index,
     ) -> Result<(), Broken> {
         self.test("committed-immutable");
+        // There is nothing before the first entry, whatever a broken node says.
+        let from = from.max(Index(1));
         let first = self.seen(node).log.position(from);
         let committed = self.committed.get(from.previous().0 as usize);
         let committed = committed.filter(|known| known.term <= raft.term());
