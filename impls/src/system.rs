@@ -4,7 +4,7 @@
 //! hold) and a [`Member`] for each node, and they pass [`Parcel`]s between them. [`Reference`] gives this face to any [`Node`].
 
 use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
-use crate::explored::Memory;
+use crate::explored::{Memory, NodeState};
 use crate::knobs::{Knobs, Reads};
 use crate::manage::Manage;
 use crate::node_set::NodeSet;
@@ -38,6 +38,11 @@ pub trait Member {
 
     /// See [`Node::progress`].
     fn progress(&self) -> u64;
+
+    /// Its state as an exhaustive search sees it; `None` where it cannot be seen.
+    fn state(&self) -> Option<&dyn NodeState> {
+        None
+    }
 }
 
 /// The content of one node's disk, its type put away.
@@ -316,7 +321,7 @@ impl<N: Node> Typed<N> {
     }
 }
 
-impl<N: Node> Member for Typed<N> {
+impl<N: Node<Config = Setup>> Member for Typed<N> {
     fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
         self.core.step(now, restore(input), &mut self.effects);
         erase(&mut self.effects, effects);
@@ -332,6 +337,10 @@ impl<N: Node> Member for Typed<N> {
 
     fn progress(&self) -> u64 {
         self.core.progress()
+    }
+
+    fn state(&self) -> Option<&dyn NodeState> {
+        Some(self)
     }
 }
 

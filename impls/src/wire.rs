@@ -49,6 +49,13 @@ pub enum ClientFrame {
     Event(Vec<u8>),
 }
 
+impl ClientFrame {
+    /// Reads one. An error when the bytes are none.
+    pub fn read(payload: &[u8]) -> Result<Self, String> {
+        postcard::from_bytes(payload).map_err(|error| error.to_string())
+    }
+}
+
 /// Either end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Party {

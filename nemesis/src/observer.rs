@@ -114,6 +114,18 @@ impl Board {
         Some(progress)
     }
 
+    /// Looks at a node's state; `None` when it is down or cannot be seen. Must not be called from within a step.
+    #[cfg(feature = "model")]
+    pub(crate) fn state<T>(
+        &self,
+        node: NodeId,
+        look: impl FnOnce(&dyn stormglass_impls::explored::NodeState) -> T,
+    ) -> Option<T> {
+        let member = self.members.get(&node)?.upgrade()?;
+        let member = member.borrow();
+        member.state().map(look)
+    }
+
     /// Puts an event into the digest, with its time. It counts as an input, where no inputs can be seen.
     pub fn note_event(&mut self, event: impl Hash + Debug) {
         let now_ns = (self.clock)();

@@ -8,6 +8,7 @@ use super::bounds::Ask;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use stormglass_checker::{Event, History, Kind, Limits, Process, Verdict};
+use stormglass_impls::contract::{ClientId, RequestId};
 use stormglass_impls::parcel::Parcel;
 use stormglass_workloads::workload::{Completion, Operation, WorkloadConfig};
 
@@ -15,17 +16,34 @@ use stormglass_workloads::workload::{Completion, Operation, WorkloadConfig};
 pub(super) const CALLS_MAX: usize = 16;
 
 /// One call of a client, as the bounds have it.
-pub(super) struct Call {
+pub(crate) struct Call {
     /// Which client, from 0.
     pub(super) client: u8,
     /// Which of its calls, from 0.
     pub(super) number: u8,
     /// As the node gets it.
-    pub(super) body: Parcel,
+    pub(crate) body: Parcel,
     /// As a history shows it; nothing for what an operator asks.
     pub(super) operation: Option<Operation>,
     /// In words.
     pub(super) text: String,
+}
+
+impl Call {
+    /// Whose it is.
+    pub(crate) fn client_id(&self) -> ClientId {
+        ClientId(u32::from(self.client) + 1)
+    }
+
+    /// Under which number it is asked.
+    pub(crate) fn request_id(&self) -> RequestId {
+        RequestId(u64::from(self.number) + 1)
+    }
+
+    /// Whether it is this one.
+    pub(super) fn is(&self, client: ClientId, request: RequestId) -> bool {
+        (self.client_id(), self.request_id()) == (client, request)
+    }
 }
 
 /// How one call stands.

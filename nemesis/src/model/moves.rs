@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use stormglass_impls::contract::{
-    Answer, ClientId, Effect, Effects, Fact, Input, NodeId, Now, RequestId, Session,
+    Answer, Effect, Effects, Fact, Input, NodeId, Now, Session,
 };
 use stormglass_impls::explored::{DiskState, Names, NodeState, Role};
 use stormglass_impls::parcel::Parcel;
@@ -253,9 +253,9 @@ impl Turn<'_> {
             Move::Ask(call) => {
                 let call = &self.space.calls[usize::from(call)];
                 Input::Request {
-                    client: ClientId(u32::from(call.client) + 1),
+                    client: call.client_id(),
                     session: Session(0),
-                    request_id: RequestId(u64::from(call.number) + 1),
+                    request_id: call.request_id(),
                     body: call.body.clone(),
                 }
             }
@@ -353,11 +353,8 @@ impl Turn<'_> {
                     request_id,
                     answer: Answer::Done(reply),
                 } => {
-                    let of_call = |call: &super::calls::Call| {
-                        (u32::from(call.client) + 1, u64::from(call.number) + 1)
-                            == (client.0, request_id.0)
-                    };
-                    let call = self.space.calls.iter().position(of_call);
+                    let calls = &self.space.calls;
+                    let call = calls.iter().position(|call| call.is(*client, *request_id));
                     let call = call.expect("a node answers what it was asked");
                     self.replies.push((call as u8, reply.encode().into()));
                 }

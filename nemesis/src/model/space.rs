@@ -6,6 +6,7 @@ use super::moves::{Letter, Local, Moment, Move, Outcome};
 use super::network::Letters;
 use super::pool::{self, Keys, Memo, NAMINGS_MAX, Pool, digest};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
@@ -198,7 +199,8 @@ pub enum Action {
 }
 
 /// How a step of a node goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// As it should.
     Plain,
@@ -1004,7 +1006,7 @@ fn namings(bounds: &Bounds) -> Vec<Names> {
     orders.iter().map(named).collect()
 }
 
-fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {
+pub(super) fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {
     let register = WorkloadConfig::named("register").expect("there is a register workload");
     let binding = register.binding(&bounds.cluster);
     let mut calls = Vec::new();

@@ -182,6 +182,13 @@ impl<T: PartialEq> Timers<T> {
         Some(self.set.swap_remove(at).timer)
     }
 
+    /// Takes a timer that is set, whenever it is due.
+    #[cfg(feature = "model")]
+    pub(super) fn take_named(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.set.iter().position(|waiting| is_it(&waiting.timer))?;
+        Some(self.set.swap_remove(at).timer)
+    }
+
     /// Takes the timer that has been due the longest.
     pub(super) fn take_due(&mut self, now_ns: u64) -> Option<T> {
         let due = self

@@ -9,10 +9,13 @@
 //! | `agenda.rs` | the heap of events, and timers |
 //! | `node.rs` | a node and the machine under it: inputs, pauses, disk, crashes |
 //! | `client.rs` | a client and its way to the nodes |
+//! | `steps.rs` | nothing happens but what is named (feature `model`) |
 
 mod agenda;
 mod client;
 mod node;
+#[cfg(feature = "model")]
+pub(crate) mod steps;
 
 use crate::arena::{Progress, client_configs};
 use crate::conditions::Conditions;
@@ -28,7 +31,9 @@ use node::Host;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use stormglass_impls::contract::{ClientId, Input, NodeId, Now};
+use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::System;
+use stormglass_impls::wire::ClientFrame;
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::workload::Binding;
 
@@ -75,6 +80,15 @@ struct Simulation<'t> {
     next_audit: u64,
     /// The node that made the last step.
     stepped: Option<NodeId>,
+    /// Where nothing happens but what is named: what waits to be named.
+    held: Option<Held>,
+}
+
+/// What was sent and told where nothing arrives by itself.
+#[derive(Default)]
+struct Held {
+    letters: Vec<(NodeId, NodeId, Parcel)>,
+    told: Vec<(ClientId, ClientFrame)>,
 }
 
 /// What a connection between two nodes remembers, one way.
@@ -119,6 +133,7 @@ impl<'t> Simulation<'t> {
             steps: 0,
             next_audit: STEPS_TO_AUDIT,
             stepped: None,
+            held: None,
             now_ns,
             system,
             board,
@@ -241,6 +256,14 @@ impl<'t> Simulation<'t> {
         Now {
             monotonic_ns: now_ns,
             wall_ns: EPOCH_NS + now_ns,
+        }
+    }
+
+    /// The clocks of a node. Where nothing happens but what is named, they stand still.
+    fn now_of(&mut self, node: NodeId) -> Now {
+        match self.held {
+            Some(_) => Now::default(),
+            None => self.conditions.machines.read_clock(node, self.now_ns.get()),
         }
     }
 

@@ -19,14 +19,14 @@ pub(super) struct Host {
     pub(super) life: u64,
     pub(super) member: Option<Box<dyn Member>>,
     /// What is on the disk for good.
-    disk: Box<dyn DiskImage>,
+    pub(super) disk: Box<dyn DiskImage>,
     /// Batches that the disk said were synced and were not, each with the fault that made it lie, oldest first.
     lied: Vec<(u32, Vec<Parcel>)>,
     /// Batches given to the disk and not yet synced, oldest first.
-    unsynced: VecDeque<Vec<Parcel>>,
+    pub(super) unsynced: VecDeque<Vec<Parcel>>,
     /// Whether the oldest of them is being synced.
-    syncing: bool,
-    timers: Timers<Parcel>,
+    pub(super) syncing: bool,
+    pub(super) timers: Timers<Parcel>,
     /// Inputs that wait because the node stands still or is at work, oldest first.
     mail: VecDeque<Input<Erased>>,
     /// Until when the last step takes.
@@ -54,7 +54,7 @@ impl Host {
 
 impl Simulation<'_> {
     pub(super) fn start(&mut self, node: NodeId) {
-        let now = self.conditions.machines.read_clock(node, self.now_ns.get());
+        let now = self.now_of(node);
         let setup = setup(node, self.trial);
         let host = &mut self.nodes[node.index()];
         host.life += 1;
@@ -214,9 +214,9 @@ impl Simulation<'_> {
         }
     }
 
-    fn step(&mut self, node: NodeId, input: Input<Erased>) {
+    pub(super) fn step(&mut self, node: NodeId, input: Input<Erased>) {
         let now_ns = self.now_ns.get();
-        let now = self.conditions.machines.read_clock(node, now_ns);
+        let now = self.now_of(node);
         let mut effects = Effects::default();
         let host = &mut self.nodes[node.index()];
         let Some(member) = &mut host.member else {
@@ -273,6 +273,9 @@ impl Simulation<'_> {
     }
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Parcel) {
+        if let Some(held) = &mut self.held {
+            return held.letters.push((from, to, message));
+        }
         let now_ns = self.now_ns.get();
         let (sender, receiver) = (Party::Node(from), Party::Node(to));
         let kind = || self.system.message_kind(&message);
@@ -349,6 +352,9 @@ impl Simulation<'_> {
     }
 
     fn tell(&mut self, node: NodeId, client: ClientId, frame: ClientFrame) {
+        if let Some(held) = &mut self.held {
+            return held.told.push((client, frame));
+        }
         let client = client.0;
         let at_ns = self.told_at(node, client);
         self.agenda.add(
@@ -388,6 +394,9 @@ impl Simulation<'_> {
             return;
         }
         host.syncing = true;
+        if self.held.is_some() {
+            return;
+        }
         let life = host.life;
         let machines = &mut self.conditions.machines;
         let (at_ns, event) = match machines.append(node) {

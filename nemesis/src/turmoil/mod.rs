@@ -9,9 +9,12 @@
 //! | `mod.rs` | the simulation: hosts, clients, and faults between the ticks |
 //! | `gate.rs` | the gate of every host |
 //! | `machine.rs` | the disk and the clocks of a node |
+//! | `steps.rs` | nothing happens but what is named (feature `model`) |
 
 mod gate;
 mod machine;
+#[cfg(feature = "model")]
+pub(crate) mod steps;
 
 use crate::arena::{ArenaError, Progress, client_configs, setup};
 use crate::conditions::Conditions;
@@ -124,8 +127,8 @@ pub fn run(
     })
 }
 
-fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> {
-    let trial = &stage.trial;
+/// A network without hosts, on which nothing is delayed or lost.
+fn machines(trial: &Trial) -> ::turmoil::Sim<'static> {
     let tick = Duration::from_millis(trial.tick_ms);
     let mut builder = ::turmoil::Builder::new();
     builder
@@ -138,7 +141,12 @@ fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> 
         // Turmoil never gives back the port of a connection that was not made. These are as many as Linux has.
         .ephemeral_ports(32_768..=65_535)
         .tcp_capacity(4_096);
-    let mut sim = builder.build();
+    builder.build()
+}
+
+fn build(stage: &Rc<Stage>, system: &Rc<dyn System>) -> ::turmoil::Sim<'static> {
+    let trial = &stage.trial;
+    let mut sim = machines(trial);
     let addresses: Vec<String> = NodeId::all(trial.nodes)
         .map(|node| format!("{node}:{PORT}"))
         .collect();
