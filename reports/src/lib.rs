@@ -20,6 +20,7 @@
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
+//! | [`counterexample`] | the page of a way through a model that breaks a law |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
 //! | [`error`] | what can be wrong, and the remedy |
@@ -37,6 +38,7 @@
 mod bands;
 mod calls;
 mod collision;
+pub mod counterexample;
 pub mod error;
 mod escape;
 pub mod junit;

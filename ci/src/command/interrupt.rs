@@ -25,6 +25,11 @@ pub(crate) fn listen() {
     });
 }
 
+/// Whether somebody asked to end.
+pub(crate) fn asked() -> bool {
+    go_on().is_break()
+}
+
 /// Whether to go on.
 pub(crate) fn go_on() -> ControlFlow<()> {
     if INTERRUPTED.load(Ordering::Relaxed) {

@@ -11,6 +11,8 @@ use stormglass_impls::play::{Replaced, Script};
 use stormglass_impls::system::{Harmless, InvariantInfo, Mutant, System};
 use stormglass_nemesis::faults::{FAULTS, FaultInfo};
 use stormglass_nemesis::harness;
+use stormglass_nemesis::model::bounds::Bounds;
+use stormglass_nemesis::model::library;
 use stormglass_nemesis::regression::Regression;
 use stormglass_workloads::workload::{WORKLOADS, WorkloadInfo};
 
@@ -86,7 +88,8 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
         What::Faults => FAULTS.iter().map(|info| fault(info, &systems)).collect(),
         What::Models => {
             let row = |(name, summary): &(_, _)| json!({"name": name, "summary": summary});
-            MODELS.iter().map(row).collect()
+            let specifications = MODELS.iter().map(row);
+            specifications.chain(library::all().iter().map(bounds)).collect()
         }
         What::Mutants => {
             let kept = Regression::kept().or_exit(Exit::Internal)?;
@@ -98,6 +101,19 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
         What::Invariants => all(invariants),
         What::Scripts => Script::all().map(script).collect(),
         What::Errors => Refusal::ALL.iter().map(error).collect(),
+    })
+}
+
+/// Bounds within which a cluster is explored.
+fn bounds(bounds: &Bounds) -> Value {
+    let kills = library::KILLS.iter().filter(|kill| kill.bounds == Ok(bounds.name.as_str()));
+    let prefix = bounds.cluster.trim_end_matches("-cache");
+    let kills = kills.filter(|kill| kill.mutant.starts_with(prefix));
+    let kills: Vec<&str> = kills.map(|kill| kill.mutant).collect();
+    json!({
+        "name": format!("{} {}", bounds.cluster, bounds.name),
+        "summary": bounds.summary,
+        "kills": (!kills.is_empty()).then(|| kills.join(", ")),
     })
 }
 
@@ -188,7 +204,7 @@ fn worded(key: &str, value: &Value) -> Option<String> {
     Some(match key {
         "rule" => format!("replaces {text}"),
         "seen_by" => format!("seen by {text}"),
-        "script" | "trial" => format!("{key}: {text}"),
+        "script" | "trial" | "kills" => format!("{key}: {text}"),
         _ => text.to_string(),
     })
 }

@@ -10,6 +10,7 @@ mod fingerprint;
 mod interrupt;
 mod jobs;
 mod list;
+mod model;
 mod mutants;
 mod names;
 mod node;
@@ -59,6 +60,8 @@ enum Command {
     Shrink(shrink::ShrinkArgs),
     /// Step through a script: what each node is told, and all that it does
     Play(play::PlayArgs),
+    /// Explore every interleaving of a cluster within bounds
+    Model(model::ModelArgs),
     /// The kill matrix: hunt every planted bug until it is caught, and every harmless change in vain
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
@@ -93,6 +96,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::execute(&args, cli.format),
         Command::Shrink(args) => shrink::execute(&args, cli.format),
         Command::Play(args) => play::execute(&args, cli.format),
+        Command::Model(args) => model::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
         Command::Cluster(args) => cluster::execute(&args, cli.format),

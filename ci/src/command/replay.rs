@@ -1,6 +1,7 @@
 //! `stormglass replay`: a run or a trial once more.
 
 use super::exit::OrExit;
+use super::model::{Ground, walk_again};
 use super::run::{self, ArenaName, Keep, run_one, simulate};
 use super::telling::paragraph;
 use super::{Exit, Failure, Format, Store, interrupt, print_line};
@@ -8,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::Path;
 use stormglass_nemesis::judge::judge;
+use stormglass_nemesis::model::trace::Trace;
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::regression::Regression;
 use stormglass_nemesis::replay::{USUAL_CAUSES, described, difference};
@@ -16,7 +18,8 @@ use stormglass_reports::RunDirectory;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A run (its name, a unique prefix, `latest`, or its directory), a trial file, or one of `nemesis/regressions`
+    /// A run (its name, a unique prefix, `latest`, or its directory), a trial file, one of `nemesis/regressions`, or
+    /// the trace of a counterexample, which is walked in the core, the simulator and turmoil
     what: String,
     /// Run it in this arena instead of its own; then there is nothing to compare
     #[arg(long, value_enum)]
@@ -28,6 +31,14 @@ pub(crate) struct ReplayArgs {
 pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure> {
     interrupt::listen();
     let path = Path::new(&args.what);
+    if path.is_file() && is_trace(path) {
+        let trace = Trace::read(path).or_exit(Exit::Unreadable)?;
+        let only = args.arena.map(|arena| match arena {
+            ArenaName::Simulator => Ground::Simulator,
+            ArenaName::Turmoil => Ground::Turmoil,
+        });
+        return walk_again(&trace, only, format);
+    }
     if path.is_file() {
         let trial = match Regression::read(path) {
             Ok(kept) => kept.trial,
@@ -50,6 +61,13 @@ pub(super) fn execute(args: &ReplayArgs, format: Format) -> Result<Exit, Failure
     }
     run::must_repeat(&trial)?;
     compare(&directory, &trial, &before, format)
+}
+
+/// Whether a file is a counterexample of `model`: a way of steps, where a trial has a storm.
+fn is_trace(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    value.get("steps").is_some() && value.get("bounds").is_some()
 }
 
 /// Runs a trial as something new, with a directory of its own.

@@ -1,6 +1,7 @@
 //! TODO
 pub mod bounds;
 mod calls;
+pub mod explorer;
 pub mod library;
 mod moves;
 mod network;

@@ -10,7 +10,7 @@ use super::pool::digest;
 use super::space::{Action, Fate, Reductions, Space, SpaceError, State, Worker, call_list};
 use crate::trial::{Arena, Trial};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Trace {
     pub message: Option<String>,
     /// How all stand at the beginning.
     pub begin: Standing,
+    /// How each node shows itself there.
+    pub shown: Vec<String>,
     /// One after the other.
     pub steps: Vec<Step>,
 }
@@ -54,8 +56,12 @@ pub struct Step {
     pub what: What,
     /// How it goes.
     pub fate: Fate,
+    /// By which step, from 1, the message was sent that arrives; 0 for one that was sent when the nodes booted.
+    pub sent_by: Option<usize>,
     /// How all stand behind it.
     pub after: Standing,
+    /// How each node shows itself behind it. For people; nothing is compared with it.
+    pub shown: Vec<String>,
 }
 
 /// What happens in a step.
@@ -191,6 +197,28 @@ pub(crate) trait Stage {
     fn broken(&self) -> Vec<String>;
 }
 
+impl What {
+    /// Whose message arrives, if one does.
+    pub fn from(&self) -> Option<NodeId> {
+        match self {
+            What::Deliver { from, .. } => Some(*from),
+            _ => None,
+        }
+    }
+
+    /// At which node it happens; `None` where it happens at two.
+    pub fn at(&self) -> Option<NodeId> {
+        match self {
+            What::Deliver { to, .. } => Some(*to),
+            What::Fire { node, .. }
+            | What::Ask { node, .. }
+            | What::Persisted { node }
+            | What::Crash { node, .. } => Some(*node),
+            What::Reset { .. } => None,
+        }
+    }
+}
+
 /// The digest of a letter.
 pub(crate) fn letter_digest(from: NodeId, to: NodeId, message: &Parcel) -> u128 {
     digest(|mut hasher| ("letter", from, to, message).hash(&mut hasher))
@@ -238,17 +266,28 @@ impl Trace {
         bounds.prelude.clear();
         let mut core = Core::new(&bounds, mutant)?;
         let begin = standing(&core, bounds.nodes);
+        let shown = core.shown();
         let mut steps = Vec::new();
+        let mut sent: BTreeMap<String, usize> = core.letters().into_iter().map(|letter| (hex(letter), 0)).collect();
         for action in actions {
             let (what, fate) = what_of(space, *action);
             let text = space.describe(*action);
             act(&mut core, steps.len() + 1, &text, &what, fate)?;
             let after = standing(&core, bounds.nodes);
+            let sent_by = match &what {
+                What::Deliver { letter, .. } => sent.get(letter).copied(),
+                _ => None,
+            };
+            for letter in core.letters() {
+                sent.entry(hex(letter)).or_insert(steps.len() + 1);
+            }
             steps.push(Step {
+                sent_by,
                 text,
                 what,
                 fate,
                 after,
+                shown: core.shown(),
             });
         }
         Ok(Self {
@@ -258,6 +297,7 @@ impl Trace {
             property: found.map(|(property, _)| property.to_string()),
             message: found.map(|(_, message)| message.to_string()),
             begin,
+            shown,
             steps,
         })
     }
@@ -441,6 +481,11 @@ impl Core {
             worker: Worker::default(),
             state,
         })
+    }
+
+    fn shown(&self) -> Vec<String> {
+        let nodes = self.space.nodes(&self.state);
+        nodes.into_iter().map(|(_, text)| text).collect()
     }
 }
 
