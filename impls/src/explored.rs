@@ -13,7 +13,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Where a node stands, in words that every protocol has. For bounds, coverage and people; it never steers the core.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Outline {
     /// What it is at the moment.
     pub role: Role,
@@ -28,7 +30,9 @@ pub struct Outline {
 }
 
 /// What a node is at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It follows, or waits to.

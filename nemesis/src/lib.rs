@@ -29,6 +29,7 @@
 //! | [`replay`] | whether two runs are the same, and where they first differ |
 //! | [`watchdog`] | notices a node that does not give the processor back |
 //! | [`simulator`] | the cores on a heap of events |
+//! | `model` | every interleaving of the cores within bounds (feature `model`) |
 //! | `turmoil` | the real host inside turmoil (feature `turmoil`) |
 //! | `foreign` | somebody else's server inside turmoil, attacked with turmoil's own means (feature `turmoil`) |
 //!

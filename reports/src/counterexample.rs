@@ -152,8 +152,10 @@ fn changes(moment: &Moment) -> Vec<Change> {
 
 /// The words of both, those that went and those that came marked: what stays is a longest common row of words.
 fn difference(before: &str, after: &str) -> Vec<Word> {
-    let (before, after): (Vec<&str>, Vec<&str>) =
-        (before.split_whitespace().collect(), after.split_whitespace().collect());
+    let (before, after): (Vec<&str>, Vec<&str>) = (
+        before.split_whitespace().collect(),
+        after.split_whitespace().collect(),
+    );
     let mut common = vec![vec![0usize; after.len() + 1]; before.len() + 1];
     for at in (0..before.len()).rev() {
         for to in (0..after.len()).rev() {
@@ -172,7 +174,8 @@ fn difference(before: &str, after: &str) -> Vec<Word> {
         if at < before.len() && to < after.len() && before[at] == after[to] {
             words.push(word("same", before[at]));
             (at, to) = (at + 1, to + 1);
-        } else if to == after.len() || (at < before.len() && common[at + 1][to] >= common[at][to + 1])
+        } else if to == after.len()
+            || (at < before.len() && common[at + 1][to] >= common[at][to + 1])
         {
             words.push(word("gone", before[at]));
             at += 1;
@@ -324,10 +327,17 @@ mod tests {
     #[test]
     fn words_that_stay_are_not_marked() {
         let words = difference("a b c", "a x c d");
-        let marked: Vec<(&str, &str)> = words.iter().map(|word| (word.class, &*word.text)).collect();
+        let marked: Vec<(&str, &str)> =
+            words.iter().map(|word| (word.class, &*word.text)).collect();
         assert_eq!(
             marked,
-            [("same", "a"), ("gone", "b"), ("new", "x"), ("same", "c"), ("new", "d")]
+            [
+                ("same", "a"),
+                ("gone", "b"),
+                ("new", "x"),
+                ("same", "c"),
+                ("new", "d")
+            ]
         );
     }
 }

@@ -89,7 +89,9 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
         What::Models => {
             let row = |(name, summary): &(_, _)| json!({"name": name, "summary": summary});
             let specifications = MODELS.iter().map(row);
-            specifications.chain(library::all().iter().map(bounds)).collect()
+            specifications
+                .chain(library::all().iter().map(bounds))
+                .collect()
         }
         What::Mutants => {
             let kept = Regression::kept().or_exit(Exit::Internal)?;
@@ -106,7 +108,9 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
 
 /// Bounds within which a cluster is explored.
 fn bounds(bounds: &Bounds) -> Value {
-    let kills = library::KILLS.iter().filter(|kill| kill.bounds == Ok(bounds.name.as_str()));
+    let kills = library::KILLS
+        .iter()
+        .filter(|kill| kill.bounds == Ok(bounds.name.as_str()));
     let prefix = bounds.cluster.trim_end_matches("-cache");
     let kills = kills.filter(|kill| kill.mutant.starts_with(prefix));
     let kills: Vec<&str> = kills.map(|kill| kill.mutant).collect();

@@ -188,26 +188,30 @@ fn explore(space: Space, port: u16) -> Result<Exit, Failure> {
         "http://{address}/ shows every state and what can follow; interrupt to end"
     ));
     let served = explorer.serve(address);
-    let served = served.with_context(|| format!("nothing can listen at {address}; try another port"));
+    let served =
+        served.with_context(|| format!("nothing can listen at {address}; try another port"));
     served.or_exit(Exit::SystemFailed)?;
     Ok(Exit::Valid)
 }
 
 fn run(args: &ModelArgs, space: &Space, began: Instant) -> Result<Outcome, Failure> {
-    let threads = args.threads.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
+    let threads = args
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg}  {elapsed}").unwrap_or_else(|_| {
-        ProgressStyle::default_spinner()
-    }));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     bar.enable_steady_tick(Duration::from_millis(200));
     let longest = args.time.map(Duration::from);
     let stop = || {
         if interrupt::asked() {
             return Some(Reason::Interrupted);
         }
-        longest.filter(|longest| began.elapsed() > *longest).map(|_| Reason::Time)
+        longest
+            .filter(|longest| began.elapsed() > *longest)
+            .map(|_| Reason::Time)
     };
     let told = std::sync::Mutex::new(began);
     let tell = |counts: &stormglass_nemesis::model::search::Counts| {
@@ -224,7 +228,9 @@ fn run(args: &ModelArgs, space: &Space, began: Instant) -> Result<Outcome, Failu
             counts.collision_bound(),
         );
         // Where there is no terminal, a line now and then.
-        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut told = told
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if bar.is_hidden() && told.elapsed() > Duration::from_secs(10) {
             *told = Instant::now();
             eprintln!("{text}");
@@ -245,12 +251,17 @@ fn run(args: &ModelArgs, space: &Space, began: Instant) -> Result<Outcome, Failu
 
 /// Leaves a counterexample in a directory of its own, and gives that.
 fn keep(args: &ModelArgs, space: &Space, trace: &Trace) -> Result<PathBuf, Failure> {
-    let planted = args.mutant.as_deref().unwrap_or("as-it-is").replace('/', "-");
+    let planted = args
+        .mutant
+        .as_deref()
+        .unwrap_or("as-it-is")
+        .replace('/', "-");
     let Bounds { cluster, name, .. } = space.bounds();
     let directory = args.out.join(format!("{cluster}-{name}-{planted}"));
     let write = |name: &str, text: &str| {
         let path = directory.join(name);
-        std::fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))
+        std::fs::write(&path, text)
+            .with_context(|| format!("{}: cannot be written", path.display()))
     };
     let written = std::fs::create_dir_all(&directory)
         .with_context(|| format!("{}: cannot be made", directory.display()))
@@ -275,7 +286,9 @@ fn view(trace: &Trace, file: &Path) -> Counterexample {
                 from: from.0,
                 sent_by: step.sent_by.unwrap_or(0),
             },
-            What::Ask { call, .. } => Happening::Asked { client: client_of(trace, *call) },
+            What::Ask { call, .. } => Happening::Asked {
+                client: client_of(trace, *call),
+            },
             What::Crash { .. } => Happening::Dies,
             What::Fire { .. } | What::Persisted { .. } | What::Reset { .. } => Happening::Inside,
         },
@@ -330,8 +343,17 @@ fn tell(
     seconds: f64,
     kept: Option<&(PathBuf, Trace)>,
 ) {
-    let Bounds { cluster, name, summary, .. } = space.bounds();
-    let with = args.mutant.as_ref().map(|mutant| format!(" with {mutant}")).unwrap_or_default();
+    let Bounds {
+        cluster,
+        name,
+        summary,
+        ..
+    } = space.bounds();
+    let with = args
+        .mutant
+        .as_ref()
+        .map(|mutant| format!(" with {mutant}"))
+        .unwrap_or_default();
     let counts = &outcome.counts;
     match &outcome.end {
         End::Exhausted if !outcome.missing.is_empty() => print_line(format!(
@@ -341,11 +363,18 @@ fn tell(
         End::Exhausted => print_line(format!(
             "EXHAUSTED  {cluster} {name}{with}: every law holds in every state"
         )),
-        End::Bounded { reason, levels_done } => print_line(format!(
+        End::Bounded {
+            reason,
+            levels_done,
+        } => print_line(format!(
             "BOUNDED  {cluster} {name}{with}: {}; every law holds in the {levels_done} levels that are done",
             because(*reason)
         )),
-        End::Broken { property, message, trace } => {
+        End::Broken {
+            property,
+            message,
+            trace,
+        } => {
             let prelude = space.bounds().prelude.len();
             let length = match prelude {
                 0 => format!("{} steps, and no shorter way breaks any law", trace.len()),
@@ -354,7 +383,9 @@ fn tell(
                     trace.len() - prelude
                 ),
             };
-            print_line(format!("BROKEN  {cluster} {name}{with}: {property}, {length}\n  {message}"));
+            print_line(format!(
+                "BROKEN  {cluster} {name}{with}: {property}, {length}\n  {message}"
+            ));
             for (number, action) in trace.iter().enumerate() {
                 print_line(format!("  {:>3}  {}", number + 1, space.describe(*action)));
             }
@@ -376,7 +407,11 @@ fn tell(
     ));
     print_line(format!("  seen: {}", clauses(&outcome.seen)));
     let tested = space.tested();
-    let untested: Vec<&str> = tested.iter().filter(|(_, count)| **count == 0).map(|(law, _)| *law).collect();
+    let untested: Vec<&str> = tested
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(law, _)| *law)
+        .collect();
     print_line(format!(
         "  {} of {} laws put to the test{}",
         tested.len() - untested.len(),
@@ -388,7 +423,10 @@ fn tell(
     ));
     if let Some((directory, _)) = kept {
         let trace = directory.join(TRACE);
-        print_line(format!("  report  {}", directory.join("report.html").display()));
+        print_line(format!(
+            "  report  {}",
+            directory.join("report.html").display()
+        ));
         print_line(format!("  replay  stormglass replay {}", trace.display()));
     }
 }
@@ -404,12 +442,23 @@ fn as_json(
     let (verdict, detail) = match &outcome.end {
         End::Exhausted if !outcome.missing.is_empty() => ("vacuous", json!(null)),
         End::Exhausted => ("exhausted", json!(null)),
-        End::Bounded { reason, levels_done } => {
-            ("bounded", json!({"reason": reason, "levels_done": levels_done}))
-        }
-        End::Broken { property, message, trace } => {
+        End::Bounded {
+            reason,
+            levels_done,
+        } => (
+            "bounded",
+            json!({"reason": reason, "levels_done": levels_done}),
+        ),
+        End::Broken {
+            property,
+            message,
+            trace,
+        } => {
             let steps: Vec<String> = trace.iter().map(|action| space.describe(*action)).collect();
-            ("broken", json!({"property": property, "message": message, "steps": steps}))
+            (
+                "broken",
+                json!({"property": property, "message": message, "steps": steps}),
+            )
         }
     };
     json!({
@@ -437,13 +486,20 @@ pub(super) enum Ground {
 }
 
 /// Walks a trace again, in all arenas or in one, and says whether it comes to the same.
-pub(super) fn walk_again(trace: &Trace, only: Option<Ground>, format: Format) -> Result<Exit, Failure> {
+pub(super) fn walk_again(
+    trace: &Trace,
+    only: Option<Ground>,
+    format: Format,
+) -> Result<Exit, Failure> {
     let mut exit = match trace.property {
         Some(_) => Exit::Violation,
         None => Exit::Valid,
     };
     let all = [Ground::Core, Ground::Simulator, Ground::Turmoil];
-    for ground in all.into_iter().filter(|ground| only.is_none_or(|only| only == *ground)) {
+    for ground in all
+        .into_iter()
+        .filter(|ground| only.is_none_or(|only| only == *ground))
+    {
         let (name, walked) = match ground {
             Ground::Core => ("core", trace.walk_core()),
             Ground::Simulator => ("simulator", trace.walk_simulator()),
@@ -496,7 +552,10 @@ fn told(
                 ));
             }
             Some(parting) => {
-                let step = parting.number.checked_sub(1).and_then(|at| trace.steps.get(at));
+                let step = parting
+                    .number
+                    .checked_sub(1)
+                    .and_then(|at| trace.steps.get(at));
                 let text = step.map_or("the beginning", |step| &step.text);
                 print_line(format!(
                     "DIVERGED  {arena}: after step {} ({text}): {}",

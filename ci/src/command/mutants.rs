@@ -2,7 +2,7 @@
 
 use super::run::{ArenaName, simulate};
 use super::shrink::make_small;
-use super::{Exit, Failure, Format, interrupt, jobs, names, print_line};
+use super::{Exit, Failure, Format, cpu, interrupt, jobs, names, print_line};
 use crate::command::exit::OrExit;
 use clap::Args;
 use serde::Serialize;
@@ -16,6 +16,9 @@ use stormglass_impls::system::System;
 use stormglass_nemesis::harness;
 use stormglass_nemesis::hunt::{self, HARMLESS_TRIALS};
 use stormglass_nemesis::judge::{Judged, judge};
+use stormglass_nemesis::model::library;
+use stormglass_nemesis::model::search::{End, Limits, Reason, search};
+use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::trial::{Arena, Trial};
 
@@ -70,6 +73,79 @@ struct Row {
     shrunk: Option<(u64, u64)>,
     knobs: String,
     command: String,
+    /// What an exhaustive search says of it.
+    model: Option<InModel>,
+}
+
+/// What an exhaustive search says of a mutant.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum InModel {
+    /// It breaks a law by a way of that many steps, and by no shorter one.
+    Broken {
+        bounds: &'static str,
+        property: String,
+        steps: usize,
+        states: u64,
+        cpu_s: f64,
+    },
+    /// It is not shown: why.
+    Not(String),
+}
+
+impl std::fmt::Display for InModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            InModel::Broken {
+                bounds,
+                property,
+                steps,
+                states,
+                cpu_s,
+            } => write!(
+                f,
+                "`{bounds}`: {property} in {steps} steps, {states} states, {cpu_s:.2} CPU s"
+            ),
+            InModel::Not(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Searches for a mutant within its bounds, on one thread.
+fn in_model(cluster: &str, id: &str) -> Result<Option<InModel>, Failure> {
+    let Some(kill) = library::kill_of(id) else {
+        return Ok(None);
+    };
+    let bounds = match kill.bounds {
+        Ok(bounds) => bounds,
+        Err(why) => return Ok(Some(InModel::Not(format!("not shown: {why}")))),
+    };
+    let found =
+        library::bounds(cluster, bounds).expect("a mutant is shown within bounds there are");
+    let space = Space::new(found, Some(id), Reductions::ALL).or_exit(Exit::Internal)?;
+    let before_ns = cpu::thread_ns();
+    let stop = || interrupt::asked().then_some(Reason::Interrupted);
+    let limits = Limits {
+        stop: &stop,
+        ..Limits::default()
+    };
+    let outcome = search(&space, &limits).or_exit(Exit::Internal)?;
+    let cpu_s = cpu::thread_ns().saturating_sub(before_ns) as f64 / 1e9;
+    Ok(Some(match outcome.end {
+        End::Broken {
+            property, trace, ..
+        } => InModel::Broken {
+            bounds,
+            property,
+            steps: trace.len(),
+            states: outcome.counts.unique,
+            cpu_s,
+        },
+        End::Exhausted => InModel::Not(format!("`{bounds}`: exhausted, and nothing is broken")),
+        End::Bounded { .. } => {
+            InModel::Not(format!("`{bounds}`: nothing was found within the limits"))
+        }
+    }))
 }
 
 /// A planted bug, caught.
@@ -236,6 +312,7 @@ fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fail
         shrunk: easiest.and_then(|caught| shrunk_size(&caught.trial, &caught.run, &caught.judged)),
         knobs: easiest.map_or_else(String::new, |caught| knobs(&caught.trial)),
         command: easiest.map_or_else(String::new, |caught| command(&caught.trial)),
+        model: in_model(cluster, id)?,
     })
 }
 
@@ -276,6 +353,7 @@ fn spare(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fai
         command: alarms
             .first()
             .map_or_else(String::new, |(_, command)| command.clone()),
+        model: None,
     })
 }
 
@@ -368,8 +446,10 @@ fn line(row: &Row) -> String {
         false => "KILLED",
     };
     let median = |value: Option<String>| value.unwrap_or_else(|| "-".to_string());
+    let model = row.model.as_ref();
+    let model = model.map_or_else(String::new, |model| format!("\n        model {model}"));
     format!(
-        "{verdict:7} {:34} {} of {} starts, median {} seeds, {} CPU s; {}\n        {}",
+        "{verdict:7} {:34} {} of {} starts, median {} seeds, {} CPU s; {}\n        {}{model}",
         row.id,
         row.caught,
         row.starts,
@@ -388,16 +468,17 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
          Made by `stormglass mutants --arena {arena} --starts {} --seeds {} --harmless-seeds {} --write nemesis/KILLS.md`.\n\
          Each seed is a storm of a simulated minute in which the seed draws everything (swarm), or, where the command names faults, one that\n\
          brings a rare mutant out. A mutant is hunted from {} starting seeds; seeds and processor time to the first catch are medians over them, or `-` where more than half of them caught nothing. The command repeats the quickest catch, whose knobs and shrunk\n\
-         size (faults and operations) are shown.\n\n\
-         | mutant | caught by (times) | starts | seeds | CPU s | shrunk | knobs | command |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         size (faults and operations) are shown. The last column is of another arena: what `stormglass model` finds within the bounds of that\n\
+         name, by a way of minimal length.\n\n\
+         | mutant | caught by (times) | starts | seeds | CPU s | shrunk | knobs | command | model |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         args.starts, args.seeds, args.harmless_seeds, args.starts
     );
     for row in rows.iter().filter(|row| !row.harmless) {
         let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_string());
         let _ = writeln!(
             text,
-            "| {} | {} | {} of {} | {} | {} | {} | {} | `{}` |",
+            "| {} | {} | {} of {} | {} | {} | {} | {} | `{}` | {} |",
             row.id,
             by_text(row),
             row.caught,
@@ -409,16 +490,17 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
                     .map(|(faults, calls)| format!("{faults} + {calls}"))
             ),
             row.knobs,
-            row.command
+            row.command,
+            shown(row.model.as_ref().map(InModel::to_string))
         );
     }
     text += "\n`harness/fault-feigned` is caught by `nemesis/tests/faults`, where every kind of fault must leave evidence of its own.\n\
-             \n| harmless change | alarms |\n| --- | --- |\n";
+             \n| harmless change | cluster | alarms |\n| --- | --- | --- |\n";
     for row in rows.iter().filter(|row| row.harmless) {
         let _ = writeln!(
             text,
-            "| {} | {} in {} seeds |",
-            row.id, row.caught, row.starts
+            "| {} | {} | {} in {} seeds |",
+            row.id, row.cluster, row.caught, row.starts
         );
     }
     text

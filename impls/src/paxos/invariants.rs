@@ -204,7 +204,10 @@ impl<M: Machine> Memory for PaxosWatch<M> {
     }
 
     fn feed(&self, names: Option<&Names>, mut hasher: &mut dyn Hasher) {
-        assert!(names.is_none(), "ballots are ordered by the names of their proposers");
+        assert!(
+            names.is_none(),
+            "ballots are ordered by the names of their proposers"
+        );
         // All but the witnesses.
         self.history.hash(&mut hasher);
         self.sizes.hash(&mut hasher);

@@ -156,7 +156,9 @@ impl<C: Clone> Log<C> {
             base: self.base,
             base_members: members(&self.base_members),
             entries: self.entries.iter().map(entry).collect(),
-            changes: changes.map(|(at, changed)| (*at, members(changed))).collect(),
+            changes: changes
+                .map(|(at, changed)| (*at, members(changed)))
+                .collect(),
         }
     }
 

@@ -103,7 +103,10 @@ impl<C: Clone> Renamed for Write<C> {
 
 impl<C: Clone> Renamed for Log<C> {
     fn renamed(&self, names: &Names) -> Self {
-        self.map(|members| members.renamed(names), |entry| entry.renamed(names))
+        self.map(
+            |members| members.renamed(names),
+            |entry| entry.renamed(names),
+        )
     }
 }
 

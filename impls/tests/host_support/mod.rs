@@ -22,6 +22,7 @@ use stormglass_impls::contract::{
     Answer, ClientId, DelayRange, Disk as Image, Effect, Effects, Input, Node, NodeId, Now,
     RequestId, Session, Vocabulary,
 };
+use stormglass_impls::explored::{Memory, Names};
 use stormglass_impls::host::connection::{End, Outbox, dial};
 use stormglass_impls::host::frame::Frame;
 use stormglass_impls::host::{Admit, Fate, Fsync, Gate, Net};
@@ -123,6 +124,14 @@ impl Node for Tally {
 }
 
 struct NoWatch;
+
+impl Memory for NoWatch {
+    fn duplicate(&self) -> Box<dyn Memory> {
+        Box::new(NoWatch)
+    }
+
+    fn feed(&self, _: Option<&Names>, _: &mut dyn std::hash::Hasher) {}
+}
 
 impl Watch for NoWatch {
     fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {

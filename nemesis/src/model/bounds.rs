@@ -45,6 +45,10 @@ pub struct Bounds {
     pub timers: Vec<TimerBound>,
     /// When a write is durable.
     pub disk: Disk,
+    /// Where the end of a write is a step of its own: how many inputs a node takes while anything is being written. Without a bound it could hear
+    /// the same message over and over, and hold as many answers back.
+    #[serde(default)]
+    pub inputs_while_writing: u8,
     /// What becomes of messages.
     pub network: Network,
     /// What happens before the search begins, each step in the words of a trace. All that is counted in these bounds counts from the very beginning.

@@ -161,7 +161,11 @@ impl Clients {
                     }
                 }
             }
-            if let Some(Call { operation: Some(operation), .. }) = calls.get(*at) {
+            if let Some(Call {
+                operation: Some(operation),
+                ..
+            }) = calls.get(*at)
+            {
                 push(*at, Kind::Invoke, operation.value.clone(), None);
             }
         }

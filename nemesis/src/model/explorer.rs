@@ -37,10 +37,17 @@ impl Explorer {
     }
 
     fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> T) -> T {
-        let spare = self.workers.lock().expect("workers are only put and taken").pop();
+        let spare = self
+            .workers
+            .lock()
+            .expect("workers are only put and taken")
+            .pop();
         let mut worker = spare.unwrap_or_default();
         let result = work(&mut worker);
-        self.workers.lock().expect("workers are only put and taken").push(worker);
+        self.workers
+            .lock()
+            .expect("workers are only put and taken")
+            .push(worker);
         result
     }
 }
@@ -56,19 +63,8 @@ fn seen<const NUMBER: usize>(_: &Explorer, state: &State) -> bool {
 
 /// One function for each witness: stateright's conditions cannot carry anything.
 const SEEN: [fn(&Explorer, &State) -> bool; Witness::ALL.len()] = [
-    seen::<0>,
-    seen::<1>,
-    seen::<2>,
-    seen::<3>,
-    seen::<4>,
-    seen::<5>,
-    seen::<6>,
-    seen::<7>,
-    seen::<8>,
-    seen::<9>,
-    seen::<10>,
-    seen::<11>,
-    seen::<12>,
+    seen::<0>, seen::<1>, seen::<2>, seen::<3>, seen::<4>, seen::<5>, seen::<6>, seen::<7>,
+    seen::<8>, seen::<9>, seen::<10>, seen::<11>, seen::<12>,
 ];
 
 impl Model for Explorer {
@@ -94,7 +90,9 @@ impl Model for Explorer {
     fn format_step(&self, state: &State, action: Action) -> Option<String> {
         let next = self.next_state(state, action)?;
         let nodes = self.space.nodes(&next).into_iter();
-        let mut lines: Vec<String> = nodes.map(|(node, text)| format!("{node}: {text}")).collect();
+        let mut lines: Vec<String> = nodes
+            .map(|(node, text)| format!("{node}: {text}"))
+            .collect();
         if let Some((property, message)) = self.space.broken(&next) {
             lines.push(format!("{property} is broken: {message}"));
         }

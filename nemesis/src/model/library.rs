@@ -26,7 +26,8 @@ const fn beyond(mutant: &'static str, why: &'static str) -> Kill {
     }
 }
 
-const LIVENESS: &str = "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
+const LIVENESS: &str =
+    "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
 const CLOCKS: &str = "a lease needs clocks that move, and clocks stand still here";
 
 /// The bounds of each mutant.
@@ -68,7 +69,12 @@ pub const KILLS: &[Kill] = &[
     kill("paxos/ballot-without-node", "synod"),
     kill("paxos/accept-does-not-promise", "synod"),
     kill("paxos/read-skips-round", "read"),
+    kill("paxos/state-expires", "three-ballots"),
+    kill("paxos/reconfigure-without-state", "membership"),
     kill("paxos/void-seal-stands", "void-seal"),
+    kill("paxos/learns-another-ballot", "heartbeat"),
+    kill("paxos/gap-passed-over", "heartbeat"),
+    kill("paxos/snapshot-off-by-one", "snapshot"),
 ];
 
 /// What the bounds of a mutant are, if it is known.
@@ -78,7 +84,9 @@ pub fn kill_of(mutant: &str) -> Option<&'static Kill> {
 
 /// The bounds of that name, of a cluster.
 pub fn bounds(cluster: &str, name: &str) -> Option<Bounds> {
-    all().into_iter().find(|known| known.cluster == cluster && known.name == name)
+    all()
+        .into_iter()
+        .find(|known| known.cluster == cluster && known.name == name)
 }
 
 /// The bounds in which a cluster is explored when none are named: the first.
@@ -109,6 +117,7 @@ fn plain(cluster: &str, name: &str, summary: &str) -> Bounds {
         resets: 0,
         timers: vec![never("heartbeat")],
         disk: Disk::Atomic,
+        inputs_while_writing: 1,
         network: Network::Set,
         prelude: Vec::new(),
         shows: Vec::new(),
@@ -144,7 +153,9 @@ fn read() -> Ask {
 }
 
 fn knobs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-    list.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    list.iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
 }
 
 fn steps(list: &[&str]) -> Vec<String> {
@@ -184,8 +195,13 @@ fn raft() -> Vec<Bounds> {
         Bounds {
             clients: vec![vec![write(1)]],
             crashes: 1,
-            shows: vec![Leads, LeadsLast, StepsDown, Truncates, Decides, Answers, Crashes],
-            ..plain("two-terms-crash", "3 nodes, 2 terms, a write, a crash; a minute or two")
+            shows: vec![
+                Leads, LeadsLast, StepsDown, Truncates, Decides, Answers, Crashes,
+            ],
+            ..plain(
+                "two-terms-crash",
+                "3 nodes, 2 terms, a write, a crash; a minute or two",
+            )
         },
         Bounds {
             nodes: 2,
@@ -199,20 +215,29 @@ fn raft() -> Vec<Bounds> {
         Bounds {
             epoch_max: 4,
             log_max: 2,
-            knobs: knobs(&[("entries_per_append_max", "1"), ("appends_in_flight_max", "1")]),
+            knobs: knobs(&[
+                ("entries_per_append_max", "1"),
+                ("appends_in_flight_max", "1"),
+            ]),
             timers: vec![
                 never("heartbeat"),
                 at("election", &[1], Some(2)),
                 at("election", &[2], Some(2)),
             ],
             shows: vec![Leads, LeadsLast, StepsDown, Truncates, Decides],
-            ..plain("figure-8", "3 nodes, 4 terms, in which n1 and n2 lead by turns: figure 8 of the paper")
+            ..plain(
+                "figure-8",
+                "3 nodes, 4 terms, in which n1 and n2 lead by turns: figure 8 of the paper",
+            )
         },
         Bounds {
             clients: vec![vec![write(1)], vec![read()]],
             timers: vec![never("heartbeat"), at("election", &[1, 2], Some(2))],
             shows: vec![Leads, LeadsLast, Decides, Answers],
-            ..plain("read", "3 nodes, 2 terms, a write and a read that a quorum confirms")
+            ..plain(
+                "read",
+                "3 nodes, 2 terms, a write and a read that a quorum confirms",
+            )
         },
         Bounds {
             epoch_max: 4,
@@ -241,43 +266,40 @@ fn raft() -> Vec<Bounds> {
                 ]
                 .concat(),
             ),
-            timers: vec![never("heartbeat"), at("election", &[1], Some(2)), at("election", &[2, 3], Some(2))],
+            timers: vec![
+                never("heartbeat"),
+                at("election", &[1], Some(2)),
+                at("election", &[2, 3], Some(2)),
+            ],
             shows: vec![Decides, Answers],
-            ..plain("read-again", "3 nodes; n1 leads in term 3 as it did in term 1, and n3 in term 4")
+            ..plain(
+                "read-again",
+                "3 nodes; n1 leads in term 3 as it did in term 1, and n3 in term 4",
+            )
         },
         Bounds {
             knobs: many_snapshots(),
             clients: vec![vec![write(1)]],
             timers: vec![times("heartbeat", 1), at("election", &[1, 2], Some(2))],
             shows: vec![Leads, LeadsLast, Decides, TakesSnapshot, InstallsSnapshot],
-            ..plain("snapshot", "3 nodes, 2 terms, a write, a heartbeat, a snapshot after every entry")
+            ..plain(
+                "snapshot",
+                "3 nodes, 2 terms, a write, a heartbeat, a snapshot after every entry",
+            )
         },
         Bounds {
-            log_max: 4,
-            knobs: many_snapshots(),
-            clients: vec![vec![write(1)]],
+            nodes: 2,
+            log_max: 5,
+            knobs: knobs(&[("snapshot_every", "1")]),
+            clients: vec![vec![write(1)], vec![read(), write(2), read()]],
             asks_max: 2,
             crashes: 1,
-            timers: vec![times("heartbeat", 1), at("election", &[1], Some(2))],
-            prelude: steps(
-                &[
-                    &N1_LEADS[..],
-                    &N1_COMMITS[..],
-                    &[
-                        "c1 asks n1: write k 1",
-                        "n2 takes from n1: @1 Append base=1@1 [2@1] commit=1",
-                        "n1 takes from n2: @1 Accepted matched=2, and its answer is lost",
-                        "n1 dies and comes back",
-                        "n1: the election timer runs out",
-                        "n2 takes from n1: @2 RequestVote last=2@1",
-                        "n1 takes from n2: @2 Vote granted",
-                        "c1 asks n1: write k 1",
-                    ],
-                ]
-                .concat(),
-            ),
-            shows: vec![Decides, TakesSnapshot],
-            ..plain("retry", "3 nodes; n1 leads again after a crash, and is asked again what it has done")
+            network: Network::Fifo,
+            shows: vec![Leads, LeadsLast, Decides, TakesSnapshot, Answers, Crashes],
+            ..plain(
+                "retry",
+                "2 nodes, messages in order, 2 terms, a crash, answers that are lost and calls that are made again, snapshots",
+            )
         },
         Bounds {
             epoch_max: 3,
@@ -290,15 +312,24 @@ fn raft() -> Vec<Bounds> {
         Bounds {
             epoch_max: 1,
             log_max: 4,
-            clients: vec![vec![Ask::Members(vec![1, 2])], vec![Ask::Members(vec![1, 3])]],
+            clients: vec![
+                vec![Ask::Members(vec![1, 2])],
+                vec![Ask::Members(vec![1, 3])],
+            ],
             shows: vec![Leads, ChangesMembers, Decides],
-            ..plain("two-changes", "3 nodes, 1 term, two operators who want different members")
+            ..plain(
+                "two-changes",
+                "3 nodes, 1 term, two operators who want different members",
+            )
         },
         Bounds {
             nodes: 4,
             epoch_max: 3,
             log_max: 4,
-            clients: vec![vec![Ask::Members(vec![1, 2, 3])], vec![Ask::Members(vec![2, 3, 4])]],
+            clients: vec![
+                vec![Ask::Members(vec![1, 2, 3])],
+                vec![Ask::Members(vec![2, 3, 4])],
+            ],
             timers: vec![never("heartbeat"), at("election", &[1, 2], Some(3))],
             prelude: steps(
                 &[
@@ -316,7 +347,10 @@ fn raft() -> Vec<Bounds> {
                 .concat(),
             ),
             shows: vec![ChangesMembers, Decides],
-            ..plain("passing-changes", "4 nodes; n1 led in term 1 and n2 leads in term 2, and each is asked to take a voter out")
+            ..plain(
+                "passing-changes",
+                "4 nodes; n1 led in term 1 and n2 leads in term 2, and each is asked to take a voter out",
+            )
         },
         Bounds {
             nodes: 4,
@@ -324,7 +358,11 @@ fn raft() -> Vec<Bounds> {
             log_max: 5,
             clients: vec![vec![Ask::Members(vec![1, 4])]],
             asks_max: 3,
-            timers: vec![never("heartbeat"), at("election", &[1], Some(1)), at("election", &[2, 4], None)],
+            timers: vec![
+                never("heartbeat"),
+                at("election", &[1], Some(1)),
+                at("election", &[2, 4], None),
+            ],
             prelude: steps(
                 &[
                     &N1_LEADS[..],
@@ -342,20 +380,37 @@ fn raft() -> Vec<Bounds> {
                 .concat(),
             ),
             shows: vec![LeadsLast, ChangesMembers, Decides],
-            ..plain("joint", "3 voters and a learner that has caught up; the voters change from n1, n2, n3 to n1, n4")
+            ..plain(
+                "joint",
+                "3 voters and a learner that has caught up; the voters change from n1, n2, n3 to n1, n4",
+            )
         },
         Bounds {
             epoch_max: 3,
             clients: vec![vec![Ask::Transfer(2)]],
-            timers: vec![never("heartbeat"), never("transfer"), at("election", &[1, 3], Some(2))],
+            timers: vec![
+                never("heartbeat"),
+                never("transfer"),
+                at("election", &[1, 3], Some(2)),
+            ],
             shows: vec![Leads, StepsDown, HandsOver, Decides],
-            ..plain("transfer", "3 nodes, 3 terms, a leader is asked to hand over")
+            ..plain(
+                "transfer",
+                "3 nodes, 3 terms, a leader is asked to hand over",
+            )
         },
         Bounds {
             knobs: knobs(&[("pre_vote", "true"), ("check_quorum", "true")]),
-            timers: vec![never("heartbeat"), times("quorum", 1), at("election", &[1, 2], None)],
+            timers: vec![
+                never("heartbeat"),
+                times("quorum", 1),
+                at("election", &[1, 2], None),
+            ],
             shows: vec![Leads, StepsDown, Decides],
-            ..plain("pre-vote", "3 nodes, 2 terms, pre-votes, and a leader that looks for its quorum")
+            ..plain(
+                "pre-vote",
+                "3 nodes, 2 terms, pre-votes, and a leader that looks for its quorum",
+            )
         },
     ]
 }
@@ -379,41 +434,105 @@ fn paxos() -> Vec<Bounds> {
             clients: vec![vec![write(1)], vec![write(2)]],
             timers: vec![never("heartbeat"), at("election", &[1, 2], Some(2))],
             shows: vec![Campaigns, Leads, StepsDown, Decides, Answers],
-            ..plain("two-ballots", "3 acceptors, 2 proposers, 2 ballots, 2 slots")
+            ..plain(
+                "two-ballots",
+                "3 acceptors, 2 proposers, 2 ballots, 2 slots",
+            )
         },
         Bounds {
             clients: vec![vec![write(1)]],
             crashes: 1,
             shows: vec![Leads, Decides, Answers, Crashes],
-            ..plain("crash", "3 acceptors, every node proposes once, one slot, a crash")
+            ..plain(
+                "crash",
+                "3 acceptors, every node proposes once, one slot, a crash",
+            )
         },
         Bounds {
             epoch_max: 2,
             clients: vec![vec![write(1)], vec![write(2)]],
-            timers: vec![never("heartbeat"), times("election", 3)],
+            timers: vec![never("heartbeat"), at("election", &[1, 2], Some(3))],
             shows: vec![Leads, LeadsLast, Decides, Answers],
-            ..plain("three-proposals", "3 acceptors, 3 proposals of any nodes, one slot")
+            ..plain(
+                "three-proposals",
+                "3 acceptors, 3 proposals of two nodes, one slot",
+            )
         },
         Bounds {
-            epoch_max: 2,
+            epoch_max: 3,
+            clients: vec![vec![write(1)], vec![write(2)]],
+            timers: vec![never("heartbeat"), times("election", 3)],
+            shows: vec![Leads, LeadsLast, Decides, Answers],
+            ..plain(
+                "three-ballots",
+                "3 acceptors, 3 proposals in up to 3 ballots, one slot",
+            )
+        },
+        Bounds {
             clients: vec![vec![write(1)], vec![read()]],
-            timers: vec![never("heartbeat"), times("election", 2)],
             shows: vec![Leads, Decides, Answers],
-            ..plain("read", "3 acceptors, 2 proposals, a write and a read of a quorum")
+            ..plain(
+                "read",
+                "3 acceptors, every node proposes once, a write and a read of a quorum",
+            )
+        },
+        Bounds {
+            log_max: 2,
+            clients: vec![vec![write(1)], vec![write(2)]],
+            timers: vec![times("heartbeat", 1)],
+            shows: vec![Leads, Decides, Answers],
+            ..plain(
+                "heartbeat",
+                "3 acceptors, every node proposes once, two slots, a heartbeat",
+            )
+        },
+        Bounds {
+            log_max: 2,
+            knobs: knobs(&[("snapshot_every", "1"), ("entries_kept", "1")]),
+            clients: vec![vec![write(1), write(2), read()]],
+            network: Network::Fifo,
+            shows: vec![Leads, Decides, Answers, TakesSnapshot, InstallsSnapshot],
+            ..plain(
+                "snapshot",
+                "3 acceptors, messages in order, every node proposes once, two slots, a snapshot after each",
+            )
+        },
+        Bounds {
+            spares: 2,
+            epoch_max: 2,
+            clients: vec![vec![Ask::Members(vec![2, 3])], vec![write(1)]],
+            timers: Vec::new(),
+            shows: vec![Leads, ChangesMembers, HandsOver, Decides, Answers],
+            ..plain(
+                "membership",
+                "1 acceptor that makes way for two others, who then decide",
+            )
         },
         Bounds {
             nodes: 4,
             knobs: knobs(&[("quorums", "3/2")]),
             epoch_max: 2,
             clients: vec![vec![write(1)]],
-            timers: vec![never("heartbeat"), at("election", &[1], Some(1)), at("election", &[2], Some(1))],
+            timers: vec![
+                never("heartbeat"),
+                at("election", &[1], Some(1)),
+                at("election", &[2], Some(1)),
+            ],
             shows: vec![Leads, Decides, Answers],
-            ..plain("flexible", "4 acceptors, of which 3 promise and 2 accept; 2 proposers, one slot")
+            ..plain(
+                "flexible",
+                "4 acceptors, of which 3 promise and 2 accept; 2 proposers, one slot",
+            )
         },
         Bounds {
             epoch_max: 3,
             log_max: 3,
-            clients: vec![vec![Ask::Members(vec![1, 3])], vec![write(1)], vec![write(2)], vec![write(3)]],
+            clients: vec![
+                vec![Ask::Members(vec![1, 3])],
+                vec![write(1)],
+                vec![write(2)],
+                vec![write(3)],
+            ],
             timers: vec![
                 never("heartbeat"),
                 at("election", &[1], Some(1)),
@@ -434,7 +553,10 @@ fn paxos() -> Vec<Bounds> {
                 "c3 asks n2: write k 2",
             ]),
             shows: vec![ChangesMembers, Decides],
-            ..plain("void-seal", "3 acceptors; n1 has sealed slot 1, and n2, which does not know, proposes in it and behind it")
+            ..plain(
+                "void-seal",
+                "3 acceptors; n1 has sealed slot 1, and n2, which does not know, proposes in it and behind it",
+            )
         },
     ]
 }

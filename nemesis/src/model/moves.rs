@@ -8,9 +8,7 @@ use crate::observer::{quietly, text_of};
 use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use stormglass_impls::contract::{
-    Answer, Effect, Effects, Fact, Input, NodeId, Now, Session,
-};
+use stormglass_impls::contract::{Answer, Effect, Effects, Fact, Input, NodeId, Now, Session};
 use stormglass_impls::explored::{DiskState, Names, NodeState, Role};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{Erased, Member, Word};
@@ -25,6 +23,8 @@ pub(super) struct Local {
     pub(super) timers: SmallVec<[u8; 4]>,
     /// Batches that are not durable yet, oldest first.
     pub(super) under_way: Vec<Vec<Parcel>>,
+    /// How many inputs it has taken since something is under way.
+    pub(super) taken: u8,
     /// Its share of the sums by which states are told apart.
     pub(super) keys: Keys,
     /// The epoch on its disk: what is stale from there on will never reach it.
@@ -150,6 +150,11 @@ impl Space {
             Some(_) => from,
             None => {
                 turn.look_at(before);
+                turn.local.taken = match turn.local.under_way.is_empty() {
+                    true => 0,
+                    false if what == Move::Persisted => before.taken,
+                    false => before.taken.saturating_add(1),
+                };
                 self.keep(turn.local)
             }
         };
@@ -178,6 +183,7 @@ impl Space {
             disk,
             timers: SmallVec::new(),
             under_way: Vec::new(),
+            taken: 0,
             keys: Keys::default(),
             floor: 0,
             beyond: false,
@@ -210,7 +216,7 @@ impl Space {
         let timers = local.timers.iter();
         let mut timers: Vec<u128> = timers.map(|timer| self.timer_digest(*timer)).collect();
         timers.sort_unstable();
-        timers.hash(&mut hasher);
+        (timers, local.taken).hash(&mut hasher);
         for batch in &local.under_way {
             batch.len().hash(&mut hasher);
             for write in batch {
@@ -303,12 +309,14 @@ impl Turn<'_> {
     fn boot(&mut self, tell: &mut dyn FnMut(NodeId, Moment<'_>)) -> Result<(), Panicked> {
         let Self { space, local, .. } = self;
         let setup = &space.setups[local.node.index()];
-        let (state, effects) =
-            guarded(|| space.system.boot(setup, &*local.disk, Now::default()))?;
+        let (state, effects) = guarded(|| space.system.boot(setup, &*local.disk, Now::default()))?;
         local.timers.clear();
         local.state = state;
         self.seen |= Witness::Crashes.bit();
-        tell(self.local.node, Moment::Booted(self.local.state.as_member()));
+        tell(
+            self.local.node,
+            Moment::Booted(self.local.state.as_member()),
+        );
         self.dies = false;
         self.carry_out(&effects)?;
         assert!(self.durable == 0, "no core writes when it boots");

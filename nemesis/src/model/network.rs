@@ -73,7 +73,11 @@ impl Space {
                 sum.add(key);
                 continue;
             }
-            place = if self.is_next(letters, at) { 0 } else { place + 1 };
+            place = if self.is_next(letters, at) {
+                0
+            } else {
+                place + 1
+            };
             sum.add(&key.turned(7 * place + 1));
         }
         sum

@@ -64,7 +64,10 @@ impl<T> Default for Pool<T> {
 impl<T> Pool<T> {
     /// The number of the thing with this digest. It is made when it is new.
     pub(super) fn intern(&self, digest: u128, make: impl FnOnce() -> T) -> u32 {
-        let mut known = self.known.lock().expect("whoever makes a thing does not panic");
+        let mut known = self
+            .known
+            .lock()
+            .expect("whoever makes a thing does not panic");
         *known.entry(digest).or_insert_with(|| {
             let at = self.items.push(make());
             u32::try_from(at).expect("memory ends before the numbers do")
@@ -90,13 +93,19 @@ pub(super) struct Memo {
 
 impl Memo {
     pub(super) fn get(&self, question: u64) -> Option<u32> {
-        let known = self.known.lock().expect("nobody panics with a memo in hand");
+        let known = self
+            .known
+            .lock()
+            .expect("nobody panics with a memo in hand");
         known.get(&question).copied()
     }
 
     /// Keeps an answer. Gives whether it is the first to that question.
     pub(super) fn keep(&self, question: u64, answer: u32) -> bool {
-        let mut known = self.known.lock().expect("nobody panics with a memo in hand");
+        let mut known = self
+            .known
+            .lock()
+            .expect("nobody panics with a memo in hand");
         known.insert(question, answer).is_none()
     }
 

@@ -184,7 +184,12 @@ impl Level<'_> {
                 self.visited.grow(self.limits.threads);
             }
             self.expand_piece(worker, piece, &mut harvest);
-            let bytes: usize = harvest.pieces.iter().skip(reported).map(Vec::capacity).sum();
+            let bytes: usize = harvest
+                .pieces
+                .iter()
+                .skip(reported)
+                .map(Vec::capacity)
+                .sum();
             reported = harvest.pieces.len();
             self.bytes_next.fetch_add(bytes, Ordering::Relaxed);
             if at.is_multiple_of(64) {
@@ -285,11 +290,16 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Result<Outcome, SpaceError>
             })
         };
         level.look_at_limits();
-        counts.bytes_peak = counts.bytes_peak.max(level.bytes_peak.load(Ordering::Relaxed));
+        counts.bytes_peak = counts
+            .bytes_peak
+            .max(level.bytes_peak.load(Ordering::Relaxed));
         let reason = *level.reason.lock().expect("a reason is only looked at");
         let stopped = level.stopped.load(Ordering::Relaxed);
         let new: u64 = harvests.iter().map(|harvest| harvest.states).sum();
-        counts.generated += harvests.iter().map(|harvest| harvest.generated).sum::<u64>();
+        counts.generated += harvests
+            .iter()
+            .map(|harvest| harvest.generated)
+            .sum::<u64>();
         counts.unique += new;
         counts.frontier_peak = counts.frontier_peak.max(waiting + new);
         seen |= harvests.iter().fold(0, |bits, harvest| bits | harvest.seen);
@@ -312,7 +322,10 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Result<Outcome, SpaceError>
         if new == 0 {
             break End::Exhausted;
         }
-        pieces = harvests.iter_mut().flat_map(|harvest| std::mem::take(&mut harvest.pieces)).collect();
+        pieces = harvests
+            .iter_mut()
+            .flat_map(|harvest| std::mem::take(&mut harvest.pieces))
+            .collect();
         waiting = new;
         number += 1;
     };
@@ -335,9 +348,13 @@ fn broken(
 ) -> End {
     let view = visited.view();
     let mut way = vec![fingerprint];
-    let (_, mut before) = view.parent(fingerprint, 64).expect("a breach is among the states");
+    let (_, mut before) = view
+        .parent(fingerprint, 64)
+        .expect("a breach is among the states");
     while before != 0 {
-        let (state, earlier) = view.parent(before, 56).expect("a parent is among the states");
+        let (state, earlier) = view
+            .parent(before, 56)
+            .expect("a parent is among the states");
         way.push(state);
         before = earlier;
     }
@@ -353,11 +370,16 @@ fn broken(
             }
         });
         steps.sort_by(|one, other| one.0.cmp(&other.0));
-        let (_, action, next) = steps.into_iter().next().expect("a way leads from state to state");
+        let (_, action, next) = steps
+            .into_iter()
+            .next()
+            .expect("a way leads from state to state");
         trace.push(action);
         state = next;
     }
-    let (property, message) = space.broken(&state).expect("the last state is the broken one");
+    let (property, message) = space
+        .broken(&state)
+        .expect("the last state is the broken one");
     End::Broken {
         property,
         message,

@@ -263,7 +263,9 @@ impl Space {
         }
         let calls = call_list(&bounds, &*system).map_err(senseless)?;
         if calls.len() > CALLS_MAX {
-            return Err(senseless(format!("at most {CALLS_MAX} calls can be told apart")));
+            return Err(senseless(format!(
+                "at most {CALLS_MAX} calls can be told apart"
+            )));
         }
         let stranger = |timer: &&super::bounds::TimerBound| {
             let nodes = timer.nodes.iter().flatten();
@@ -271,7 +273,9 @@ impl Space {
         };
         if let Some(timer) = bounds.timers.iter().find(stranger) {
             let timer = &timer.timer;
-            return Err(senseless(format!("the timer {timer} is of a node that is not there")));
+            return Err(senseless(format!(
+                "the timer {timer} is of a node that is not there"
+            )));
         }
         let counted = bounds.timers.iter().filter(|timer| timer.times.is_some());
         if counted.count() > Spent::default().len() - FIRST_TIMER {
@@ -309,7 +313,10 @@ impl Space {
 
     /// How often each law was put to the test in different circumstances.
     pub fn tested(&self) -> BTreeMap<&'static str, u64> {
-        self.tested.lock().map(|tested| tested.clone()).unwrap_or_default()
+        self.tested
+            .lock()
+            .map(|tested| tested.clone())
+            .unwrap_or_default()
     }
 
     /// How many different nodes, letters, outcomes and memories of the watch there were.
@@ -422,17 +429,22 @@ impl Space {
             let mut memory = self.watches.get(watch).memory.duplicate();
             let before = memory.witnesses();
             let mut verdict = Ok(());
-            self.work_out(outcome.from, outcome.what, outcome.dies, &mut |node, moment| {
-                let told = match moment {
-                    Moment::Booted(member) => memory.booted(node, member),
-                    Moment::Synced => {
-                        memory.synced(node);
-                        Ok(())
-                    }
-                    Moment::Stepped(member, effects) => memory.stepped(node, member, effects),
-                };
-                verdict = std::mem::replace(&mut verdict, Ok(())).and(told);
-            });
+            self.work_out(
+                outcome.from,
+                outcome.what,
+                outcome.dies,
+                &mut |node, moment| {
+                    let told = match moment {
+                        Moment::Booted(member) => memory.booted(node, member),
+                        Moment::Synced => {
+                            memory.synced(node);
+                            Ok(())
+                        }
+                        Moment::Stepped(member, effects) => memory.stepped(node, member, effects),
+                    };
+                    verdict = std::mem::replace(&mut verdict, Ok(())).and(told);
+                },
+            );
             if let Some(message) = &outcome.panicked {
                 verdict = Err(Broken {
                     invariant: "panic",
@@ -465,7 +477,13 @@ impl Space {
         }
         let digest = feed(&*memory, broken.as_ref(), None);
         self.watches.intern(digest, || Remembered {
-            keys: self.keys(digest, |names| feed(&*memory, broken.as_ref(), Some(names))),
+            keys: match &broken {
+                // What was seen names nodes: under other names it is the same law that is broken.
+                Some(broken) => Keys::nameless(pool::digest(|mut hasher| {
+                    ("broken", broken.invariant).hash(&mut hasher);
+                })),
+                None => self.keys(digest, |names| feed(&*memory, None, Some(names))),
+            },
             memory,
             broken,
         })
@@ -545,7 +563,13 @@ impl Space {
         if self.bounds.network == Network::Fifo {
             for node in NodeId::all(self.bounds.nodes) {
                 for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
-                    self.go(&mut worker, &mut state, node, Move::LinkUp(peer.0), Fate::Plain);
+                    self.go(
+                        &mut worker,
+                        &mut state,
+                        node,
+                        Move::LinkUp(peer.0),
+                        Fate::Plain,
+                    );
                 }
             }
         }
@@ -682,10 +706,17 @@ impl Space {
                 && outcome.replies.is_empty()
                 && outcome.panicked.is_none()
                 && outcome.resets.is_empty()
-                && outcome.sends.iter().all(|letter| {
-                    state.letters.binary_search(letter).is_ok() || !self.is_fresh(state, *letter)
-                })
+                && outcome
+                    .sends
+                    .iter()
+                    .all(|letter| self.is_there(state, *letter))
                 && self.watch_after(worker, state.watch, number) == state.watch
+    }
+
+    /// Whether sending a letter changes nothing: where letters are a set and it is in it, or where it is not put there at all.
+    fn is_there(&self, state: &State, letter: u32) -> bool {
+        let is_set = self.bounds.network == Network::Set;
+        is_set && state.letters.binary_search(&letter).is_ok() || !self.is_fresh(state, letter)
     }
 
     /// The state after an action; `None` when the action cannot be, or changes nothing and such are left out.
@@ -716,7 +747,8 @@ impl Space {
             return None; // Nobody would have listened.
         }
         let is_set = self.bounds.network == Network::Set;
-        let may_be_void = matches!(what, Move::Deliver(_) if is_set) || matches!(what, Move::Ask(_));
+        let may_be_void =
+            matches!(what, Move::Deliver(_) if is_set) || matches!(what, Move::Ask(_));
         if may_be_void && self.reductions.no_ops && self.is_idle(worker, state, number) {
             return None;
         }
@@ -766,10 +798,25 @@ impl Space {
         let may_crash = state.spent[CRASHES] < self.bounds.crashes;
         let dies = may_crash && self.bounds.disk == Disk::Atomic;
         let unheard = self.bounds.asks_max > 1 && !self.calls.is_empty();
-        let fates = [(Fate::Plain, true), (Fate::Dies, dies), (Fate::Unheard, unheard)];
-        let fates = || fates.into_iter().filter(|(_, may)| *may).map(|(fate, _)| fate);
+        let fates = [
+            (Fate::Plain, true),
+            (Fate::Dies, dies),
+            (Fate::Unheard, unheard),
+        ];
+        let fates = || {
+            fates
+                .into_iter()
+                .filter(|(_, may)| *may)
+                .map(|(fate, _)| fate)
+        };
+        // What begins a write is the first of the inputs.
+        let writes = |node: NodeId| {
+            let local = self.locals.get(state.nodes[node.index()]);
+            !local.under_way.is_empty() && local.taken > self.bounds.inputs_while_writing
+        };
         for (at, letter) in state.letters.iter().enumerate() {
-            if self.is_next(&state.letters, at) {
+            let to = self.letters.get(*letter).to;
+            if self.is_next(&state.letters, at) && !writes(to) {
                 let letter = *letter;
                 actions.extend(fates().map(|fate| Action::Deliver { letter, fate }));
             }
@@ -777,7 +824,7 @@ impl Space {
         let clients = &self.clients.get(state.clients).clients;
         for node in NodeId::all(self.bounds.nodes) {
             let local = self.locals.get(state.nodes[node.index()]);
-            for timer in local.timers.iter().copied() {
+            for timer in local.timers.iter().copied().filter(|_| !writes(node)) {
                 let may = match self.timers.get(timer.into()).at[node.index()] {
                     Running::Free => true,
                     Running::Never => false,
@@ -788,7 +835,7 @@ impl Space {
                 }
             }
             for call in 0..self.calls.len() {
-                if clients.may_ask(&self.calls, call, self.bounds.asks_max) {
+                if clients.may_ask(&self.calls, call, self.bounds.asks_max) && !writes(node) {
                     let call = call as u8;
                     actions.extend(fates().map(|fate| Action::Ask { node, call, fate }));
                 }
@@ -858,7 +905,9 @@ impl Space {
         };
         match action {
             Action::Deliver { letter, fate } => {
-                let Letter { from, to, message, .. } = self.letters.get(letter);
+                let Letter {
+                    from, to, message, ..
+                } = self.letters.get(letter);
                 format!("{to} takes from {from}: {message:?}{}", end(fate))
             }
             Action::Fire { node, timer, fate } => {
@@ -896,7 +945,11 @@ impl Space {
         nodes.iter().for_each(|node| put_number(bytes, *node));
         put_number(bytes, state.watch);
         put_number(bytes, state.clients);
-        let used = state.spent.iter().rposition(|spent| *spent > 0).map_or(0, |last| last + 1);
+        let used = state
+            .spent
+            .iter()
+            .rposition(|spent| *spent > 0)
+            .map_or(0, |last| last + 1);
         bytes.push(used as u8);
         bytes.extend_from_slice(&state.spent[..used]);
         put_number(bytes, state.letters.len() as u32);
@@ -955,7 +1008,11 @@ fn running(bounds: &Bounds, timer: &str, node: NodeId) -> Running {
             continue;
         }
         is_bounded = true;
-        if bound.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.0)) {
+        if bound
+            .nodes
+            .as_ref()
+            .is_none_or(|nodes| nodes.contains(&node.0))
+        {
             return match bound.times {
                 Some(times) => Running::Counted { place, times },
                 None => Running::Free,
@@ -978,10 +1035,16 @@ fn namings(bounds: &Bounds) -> Vec<Names> {
     let kind = |node: NodeId| {
         let timers = bounds.timers.iter();
         let named = |bound: &super::bounds::TimerBound| {
-            bound.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.0))
+            bound
+                .nodes
+                .as_ref()
+                .is_none_or(|nodes| nodes.contains(&node.0))
         };
         let runs = timers.map(named);
-        (node.0 > bounds.nodes - bounds.spares, runs.collect::<Vec<bool>>())
+        (
+            node.0 > bounds.nodes - bounds.spares,
+            runs.collect::<Vec<bool>>(),
+        )
     };
     let all: Vec<NodeId> = NodeId::all(bounds.nodes).collect();
     let alike = |one: &NodeId| -> Vec<NodeId> {

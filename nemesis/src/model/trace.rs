@@ -41,6 +41,7 @@ pub struct Trace {
     /// How all stand at the beginning.
     pub begin: Standing,
     /// How each node shows itself there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<String>,
     /// One after the other.
     pub steps: Vec<Step>,
@@ -61,6 +62,7 @@ pub struct Step {
     /// How all stand behind it.
     pub after: Standing,
     /// How each node shows itself behind it. For people; nothing is compared with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<String>,
 }
 
@@ -245,8 +247,18 @@ impl Trace {
             serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
         match trace.schema_version {
             TRACE_VERSION => Ok(trace),
-            other => Err(unreadable(format!("it is of version {other}, not {TRACE_VERSION}"))),
+            other => Err(unreadable(format!(
+                "it is of version {other}, not {TRACE_VERSION}"
+            ))),
         }
+    }
+
+    /// The same without what is for people only.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.shown.clear();
+        self.steps.iter_mut().for_each(|step| step.shown.clear());
+        self
     }
 
     /// Its written form.
@@ -264,11 +276,20 @@ impl Trace {
         let mut bounds = space.bounds().clone();
         // What was a prelude is among the steps.
         bounds.prelude.clear();
+        // What arrives in order may arrive so where anything may arrive.
+        let is_reset = |action: &Action| matches!(action, Action::Reset { .. });
+        if !actions.iter().any(is_reset) {
+            bounds.network = Network::Set;
+        }
         let mut core = Core::new(&bounds, mutant)?;
         let begin = standing(&core, bounds.nodes);
         let shown = core.shown();
         let mut steps = Vec::new();
-        let mut sent: BTreeMap<String, usize> = core.letters().into_iter().map(|letter| (hex(letter), 0)).collect();
+        let mut sent: BTreeMap<String, usize> = core
+            .letters()
+            .into_iter()
+            .map(|letter| (hex(letter), 0))
+            .collect();
         for action in actions {
             let (what, fate) = what_of(space, *action);
             let text = space.describe(*action);
@@ -351,7 +372,9 @@ impl Trace {
             })
         };
         if self.bounds.disk == Disk::Pipelined {
-            return beyond("the host syncs all batches that wait at once, and these bounds name each");
+            return beyond(
+                "the host syncs all batches that wait at once, and these bounds name each",
+            );
         }
         crate::turmoil::steps::with(self, |stage| self.walk(stage))
     }
@@ -375,10 +398,16 @@ impl Trace {
                 clients.asked(call.into());
             }
             for (client, frame) in stage.told() {
-                let ClientFrame::Answer { request_id, answer: Answer::Done(reply) } = frame else {
+                let ClientFrame::Answer {
+                    request_id,
+                    answer: Answer::Done(reply),
+                } = frame
+                else {
                     continue;
                 };
-                if step.fate != Fate::Unheard && let Some(call) = call_of(&calls, client, request_id) {
+                if step.fate != Fate::Unheard
+                    && let Some(call) = call_of(&calls, client, request_id)
+                {
                     clients.answered(call, &Arc::from(reply));
                 }
             }
@@ -413,7 +442,10 @@ impl Trace {
         let seen = walked.broken.contains(property);
         (!seen).then(|| Parting {
             number: self.steps.len(),
-            what: format!("{property} is not seen broken there, but {:?}", walked.broken),
+            what: format!(
+                "{property} is not seen broken there, but {:?}",
+                walked.broken
+            ),
         })
     }
 }
@@ -430,12 +462,14 @@ fn act(
     fate: Fate,
 ) -> Result<(), TraceError> {
     let arena = stage.arena();
-    stage.act(what, fate).map_err(|cause| TraceError::Impossible {
-        number,
-        arena,
-        text: text.to_string(),
-        cause,
-    })
+    stage
+        .act(what, fate)
+        .map_err(|cause| TraceError::Impossible {
+            number,
+            arena,
+            text: text.to_string(),
+            cause,
+        })
 }
 
 fn standing(stage: &dyn Stage, nodes: u8) -> Standing {
@@ -511,8 +545,14 @@ impl Stage for Core {
     }
 
     fn letters(&self) -> BTreeSet<u128> {
-        let letters = self.state.letters.iter().map(|letter| self.space.letters.get(*letter));
-        letters.map(|letter| letter_digest(letter.from, letter.to, &letter.message)).collect()
+        let letters = self
+            .state
+            .letters
+            .iter()
+            .map(|letter| self.space.letters.get(*letter));
+        letters
+            .map(|letter| letter_digest(letter.from, letter.to, &letter.message))
+            .collect()
     }
 
     /// The model has its clients in its states, and judges them there.
@@ -521,6 +561,10 @@ impl Stage for Core {
     }
 
     fn broken(&self) -> Vec<String> {
-        self.space.broken(&self.state).map(|(property, _)| property).into_iter().collect()
+        self.space
+            .broken(&self.state)
+            .map(|(property, _)| property)
+            .into_iter()
+            .collect()
     }
 }

@@ -82,12 +82,12 @@ impl Visited {
         for slot in table.iter() {
             let fingerprint = slot.fingerprint.load(Ordering::Relaxed);
             if fingerprint != 0 {
-                let at = probe(&larger, fingerprint).find(|at| {
-                    larger[*at].fingerprint.load(Ordering::Relaxed) == 0
-                });
+                let at = probe(&larger, fingerprint)
+                    .find(|at| larger[*at].fingerprint.load(Ordering::Relaxed) == 0);
                 let free = &larger[at.expect("the larger table has room")];
                 free.fingerprint.store(fingerprint, Ordering::Relaxed);
-                free.parent.store(slot.parent.load(Ordering::Relaxed), Ordering::Relaxed);
+                free.parent
+                    .store(slot.parent.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
         *table = larger;
@@ -102,7 +102,7 @@ fn slots(count: usize) -> Vec<Slot> {
 fn probe(table: &[Slot], fingerprint: u64) -> impl Iterator<Item = usize> {
     let mask = table.len() - 1;
     let first = (fingerprint >> (64 - table.len().trailing_zeros())) as usize;
-    (0..table.len()).map(move |step| first + step & mask)
+    (0..table.len()).map(move |step| (first + step) & mask)
 }
 
 fn parent_word(level: usize, parent: u64) -> u64 {

@@ -51,7 +51,10 @@ pub(crate) fn with<T>(
 
 impl Steps<'_> {
     fn held(&mut self) -> &mut Held {
-        self.simulation.held.as_mut().expect("it is held from the beginning")
+        self.simulation
+            .held
+            .as_mut()
+            .expect("it is held from the beginning")
     }
 
     /// Gives a node what it is to take.
@@ -69,15 +72,33 @@ impl Steps<'_> {
             What::Fire { node, timer } => {
                 let timers = &mut self.simulation.nodes[node.index()].timers;
                 let fired = timers.take_named(|set| format!("{set:?}") == *timer);
-                (*node, Input::TimerFired(fired.ok_or("that timer is not set")?))
+                (
+                    *node,
+                    Input::TimerFired(fired.ok_or("that timer is not set")?),
+                )
             }
             What::Ask { node, call } => {
-                let Request { client, request_id, body } = &self.calls[usize::from(*call)];
+                let Request {
+                    client,
+                    request_id,
+                    body,
+                } = &self.calls[usize::from(*call)];
                 let (client, request_id) = (*client, *request_id);
-                self.simulation.board.borrow_mut().recorded(client, request_id);
+                self.simulation
+                    .board
+                    .borrow_mut()
+                    .recorded(client, request_id);
                 let session = Session(0);
                 let body = body.clone();
-                (*node, Input::Request { client, session, request_id, body })
+                (
+                    *node,
+                    Input::Request {
+                        client,
+                        session,
+                        request_id,
+                        body,
+                    },
+                )
             }
             What::Persisted { node } => {
                 let host = &self.simulation.nodes[node.index()];
@@ -105,7 +126,10 @@ impl Steps<'_> {
     fn crash(&mut self, node: NodeId, keeps: usize) {
         let host = &mut self.simulation.nodes[node.index()];
         let under_way: Vec<Parcel> = host.unsynced.drain(..).flatten().collect();
-        under_way.iter().take(keeps).for_each(|write| host.disk.apply(write));
+        under_way
+            .iter()
+            .take(keeps)
+            .for_each(|write| host.disk.apply(write));
         self.simulation.stop(node);
         self.simulation.start(node);
     }
@@ -139,7 +163,8 @@ impl Stage for Steps<'_> {
     fn letters(&self) -> BTreeSet<u128> {
         let held = self.simulation.held.as_ref();
         let sent = held.into_iter().flat_map(|held| &held.letters);
-        sent.map(|(from, to, message)| letter_digest(*from, *to, message)).collect()
+        sent.map(|(from, to, message)| letter_digest(*from, *to, message))
+            .collect()
     }
 
     fn told(&mut self) -> Vec<(ClientId, ClientFrame)> {
@@ -148,6 +173,10 @@ impl Stage for Steps<'_> {
 
     fn broken(&self) -> Vec<String> {
         let board = self.simulation.board.borrow();
-        board.violations.iter().map(|violation| violation.name.clone()).collect()
+        board
+            .violations
+            .iter()
+            .map(|violation| violation.name.clone())
+            .collect()
     }
 }

@@ -53,8 +53,8 @@ enum Named {
 struct Shared {
     system: Rc<dyn System>,
     board: Rc<RefCell<Board>>,
-    /// By digest, what nodes sent each other.
-    letters: RefCell<BTreeMap<u128, (NodeId, NodeId, Vec<u8>)>>,
+    /// By digest, what nodes sent each other, in its wire form.
+    letters: RefCell<BTreeMap<u128, Vec<u8>>>,
     told: RefCell<Vec<(ClientId, ClientFrame)>>,
     /// By node: what it takes next.
     named: Vec<RefCell<Option<Named>>>,
@@ -82,10 +82,7 @@ impl Shared {
                 client, request_id, ..
             } => is_named(Named::Request(*client, *request_id)),
             // The end of a write is named by letting the disk sync; what becomes of connections is no step of the model.
-            Input::Persisted
-            | Input::LinkUp(_)
-            | Input::LinkDown(_)
-            | Input::ClientGone(_) => true,
+            Input::Persisted | Input::LinkUp(_) | Input::LinkDown(_) | Input::ClientGone(_) => true,
         }
     }
 }
@@ -99,8 +96,7 @@ impl Gate for StepGate {
             (Party::Node(from), Party::Node(to)) => {
                 if let Ok(message) = self.0.system.decode(Word::Message, payload) {
                     let digest = letter_digest(from, to, &message);
-                    let letter = (from, to, payload.to_vec());
-                    self.0.letters.borrow_mut().insert(digest, letter);
+                    self.0.letters.borrow_mut().insert(digest, payload.to_vec());
                 }
                 FrameFate::Take
             }
@@ -318,7 +314,7 @@ impl Steps {
             What::Deliver { from, to, letter } => {
                 let letters = self.shared.letters.borrow();
                 let digest = u128::from_str_radix(letter, 16).map_err(|error| error.to_string())?;
-                let (_, _, payload) = letters.get(&digest).ok_or("no such message was sent")?;
+                let payload = letters.get(&digest).ok_or("no such message was sent")?;
                 let errand = Errand {
                     from: Party::Node(*from),
                     to: *to,
@@ -396,6 +392,10 @@ impl Stage for Steps {
 
     fn broken(&self) -> Vec<String> {
         let board = self.shared.board.borrow();
-        board.violations.iter().map(|violation| violation.name.clone()).collect()
+        board
+            .violations
+            .iter()
+            .map(|violation| violation.name.clone())
+            .collect()
     }
 }

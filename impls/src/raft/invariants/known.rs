@@ -33,17 +33,32 @@ impl<C: Hash> Hash for Entries<C> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for (at, (term, held)) in self.first.iter().enumerate() {
             let index = Index(at as u64 + 1);
-            let from = Position { index, term: Term(0) };
-            let to = Position { index, term: Term(u64::MAX) };
+            let from = Position {
+                index,
+                term: Term(0),
+            };
+            let to = Position {
+                index,
+                term: Term(u64::MAX),
+            };
             let mut here: Vec<(Term, &Held<C>)> = vec![(*term, held)];
-            here.extend(self.others.range(from..=to).map(|(place, held)| (place.term, held)));
+            here.extend(
+                self.others
+                    .range(from..=to)
+                    .map(|(place, held)| (place.term, held)),
+            );
             here.sort_by_key(|(term, _)| *term);
             here.hash(state);
         }
         // A log with a gap is no reason to lose anything.
         let beyond = Index(self.first.len() as u64 + 1);
-        let from = Position { index: beyond, term: Term(0) };
-        self.others.range(from..).for_each(|other| other.hash(state));
+        let from = Position {
+            index: beyond,
+            term: Term(0),
+        };
+        self.others
+            .range(from..)
+            .for_each(|other| other.hash(state));
     }
 }
 
@@ -52,7 +67,11 @@ impl<C: Clone> Renamed for Entries<C> {
         let held = |(before, payload): &Held<C>| (*before, payload.renamed(names));
         let others = self.others.iter();
         Self {
-            first: self.first.iter().map(|(term, known)| (*term, held(known))).collect(),
+            first: self
+                .first
+                .iter()
+                .map(|(term, known)| (*term, held(known)))
+                .collect(),
             others: others.map(|(place, known)| (*place, held(known))).collect(),
         }
     }

@@ -253,16 +253,27 @@ impl<M: Machine> Memory for RaftWatch<M> {
             return self.nodes.hash(&mut hasher);
         };
         let mut renamed = self.clone();
-        renamed.leaders.values_mut().for_each(|leader| *leader = names.of(*leader));
+        renamed
+            .leaders
+            .values_mut()
+            .for_each(|leader| *leader = names.of(*leader));
         renamed.entries = renamed.entries.renamed(names);
-        renamed.snapshots.values_mut().for_each(|(node, _)| *node = names.of(*node));
+        renamed
+            .snapshots
+            .values_mut()
+            .for_each(|(node, _)| *node = names.of(*node));
         renamed.nodes.iter_mut().for_each(|seen| {
-            seen.vote = seen.vote.map(|(term, candidate)| (term, names.of(candidate)));
+            seen.vote = seen
+                .vote
+                .map(|(term, candidate)| (term, names.of(candidate)));
         });
         let known = NodeId::all(self.nodes.len() as u8);
         let mut order: Vec<(NodeId, NodeId)> = known.map(|node| (names.of(node), node)).collect();
         order.sort_unstable();
-        renamed.nodes = order.iter().map(|(_, node)| renamed.nodes[node.index()].clone()).collect();
+        renamed.nodes = order
+            .iter()
+            .map(|(_, node)| renamed.nodes[node.index()].clone())
+            .collect();
         renamed.feed(None, hasher);
     }
 }
