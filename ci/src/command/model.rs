@@ -11,11 +11,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stormglass_impls::catalog;
+use stormglass_nemesis::model::action::Fate;
 use stormglass_nemesis::model::bounds::{Bounds, Disk, Network, Witness};
 use stormglass_nemesis::model::explorer::Explorer;
 use stormglass_nemesis::model::library;
 use stormglass_nemesis::model::search::{End, Limits, Outcome, Reason, search};
-use stormglass_nemesis::model::space::{Fate, Reductions, Space};
+use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::model::trace::{Trace, TraceError, Walked, What};
 use stormglass_reports::counterexample::{self, Counterexample, Happening, Moment};
 

@@ -4,12 +4,13 @@
 //! at once, or, where clients ask again, never. That is no less than what a network allows: a request that was lost is one that was not sent, and
 //! a reply that comes late tells less about the order of things than one that comes at once.
 
-use super::bounds::Ask;
+use super::bounds::{Ask, Bounds};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use stormglass_checker::{Event, History, Kind, Limits, Process, Verdict};
 use stormglass_impls::contract::{ClientId, RequestId};
 use stormglass_impls::parcel::Parcel;
+use stormglass_impls::system::{System, Word};
 use stormglass_workloads::workload::{Completion, Operation, WorkloadConfig};
 
 /// The most calls of a model, of all clients together.
@@ -207,4 +208,35 @@ pub(super) fn operation(ask: &Ask) -> (Option<Operation>, String) {
         Ask::Members(nodes) => (None, format!("members {nodes:?}")),
         Ask::Transfer(node) => (None, format!("transfer to n{node}")),
     }
+}
+
+/// The calls of bounds, in the words of a system.
+pub(super) fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {
+    let register = WorkloadConfig::named("register").expect("there is a register workload");
+    let binding = register.binding(&bounds.cluster);
+    let mut calls = Vec::new();
+    for (client, asks) in bounds.clients.iter().enumerate() {
+        for (number, ask) in asks.iter().enumerate() {
+            let (operation, text) = operation(ask);
+            let body = match (&operation, ask.manage()) {
+                (Some(operation), _) => {
+                    let binding = binding.as_ref().ok_or("the cluster has no registers")?;
+                    let bytes = binding.request(operation);
+                    let body = system.decode(Word::Request, &bytes);
+                    body.map_err(|error| error.to_string())?
+                }
+                (None, manage) => manage
+                    .and_then(|manage| system.manage(manage))
+                    .ok_or("the cluster cannot be managed")?,
+            };
+            calls.push(Call {
+                client: client as u8,
+                number: number as u8,
+                body,
+                operation,
+                text,
+            });
+        }
+    }
+    Ok(calls)
 }

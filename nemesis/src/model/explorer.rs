@@ -4,8 +4,10 @@
 //! last thread; so it explores and cross-checks here, and verdicts come from [`search`](super::search::search). A property of kind *sometimes* looks at
 //! what was seen on the step by which a state was reached first.
 
+use super::action::Action;
 use super::bounds::Witness;
-use super::space::{Action, Space, SpaceError, State, Worker};
+use super::space::{Space, SpaceError, Worker};
+use super::state::State;
 use stateright::{Model, Property};
 use std::sync::Mutex;
 

@@ -42,7 +42,8 @@
 //! | --- | --- |
 //! | [`bounds`] | what may happen, and how often: data |
 //! | [`library`] | the bounds that have names, and which show which mutant |
-//! | [`space`] | states, actions, what follows |
+//! | [`space`] | a cluster within bounds, and all that is kept once |
+//! | [`state`], [`action`], `follow` | a state, what can happen in it, and what comes of that |
 //! | `moves` | one node's part of it: what becomes of a node in a move |
 //! | `calls` | what clients ask and have seen, and whether it is linearizable |
 //! | `network` | what is under way |
@@ -56,14 +57,17 @@
 //!
 //! Liveness: that nothing happens is no broken law. Clocks that move, and so leases and the expiry of sessions.
 
+pub mod action;
 pub mod bounds;
 mod calls;
 pub mod explorer;
+mod follow;
 pub mod library;
 mod moves;
 mod network;
 mod pool;
 pub mod search;
 pub mod space;
+pub mod state;
 pub mod trace;
 mod visited;

@@ -3,8 +3,10 @@
 //! All states of one level are looked at before any of the next. So the first level on which a law is broken is the shortest way to break it,
 //! and what was seen of whole levels does not depend on threads: the counts and the counterexample are the same in every run.
 
+use super::action::Action;
 use super::bounds::Witness;
-use super::space::{Action, Space, SpaceError, State, Worker};
+use super::space::{Space, SpaceError, Worker};
+use super::state::State;
 use super::visited::Visited;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;

@@ -4,10 +4,12 @@
 //! of all that was ever sent after each of them; and the simulator and turmoil walk the same steps, in which nothing happens but what is named, and
 //! come to the same digests.
 
+use super::action::{Action, Fate};
 use super::bounds::{Bounds, Disk, Network};
-use super::calls::{Call, Clients};
+use super::calls::{Call, Clients, call_list};
 use super::pool::digest;
-use super::space::{Action, Fate, Reductions, Space, SpaceError, State, Worker, call_list};
+use super::space::{Reductions, Space, SpaceError, Worker};
+use super::state::State;
 use crate::trial::{Arena, Trial};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,8 @@
 //! The simulator where nothing happens but what is named: what is sent waits, and so do timers and disks.
 
 use super::{Held, Simulation};
+use crate::model::action::Fate;
 use crate::model::bounds::Disk;
-use crate::model::space::Fate;
 use crate::model::trace::{Stage, Trace, TraceError, What, letter_digest, state_digest};
 use crate::trial::Arena;
 use std::collections::BTreeSet;

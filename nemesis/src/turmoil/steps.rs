@@ -5,7 +5,7 @@
 //! the gate when a node is to die before its end. Crashes and boots are turmoil's, with its disk.
 
 use super::{PORT, WAL, machines};
-use crate::model::space::Fate;
+use crate::model::action::Fate;
 use crate::model::trace::{Stage, Trace, TraceError, What, letter_digest, state_digest};
 use crate::observer::{Board, Observed};
 use crate::trial::{Arena, Trial};

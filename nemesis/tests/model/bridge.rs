@@ -6,9 +6,10 @@
 
 use super::{broken, explore, named};
 use std::path::PathBuf;
+use stormglass_nemesis::model::action::Fate;
 use stormglass_nemesis::model::library::KILLS;
 use stormglass_nemesis::model::search::{End, Limits, search};
-use stormglass_nemesis::model::space::{Fate, Reductions, Space};
+use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::model::trace::{Trace, TraceError, What};
 
 fn cluster_of(mutant: &str) -> &'static str {
