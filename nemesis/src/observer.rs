@@ -6,6 +6,8 @@ use stormglass_impls::manage::Manage;
 
 use crate::desk::Desk;
 use crate::harness;
+#[cfg(feature = "model")]
+use crate::model::tape::{self, Taped};
 use crate::record::{
     FactRecord, FaultRecord, Marks, RECORD_VERSION, Record, Traffic, Violation, ViolationKind, Wear,
 };
@@ -389,7 +391,18 @@ impl Member for Watched {
         }
         drop(board);
         let before = effects.as_slice().len();
+        #[cfg(feature = "model")]
+        let taken = tape::is_on().then(|| input.clone());
         let stepped = quietly(|| member.borrow_mut().step(now, input, effects));
+        #[cfg(feature = "model")]
+        if let (Ok(()), Some(input)) = (&stepped, taken) {
+            let node = self.node;
+            tape::note(&**member.borrow(), |state| Taped::Stepped {
+                node,
+                input,
+                state,
+            });
+        }
         self.board.borrow().pulse.leave();
         let mut board = self.board.borrow_mut();
         match stepped {
@@ -532,6 +545,8 @@ impl System for Observed {
                 board.note_effects(node, effects.as_slice());
                 let verdict = board.watch.booted(node, member.as_ref());
                 board.note_broken(Some(node), verdict);
+                #[cfg(feature = "model")]
+                tape::note(&*member, |state| Taped::Booted { node, state });
                 let member = Rc::new(RefCell::new(member));
                 board.members.insert(node, Rc::downgrade(&member));
                 Some(member)

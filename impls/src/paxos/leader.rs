@@ -35,8 +35,8 @@ pub(super) struct Leader<M: Machine> {
     pub(super) round: Round,
     /// Reads that wait, at most one a client.
     pub(super) reads: Vec<PendingRead<M::Query>>,
-    /// Its share of replicated time.
-    stamps: Stamps,
+    /// Its share of replicated time, where sessions expire.
+    stamps: Option<Stamps>,
 }
 
 /// What a leader knows of another node.
@@ -85,6 +85,7 @@ impl<M: Machine> Paxos<M> {
             "who leads has promised no higher ballot"
         );
         let first = self.chosen.next();
+        let expire = self.knobs().session_ms > 0;
         self.role = Role::Leader(Leader {
             ballot,
             open: BTreeMap::new(),
@@ -97,7 +98,7 @@ impl<M: Machine> Paxos<M> {
             silence: 0,
             round: Round(0),
             reads: Vec::new(),
-            stamps: Stamps::begin(stamped_ms, turn.now),
+            stamps: expire.then(|| Stamps::begin(stamped_ms, turn.now)),
         });
         let epoch = ballot.epoch();
         turn.effects.note(Fact::BecameLeader { epoch });
@@ -138,11 +139,7 @@ impl<M: Machine> Paxos<M> {
             client,
             session,
             request_id,
-            at_ms: if expires {
-                leader.stamps.at(turn.now)
-            } else {
-                0
-            },
+            at_ms: leader.stamps.map_or(0, |stamps| stamps.at(turn.now)),
             act: match expires && session == Session(0) {
                 true => Act::Open,
                 false => Act::Run(command),

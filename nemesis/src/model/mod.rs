@@ -51,6 +51,7 @@
 //! | [`search`] | level by level, on several threads, within limits |
 //! | `visited` | which states were seen, and from where: sixteen bytes each |
 //! | [`trace`] | a way as data, and its walk in the core, the simulator and turmoil |
+//! | [`tape`], [`validation`] | what an arena did, and whether that can be in the model |
 //! | [`explorer`] | the same space as a [`stateright::Model`]: for its Explorer, and as a cross-check |
 //!
 //! # Not here
@@ -69,5 +70,7 @@ mod pool;
 pub mod search;
 pub mod space;
 pub mod state;
+pub mod tape;
 pub mod trace;
+pub mod validation;
 mod visited;

@@ -130,18 +130,7 @@ impl Space {
         tell: &mut dyn FnMut(NodeId, Moment<'_>),
     ) -> Option<Outcome> {
         let before = self.locals.get(from);
-        let mut turn = Turn {
-            space: self,
-            local: before.clone(),
-            dies,
-            died: false,
-            durable: 0,
-            sends: Vec::new(),
-            replies: Vec::new(),
-            resets: Vec::new(),
-            seen: 0,
-            effects: 0,
-        };
+        let mut turn = Turn::new(self, before.clone(), dies);
         let panicked = turn.run(what, tell).err().map(|Panicked(message)| message);
         if dies && !turn.died && panicked.is_none() {
             return None;
@@ -170,6 +159,27 @@ impl Space {
             seen: turn.seen,
             panicked,
         })
+    }
+
+    /// The node after an input that is not one of the bounds', and the letters it sends.
+    pub(super) fn take_input(
+        &self,
+        from: u32,
+        input: &Input<Erased>,
+    ) -> Result<(u32, Vec<u32>), String> {
+        let local = self.locals.get(from).clone();
+        let mut turn = Turn::new(self, local, false);
+        if let Input::TimerFired(timer) = input {
+            let timer = self.timer(timer);
+            turn.local.timers.retain(|set| *set != timer);
+        }
+        if matches!(input, Input::Persisted) {
+            let batch = turn.local.under_way.remove(0);
+            turn.write(&batch).map_err(|Panicked(message)| message)?;
+        }
+        let stepped = turn.step(input.clone(), &mut |_, _| {});
+        stepped.map_err(|Panicked(message)| message)?;
+        Ok((self.keep(turn.local), turn.sends))
     }
 
     /// A node's first boot.
@@ -237,7 +247,22 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     quietly(work).map_err(|payload| Panicked(text_of(payload.as_ref())))
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    fn new(space: &'a Space, local: Local, dies: bool) -> Self {
+        Self {
+            space,
+            local,
+            dies,
+            died: false,
+            durable: 0,
+            sends: Vec::new(),
+            replies: Vec::new(),
+            resets: Vec::new(),
+            seen: 0,
+            effects: 0,
+        }
+    }
+
     fn run(
         &mut self,
         what: Move,
@@ -363,8 +388,10 @@ impl Turn<'_> {
                 } => {
                     let calls = &self.space.calls;
                     let call = calls.iter().position(|call| call.is(*client, *request_id));
-                    let call = call.expect("a node answers what it was asked");
-                    self.replies.push((call as u8, reply.encode().into()));
+                    // Who asked something else was no client of the bounds.
+                    if let Some(call) = call {
+                        self.replies.push((call as u8, reply.encode().into()));
+                    }
                 }
                 Effect::ResetLink(peer) => self.resets.push(*peer),
                 Effect::Note(fact) => self.note(*fact),

@@ -5,6 +5,7 @@ mod counts;
 mod cross_check;
 mod disks;
 mod reductions;
+mod validation;
 
 use stormglass_nemesis::model::bounds::{Ask, Bounds};
 use stormglass_nemesis::model::library;
