@@ -166,6 +166,40 @@ fn the_bounds_are_listed() {
     }
 }
 
+#[test]
+fn coverage_shows_what_storms_and_the_model_come_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let covered = [
+        "model",
+        "raft-cache",
+        "--bounds",
+        "crash",
+        "--coverage",
+        "20",
+    ];
+    let output = stormglass(directory.path(), &covered);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{said}");
+    for wanted in [
+        "kinds of state in the model",
+        "the model has all that storms came to",
+        "yet to come to",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is missing in {said}");
+    }
+    let preluded = [
+        "model",
+        "raft-cache",
+        "--bounds",
+        "joint",
+        "--states",
+        "10",
+        "--coverage",
+        "1",
+    ];
+    assert_eq!(code(&stormglass(directory.path(), &preluded)), 64);
+}
+
 /// The Explorer answers on loopback, and a port that is taken is said.
 #[test]
 fn the_explorer_listens_on_loopback() {

@@ -397,10 +397,11 @@ impl Member for Watched {
         #[cfg(feature = "model")]
         if let (Ok(()), Some(input)) = (&stepped, taken) {
             let node = self.node;
-            tape::note(&**member.borrow(), |state| Taped::Stepped {
+            tape::note(&**member.borrow(), |state, outline| Taped::Stepped {
                 node,
                 input,
                 state,
+                outline,
             });
         }
         self.board.borrow().pulse.leave();
@@ -546,7 +547,11 @@ impl System for Observed {
                 let verdict = board.watch.booted(node, member.as_ref());
                 board.note_broken(Some(node), verdict);
                 #[cfg(feature = "model")]
-                tape::note(&*member, |state| Taped::Booted { node, state });
+                tape::note(&*member, |state, outline| Taped::Booted {
+                    node,
+                    state,
+                    outline,
+                });
                 let member = Rc::new(RefCell::new(member));
                 board.members.insert(node, Rc::downgrade(&member));
                 Some(member)

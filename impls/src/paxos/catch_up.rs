@@ -14,13 +14,13 @@ use crate::session::Sessions;
 use crate::snapshot::{Assembly, Image};
 
 impl<M: Machine> Paxos<M> {
-    /// Somebody tells how far it knows the log to be chosen: whoever of the two knows less, asks.
+    /// Somebody tells how far it knows the log to be chosen. Who knows less asks; who knows more teaches at once. To tell the other in turn how far it is
+    /// would begin a game of catch between two who both learn meanwhile, and every copy of a message another.
     pub(super) fn compare(&mut self, from: NodeId, chosen: Slot, turn: &mut Turn<'_, M>) {
-        let own = self.chosen;
-        if chosen > own {
+        if chosen > self.chosen {
             self.fetch(from, turn);
-        } else if chosen < own {
-            self.send(from, Body::Known { chosen: own }, turn);
+        } else {
+            self.teach(from, chosen, None, turn);
         }
     }
 

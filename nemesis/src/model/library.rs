@@ -386,6 +386,15 @@ fn raft() -> Vec<Bounds> {
             )
         },
         Bounds {
+            log_max: 2,
+            timers: Vec::new(),
+            shows: vec![Leads, LeadsLast, StepsDown, Truncates, Decides],
+            ..plain(
+                "storm",
+                "3 nodes, 2 terms, heartbeats as often as they like: what a storm does before it goes further",
+            )
+        },
+        Bounds {
             epoch_max: 3,
             clients: vec![vec![Ask::Transfer(2)]],
             timers: vec![

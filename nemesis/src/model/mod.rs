@@ -52,6 +52,7 @@
 //! | `visited` | which states were seen, and from where: sixteen bytes each |
 //! | [`trace`] | a way as data, and its walk in the core, the simulator and turmoil |
 //! | [`tape`], [`validation`] | what an arena did, and whether that can be in the model |
+//! | [`coverage`] | which kinds of state the model and storms reach, side by side |
 //! | [`explorer`] | the same space as a [`stateright::Model`]: for its Explorer, and as a cross-check |
 //!
 //! # Not here
@@ -61,6 +62,7 @@
 pub mod action;
 pub mod bounds;
 mod calls;
+pub mod coverage;
 pub mod explorer;
 mod follow;
 pub mod library;

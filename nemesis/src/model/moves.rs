@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use stormglass_impls::contract::{Answer, Effect, Effects, Fact, Input, NodeId, Now, Session};
-use stormglass_impls::explored::{DiskState, Names, NodeState, Role};
+use stormglass_impls::explored::{DiskState, Names, NodeState, Outline, Role};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{Erased, Member, Word};
 
@@ -29,6 +29,8 @@ pub(super) struct Local {
     pub(super) keys: Keys,
     /// The epoch on its disk: what is stale from there on will never reach it.
     pub(super) floor: u64,
+    /// Where it stands.
+    pub(super) outline: Outline,
     /// Whether it is beyond the bounds.
     pub(super) beyond: bool,
 }
@@ -196,6 +198,7 @@ impl Space {
             taken: 0,
             keys: Keys::default(),
             floor: 0,
+            outline: Outline::default(),
             beyond: false,
         }
     }
@@ -212,6 +215,7 @@ impl Space {
             Local {
                 keys: self.keys(digest, |names| by_name(Some(names))),
                 floor: self.system.epoch_of(&*local.disk),
+                outline,
                 beyond,
                 ..local.clone()
             }

@@ -5,10 +5,12 @@
 
 use super::action::Action;
 use super::bounds::Witness;
+use super::coverage::Shape;
 use super::space::{Space, SpaceError, Worker};
 use super::state::State;
 use super::visited::Visited;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -23,6 +25,8 @@ pub struct Limits<'a> {
     pub states_max: usize,
     /// Asked now and then: whether to stop, and why. A search itself has no clock.
     pub stop: &'a (dyn Fn() -> Option<Reason> + Sync),
+    /// Whether to collect the shapes of all states.
+    pub shapes: bool,
     /// Told of each level that is done.
     pub tell: &'a (dyn Fn(&Counts) + Sync),
 }
@@ -34,6 +38,7 @@ impl Default for Limits<'_> {
             bytes_max: 4 << 30,
             states_max: usize::MAX,
             stop: &|| None,
+            shapes: false,
             tell: &|_| {},
         }
     }
@@ -109,6 +114,8 @@ pub struct Outcome {
     pub missing: Vec<Witness>,
     /// What was seen.
     pub seen: Vec<Witness>,
+    /// The shapes of all states, if they were wanted.
+    pub shapes: BTreeSet<Shape>,
 }
 
 /// States in few bytes, in pieces that a thread takes one at a time.
@@ -130,6 +137,7 @@ struct Harvest {
     generated: u64,
     seen: u16,
     breach: Option<Breach>,
+    shapes: BTreeSet<Shape>,
 }
 
 impl Harvest {
@@ -216,6 +224,9 @@ impl Level<'_> {
                     let breach = (fingerprint, parent);
                     harvest.breach = Some(harvest.breach.map_or(breach, |known| known.min(breach)));
                 }
+                if is_new && self.limits.shapes {
+                    harvest.shapes.insert(self.space.shape(&next));
+                }
                 if is_new {
                     harvest.add(self.space, &next);
                 }
@@ -261,6 +272,10 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Result<Outcome, SpaceError>
     space.encode(&initial, &mut first);
     let (mut pieces, mut waiting, mut seen) = (vec![first], 1u64, 0u16);
     let mut workers: Vec<Worker> = (0..threads).map(|_| Worker::default()).collect();
+    let mut shapes = BTreeSet::new();
+    if limits.shapes {
+        shapes.insert(space.shape(&initial));
+    }
     let mut number = 0;
     let end = loop {
         let level = Level {
@@ -305,6 +320,9 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Result<Outcome, SpaceError>
         counts.unique += new;
         counts.frontier_peak = counts.frontier_peak.max(waiting + new);
         seen |= harvests.iter().fold(0, |bits, harvest| bits | harvest.seen);
+        for harvest in &mut harvests {
+            shapes.append(&mut harvest.shapes);
+        }
         if new > 0 {
             counts.depth = number + 1;
         }
@@ -338,6 +356,7 @@ pub fn search(space: &Space, limits: &Limits<'_>) -> Result<Outcome, SpaceError>
         counts,
         missing: wanted.filter(|witness| !witnessed(witness)).collect(),
         seen: Witness::ALL.into_iter().filter(witnessed).collect(),
+        shapes,
     })
 }
 

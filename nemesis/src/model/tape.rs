@@ -3,6 +3,7 @@
 use super::trace::state_digest;
 use std::cell::RefCell;
 use stormglass_impls::contract::{Input, NodeId};
+use stormglass_impls::explored::Outline;
 use stormglass_impls::system::{Erased, Member};
 
 /// What a node did, with the digest of its state behind it.
@@ -14,6 +15,8 @@ pub enum Taped {
         node: NodeId,
         /// See [`super::validation`].
         state: u128,
+        /// Where it stands.
+        outline: Outline,
     },
     /// It took an input.
     Stepped {
@@ -23,6 +26,8 @@ pub enum Taped {
         input: Input<Erased>,
         /// See [`super::validation`].
         state: u128,
+        /// Where it stands.
+        outline: Outline,
     },
 }
 
@@ -53,10 +58,10 @@ pub(crate) fn is_on() -> bool {
 }
 
 /// Puts on the tape what a node did, if there is one and the node can be seen.
-pub(crate) fn note(member: &dyn Member, taped: impl FnOnce(u128) -> Taped) {
+pub(crate) fn note(member: &dyn Member, taped: impl FnOnce(u128, Outline) -> Taped) {
     TAPE.with_borrow_mut(|tape| {
         if let (Some(tape), Some(state)) = (tape, member.state()) {
-            tape.push(taped(state_digest(state)));
+            tape.push(taped(state_digest(state), state.outline()));
         }
     });
 }

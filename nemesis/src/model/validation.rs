@@ -109,8 +109,10 @@ pub fn validate(trial: &Trial, tape: &[Taped]) -> Result<Validated, Invalid> {
 impl Follower {
     fn follow(&mut self, taped: &Taped) -> Result<(), String> {
         match taped {
-            Taped::Booted { node, state } => self.boot(*node, *state),
-            Taped::Stepped { node, input, state } => {
+            Taped::Booted { node, state, .. } => self.boot(*node, *state),
+            Taped::Stepped {
+                node, input, state, ..
+            } => {
                 let local = self.nodes[node.index()].ok_or("it takes an input before it boots")?;
                 self.seen.inputs += 1;
                 let after = self.step(*node, local, input)?;

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod counts;
+mod coverage;
 mod cross_check;
 mod disks;
 mod reductions;
