@@ -4,6 +4,7 @@
 //! threads write to one table without locks. Of several parents on one level the one with the smallest fingerprint is kept, so that
 //! what is told of a search does not depend on which thread was first.
 
+use std::cell::Cell;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -34,6 +35,14 @@ const LEVEL_MAX: u64 = 255;
 pub(super) struct View<'a> {
     table: std::sync::RwLockReadGuard<'a, Vec<Slot>>,
     count: &'a AtomicUsize,
+    /// How many it has put in; counted when it is given back.
+    new: Cell<usize>,
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_add(self.new.get(), Ordering::Relaxed);
+    }
 }
 
 impl Visited {
@@ -63,6 +72,7 @@ impl Visited {
         View {
             table: self.table.read().expect("a table is never left half done"),
             count: &self.count,
+            new: Cell::new(0),
         }
     }
 
@@ -126,7 +136,7 @@ impl View<'_> {
                 match won {
                     Ok(_) => {
                         slot.parent.store(word, Ordering::Release);
-                        self.count.fetch_add(1, Ordering::Relaxed);
+                        self.new.set(self.new.get() + 1);
                         return true;
                     }
                     Err(other) => here = other,
@@ -169,5 +179,66 @@ impl View<'_> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Fingerprints that crowd at one place of the table, as well as spread ones.
+    fn fingerprints() -> impl Iterator<Item = u64> {
+        (1..60_000u64).map(|number| match number % 3 {
+            0 => number,
+            1 => number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            _ => u64::MAX - number,
+        })
+    }
+
+    #[test]
+    fn what_was_put_in_is_found_with_its_first_parent_however_often_the_table_grew() {
+        let visited = Visited::new();
+        let mut known: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+        for (step, fingerprint) in fingerprints().chain(fingerprints()).enumerate() {
+            let (level, parent) = (step / 10_000, (step as u64 + 1) << 8);
+            if !visited.has_room(1) {
+                visited.grow(1);
+            }
+            let is_new = visited.view().insert(fingerprint, level, parent);
+            assert_eq!(is_new, !known.contains_key(&fingerprint), "{fingerprint:x}");
+            let first = known.entry(fingerprint).or_insert((level, parent));
+            if first.0 == level {
+                first.1 = first.1.min(parent);
+            }
+        }
+        assert_eq!(visited.len(), known.len());
+        for (fingerprint, (_, parent)) in known {
+            assert_eq!(
+                visited.view().parent(fingerprint, 64),
+                Some((fingerprint, parent))
+            );
+        }
+        assert_eq!(visited.view().parent(0x1234_5678_9abc_def0, 64), None);
+    }
+
+    #[test]
+    fn two_threads_keep_the_parent_that_comes_first() {
+        let visited = Visited::new();
+        let insert = |parent: u64| {
+            let view = visited.view();
+            for fingerprint in 1..4_000u64 {
+                view.insert(fingerprint << 40 | 7, 3, parent << 8);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| insert(9));
+            scope.spawn(|| insert(5));
+        });
+        assert_eq!(visited.len(), 3_999);
+        for fingerprint in 1..4_000u64 {
+            let found = visited.view().parent(fingerprint << 40 | 7, 64);
+            assert_eq!(found.map(|(_, parent)| parent), Some(5 << 8));
+        }
     }
 }
