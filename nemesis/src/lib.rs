@@ -59,6 +59,7 @@ pub mod model;
 pub mod observer;
 pub mod operator;
 pub mod profile;
+mod quiet;
 pub mod record;
 pub mod regression;
 pub mod replay;

@@ -198,7 +198,7 @@ fn diagram(counterexample: &Counterexample) -> String {
     let client = |number: usize| LEFT + LANE * (number as f64 - 0.5);
     let node = |number: u8| LEFT + LANE * (*clients as f64 + f64::from(number) - 0.5);
     let row = |number: usize| TOP + ROW * number as f64;
-    let width = LEFT + LANE * (*clients as f64 + f64::from(*nodes)) + 20.0;
+    let width = LEFT + LANE * (*clients as f64 + f64::from(*nodes)) + 200.0;
     let bottom = row(moments.len()) + ROW;
     let mut svg = format!(
         "<svg class=\"steps\" viewBox=\"0 0 {width:.0} {bottom:.0}\" style=\"min-width:{:.0}px\" role=\"img\" \

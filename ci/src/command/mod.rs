@@ -22,6 +22,7 @@ mod shrink;
 mod soak;
 mod telling;
 mod ticker;
+mod walk;
 
 pub(crate) use exit::{Exit, Failure};
 

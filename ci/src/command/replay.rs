@@ -1,9 +1,9 @@
 //! `stormglass replay`: a run or a trial once more.
 
 use super::exit::OrExit;
-use super::model::{Ground, walk_again};
 use super::run::{self, ArenaName, Keep, run_one, simulate};
 use super::telling::paragraph;
+use super::walk::{Ground, walk_again};
 use super::{Exit, Failure, Format, Store, interrupt, print_line};
 use clap::Args;
 use serde_json::json;

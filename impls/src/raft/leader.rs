@@ -7,6 +7,7 @@ use super::reads::{PendingRead, Rounds};
 use super::turn::{Held, Turn};
 use super::{Raft, Role};
 use crate::contract::{Answer, ClientId, DelayRange, Fact, NodeId, Refusal, RequestId, Session};
+use crate::knobs::{Knobs, Reads};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
 use crate::session::{Act, Stamps, Submission};
@@ -40,6 +41,26 @@ struct Open {
     /// The newest of each client.
     newest: BTreeMap<ClientId, RequestId>,
     bytes: u64,
+}
+
+/// What every configuration must have, or nothing would ever move.
+pub(super) fn assert_sound(knobs: &Knobs) {
+    assert!(
+        knobs.entries_per_append_max > 0,
+        "an append that can hold no entry replicates nothing"
+    );
+    assert!(
+        knobs.appends_in_flight_max > 0,
+        "a window that lets nothing pass replicates nothing"
+    );
+    assert!(
+        knobs.snapshot_chunk_bytes > 0,
+        "a snapshot in parts of nothing never arrives"
+    );
+    assert!(
+        knobs.reads != Reads::Lease || knobs.check_quorum,
+        "a lease rests on trust in leaders, which check_quorum brings"
+    );
 }
 
 /// About how many bytes an entry takes: its command's, and some for the rest.

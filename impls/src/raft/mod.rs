@@ -31,7 +31,7 @@
 //! | `reads.rs` | reads by rounds and by lease | dissertation 6.4 |
 //! | `membership.rs` | changing the members, handing over | 6, dissertation 4, 3.10 |
 //! | `status.rs` | how a node shows itself | |
-//! | `renamed.rs` | the same with other names for the nodes, for an exhaustive search | |
+//! | `renamed.rs` | what an exhaustive search may leave out: other names for the nodes, messages that are ignored for ever | |
 //! | `rules.rs` | the decisions on which safety rests | |
 //! | `habits.rs` | the decisions on which nothing but speed rests | |
 //! | `mutants.rs` | bugs to plant in place of a rule | |
@@ -105,7 +105,7 @@ pub use progress::Progress;
 use crate::contract::{
     Answer, DelayRange, Effects, Fact, Input, Node, NodeId, Now, Refusal, Vocabulary,
 };
-use crate::explored::{self, Outline, Renaming};
+use crate::explored::{Outline, Renaming};
 use crate::knobs::{Knobs, Reads};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
@@ -192,39 +192,11 @@ impl<M: Machine> Node for Raft<M> {
     }
 
     fn outline(&self) -> Outline {
-        let last = self.log.last();
-        Outline {
-            role: match self.role {
-                Role::Follower { .. } => explored::Role::Follower,
-                Role::PreCandidate { .. } | Role::Candidate { .. } => explored::Role::Candidate,
-                Role::Leader(_) => explored::Role::Leader,
-            },
-            epoch: self.term.0,
-            last: last.index.0,
-            last_epoch: last.term.0,
-            decided: self.commit.0,
-        }
+        status::outline(self)
     }
 
-    /// Who is in a newer term neither counts nor answers an answer of an older one.
     fn stale_from(setup: &Setup, message: &Self::Message) -> Option<u64> {
-        let newer = Term(message.term.0 + 1);
-        let ignored = match &message.body {
-            Body::Accepted { .. }
-            | Body::Rejected { .. }
-            | Body::Received { .. }
-            | Body::TimeoutNow => true,
-            Body::Vote { pre: false, .. } => {
-                let rules = Rules::planted(setup.mutant.as_deref());
-                let rules = rules.expect("a setup names a mutant of its system");
-                !(rules.may_count_vote)(message.term, newer)
-            }
-            Body::Vote { pre: true, .. }
-            | Body::RequestVote { .. }
-            | Body::Append { .. }
-            | Body::Chunk { .. } => false,
-        };
-        ignored.then_some(newer.0)
+        renamed::stale_from(setup, message)
     }
 
     fn renaming() -> Option<Renaming<Self>> {
@@ -243,7 +215,7 @@ impl<M: Machine> Node for Raft<M> {
     ) -> Self {
         let rules = Rules::planted(setup.mutant.as_deref())
             .expect("a setup names a mutant or a harmless change of its system");
-        assert_sound(&setup.knobs);
+        leader::assert_sound(&setup.knobs);
         let RaftDisk {
             term,
             vote,
@@ -317,26 +289,6 @@ impl<M: Machine> Role<M> {
         let incoming = None;
         Role::Follower { leader, incoming }
     }
-}
-
-/// What every configuration must have, or nothing would ever move.
-fn assert_sound(knobs: &Knobs) {
-    assert!(
-        knobs.entries_per_append_max > 0,
-        "an append that can hold no entry replicates nothing"
-    );
-    assert!(
-        knobs.appends_in_flight_max > 0,
-        "a window that lets nothing pass replicates nothing"
-    );
-    assert!(
-        knobs.snapshot_chunk_bytes > 0,
-        "a snapshot in parts of nothing never arrives"
-    );
-    assert!(
-        knobs.reads != Reads::Lease || knobs.check_quorum,
-        "a lease rests on trust in leaders, which check_quorum brings"
-    );
 }
 
 impl<M: Machine> Raft<M> {

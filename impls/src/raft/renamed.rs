@@ -1,16 +1,20 @@
-//! The same with other names for the nodes. Raft treats all nodes alike, but for one thing: of several that could take over, a leader that
+//! What an exhaustive search may leave out. The same with other names for the nodes, and messages that are ignored for ever.
+//!
+//! Raft treats all nodes alike, but for one thing: of several that could take over, a leader that
 //! leaves or hands over chooses the first by name.
 
 use super::leader::Leader;
 use super::log::{Log, RaftDisk};
 use super::members::Members;
 use super::membership::Transfer;
-use super::message::{Body, Entry, Message, Payload, Snapshot, Write};
+use super::message::{Body, Entry, Message, Payload, Snapshot, Term, Write};
 use super::progress::{Progress, Stage};
+use super::rules::Rules;
 use super::turn::Held;
 use super::{Raft, Role};
 use crate::explored::{Names, Renamed, Renaming};
 use crate::machine::Machine;
+use crate::system::Setup;
 
 /// How Raft's words are renamed.
 pub(super) fn renaming<M: Machine>() -> Renaming<Raft<M>> {
@@ -20,6 +24,27 @@ pub(super) fn renaming<M: Machine>() -> Renaming<Raft<M>> {
         message: Renamed::renamed,
         write: Renamed::renamed,
     }
+}
+
+/// Who is in a newer term neither counts nor answers an answer of an older one.
+pub(super) fn stale_from<C>(setup: &Setup, message: &Message<C>) -> Option<u64> {
+    let newer = Term(message.term.0 + 1);
+    let ignored = match &message.body {
+        Body::Accepted { .. }
+        | Body::Rejected { .. }
+        | Body::Received { .. }
+        | Body::TimeoutNow => true,
+        Body::Vote { pre: false, .. } => {
+            let rules = Rules::planted(setup.mutant.as_deref());
+            let rules = rules.expect("a setup names a mutant of its system");
+            !(rules.may_count_vote)(message.term, newer)
+        }
+        Body::Vote { pre: true, .. }
+        | Body::RequestVote { .. }
+        | Body::Append { .. }
+        | Body::Chunk { .. } => false,
+    };
+    ignored.then_some(newer.0)
 }
 
 impl Renamed for Members {

@@ -2,6 +2,7 @@
 
 use super::members::Members;
 use super::{Raft, Role};
+use crate::explored::{self, Outline};
 use crate::machine::Machine;
 use crate::manage::Report;
 use std::fmt::{self, Debug};
@@ -63,5 +64,21 @@ impl<M: Machine> Debug for Raft<M> {
             write!(f, " writing={}", self.claims.under_way())?;
         }
         Ok(())
+    }
+}
+
+/// Where a node stands, in words that every protocol has.
+pub(super) fn outline<M: Machine>(raft: &Raft<M>) -> Outline {
+    let last = raft.log.last();
+    Outline {
+        role: match raft.role {
+            Role::Follower { .. } => explored::Role::Follower,
+            Role::PreCandidate { .. } | Role::Candidate { .. } => explored::Role::Candidate,
+            Role::Leader(_) => explored::Role::Leader,
+        },
+        epoch: raft.term.0,
+        last: last.index.0,
+        last_epoch: last.term.0,
+        decided: raft.commit.0,
     }
 }

@@ -4,7 +4,7 @@
 use super::bounds::{Disk, Witness};
 use super::pool::{Keys, digest};
 use super::space::Space;
-use crate::observer::{quietly, text_of};
+use crate::quiet::{quietly, text_of};
 use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
