@@ -190,24 +190,6 @@ pub struct Renaming<N: Node> {
     pub write: fn(&N::Write, &Names) -> N::Write,
 }
 
-impl<N: Node> Renaming<N> {
-    fn node(&self, node: &N, names: &Names) -> N {
-        (self.node)(node, names)
-    }
-
-    fn disk(&self, disk: &N::Disk, names: &Names) -> N::Disk {
-        (self.disk)(disk, names)
-    }
-
-    fn message(&self, message: &N::Message, names: &Names) -> N::Message {
-        (self.message)(message, names)
-    }
-
-    fn write(&self, write: &N::Write, names: &Names) -> N::Write {
-        (self.write)(write, names)
-    }
-}
-
 fn renaming<N: Node>() -> Renaming<N> {
     N::renaming().expect("only a symmetric system is asked for other names")
 }
@@ -227,7 +209,7 @@ impl<N: Node<Config = Setup>> NodeState for Typed<N> {
     fn feed(&self, names: Option<&Names>, mut hasher: &mut dyn Hasher) {
         match names {
             None => self.core.hash(&mut hasher),
-            Some(names) => renaming::<N>().node(&self.core, names).hash(&mut hasher),
+            Some(names) => (renaming::<N>().node)(&self.core, names).hash(&mut hasher),
         }
     }
 
@@ -250,7 +232,7 @@ impl<N: Node<Config = Setup>> DiskState for TypedDisk<N> {
     fn feed(&self, names: Option<&Names>, mut hasher: &mut dyn Hasher) {
         match names {
             None => self.0.hash(&mut hasher),
-            Some(names) => renaming::<N>().disk(&self.0, names).hash(&mut hasher),
+            Some(names) => (renaming::<N>().disk)(&self.0, names).hash(&mut hasher),
         }
     }
 }
@@ -289,11 +271,11 @@ impl<N: Node<Config = Setup>> Explored for Reference<N> {
         match word {
             Word::Message => {
                 let message = parcel.open().expect("a message is of its own system");
-                renaming.message(message, names).hash(&mut hasher);
+                (renaming.message)(message, names).hash(&mut hasher);
             }
             Word::Write => {
                 let write = parcel.open().expect("a write is of its own system");
-                renaming.write(write, names).hash(&mut hasher);
+                (renaming.write)(write, names).hash(&mut hasher);
             }
             _ => parcel.hash(&mut hasher),
         }

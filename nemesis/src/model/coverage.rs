@@ -177,7 +177,8 @@ fn collect(bounds: &Bounds, tape: &[Taped], seed: u64, storms: &mut Storms) {
                 input: Input::TimerFired(timer),
                 ..
             } => {
-                *fired.entry(format!("{timer:?}")).or_default() += 1;
+                let times = fired.entry(format!("{timer:?}")).or_default();
+                *times = times.saturating_add(1);
             }
             Taped::Stepped { .. } => {}
         }

@@ -36,7 +36,7 @@ impl Space {
         Ok((trace, state))
     }
 
-    /// Moves a node within a state. Gives whether anything changed; `None` when the node was to die and does not.
+    /// Moves a node within a state.
     pub(super) fn go(
         &self,
         worker: &mut Worker,
@@ -44,15 +44,12 @@ impl Space {
         node: NodeId,
         what: Move,
         fate: Fate,
-    ) -> Option<bool> {
+    ) {
         let at = node.index();
         let number = self.outcome(worker, state.nodes[at], what, fate == Fate::Dies);
-        if number == NEVER {
-            return None;
-        }
+        assert!(number != NEVER, "who moves a node knows that it can be");
         let outcome = &self.outcomes[number as usize];
         let watch = self.watch_after(worker, state.watch, number);
-        let mut changed = watch != state.watch || outcome.to != outcome.from;
         if watch != state.watch {
             state.sums.subtract(&self.watches.get(state.watch).keys);
             state.sums.add(&self.watches.get(watch).keys);
@@ -79,14 +76,12 @@ impl Space {
         }
         for letter in &outcome.sends {
             if self.is_fresh(state, *letter) && self.put(&mut state.letters, *letter) {
-                changed = true;
                 state.sums.add(self.letter_key(*letter));
             }
         }
         if !outcome.replies.is_empty() && fate != Fate::Unheard {
             let clients = self.clients_after(state.clients, number);
             if clients != state.clients {
-                changed = true;
                 self.set_clients(state, clients);
                 state.seen |= Witness::Answers.bit();
                 state.is_broken |= self.clients.get(clients).broken.is_some();
@@ -94,9 +89,8 @@ impl Space {
         }
         state.seen |= outcome.seen;
         for peer in &outcome.resets {
-            changed |= self.reset(worker, state, node, *peer);
+            self.reset(worker, state, node, *peer);
         }
-        Some(changed)
     }
 
     /// Whether a letter can still matter to its receiver.
@@ -109,17 +103,16 @@ impl Space {
             || letter.stale_from > self.locals.get(state.nodes[letter.to.index()]).floor
     }
 
-    /// The connection of two nodes breaks and is made again.
-    fn reset(&self, worker: &mut Worker, state: &mut State, one: NodeId, other: NodeId) -> bool {
+    /// The connection of two nodes breaks and is made again. Where letters are a set there are no connections.
+    fn reset(&self, worker: &mut Worker, state: &mut State, one: NodeId, other: NodeId) {
         if self.bounds.network == Network::Set {
-            return false;
+            return;
         }
         self.cut(&mut state.letters, one, other);
         for (node, peer) in [(one, other), (other, one)] {
             self.go(worker, state, node, Move::LinkDown(peer.0), Fate::Plain);
             self.go(worker, state, node, Move::LinkUp(peer.0), Fate::Plain);
         }
-        true
     }
 
     /// Whether nothing at all comes of a move in a state. Asked before the state is copied.
@@ -193,15 +186,13 @@ impl Space {
             let clients = self.ask(clients);
             self.set_clients(&mut next, clients);
         }
-        if dies || matches!(what, Move::Crash(_)) {
-            next.spent[CRASHES] += 1;
-            for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
-                self.cut(&mut next.letters, node, peer);
-            }
-        }
+        let crashes = dies || matches!(what, Move::Crash(_));
+        next.spent[CRASHES] += u8::from(crashes);
         self.go(worker, &mut next, node, what, fate);
-        if !is_set && (dies || matches!(what, Move::Crash(_))) {
+        if !is_set && crashes {
             for peer in NodeId::all(self.bounds.nodes).filter(|peer| *peer != node) {
+                // What it said in the step in which it died was said on the connection that is gone.
+                self.cut(&mut next.letters, node, peer);
                 self.go(worker, &mut next, node, Move::LinkUp(peer.0), Fate::Plain);
                 self.go(worker, &mut next, peer, Move::LinkDown(node.0), Fate::Plain);
                 self.go(worker, &mut next, peer, Move::LinkUp(node.0), Fate::Plain);

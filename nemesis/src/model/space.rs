@@ -207,18 +207,6 @@ impl Space {
             .unwrap_or_default()
     }
 
-    /// How many different nodes, letters, outcomes and memories of the watch there were.
-    pub fn sizes(&self) -> [(&'static str, usize); 6] {
-        [
-            ("nodes", self.locals.len()),
-            ("letters", self.letters.len()),
-            ("moves", self.outcomes.count()),
-            ("watches", self.watches.len()),
-            ("watch moves", self.watched.len()),
-            ("clients", self.clients.len()),
-        ]
-    }
-
     /// About how many bytes the things take that are kept once.
     pub fn bytes(&self) -> usize {
         // Measured over the models of this repository, with all they point to.

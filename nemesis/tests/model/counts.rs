@@ -11,7 +11,7 @@ fn small_models_of_each_protocol_are_exhausted() {
         ("raft-cache", "crash", (12_634, 75_470, 21)),
         ("raft-cache", "pair", (7_378, 27_425, 24)),
         ("raft-cache", "two-changes", (70_266, 384_722, 25)),
-        ("raft-cache", "retry", (72_648, 157_293, 31)),
+        ("raft-cache", "retry", (72_946, 158_392, 30)),
         ("paxos-cache", "membership", (186_952, 885_648, 34)),
         ("paxos-cache", "snapshot", (180_902, 557_797, 45)),
     ];
