@@ -187,10 +187,13 @@ impl Level<'_> {
                 break;
             };
             if !self.visited.has_room(self.limits.threads) {
-                if self.visited.bytes_grown() + self.bytes_frontier > self.limits.bytes_max {
+                // While it grows, the old table and the new one stand side by side.
+                let bytes = self.bytes_beside_the_table() + self.visited.bytes_to_grow();
+                if bytes > self.limits.bytes_max {
                     self.stop(Reason::Memory);
                     break;
                 }
+                self.bytes_peak.fetch_max(bytes as u64, Ordering::Relaxed);
                 self.visited.grow(self.limits.threads);
             }
             self.expand_piece(worker, piece, &mut harvest);
@@ -234,9 +237,13 @@ impl Level<'_> {
         }
     }
 
+    /// What is kept, but for the table: the states that wait, and the things that are kept once.
+    fn bytes_beside_the_table(&self) -> usize {
+        self.bytes_frontier + self.bytes_next.load(Ordering::Relaxed) + self.space.bytes()
+    }
+
     fn look_at_limits(&self) {
-        let frontier = self.bytes_frontier + self.bytes_next.load(Ordering::Relaxed);
-        let bytes = self.visited.bytes() + frontier + self.space.bytes();
+        let bytes = self.visited.bytes() + self.bytes_beside_the_table();
         self.bytes_peak.fetch_max(bytes as u64, Ordering::Relaxed);
         if bytes > self.limits.bytes_max {
             self.stop(Reason::Memory);

@@ -63,8 +63,8 @@ impl Visited {
         self.view().table.len() * size_of::<Slot>()
     }
 
-    /// How many bytes it would take if it had to grow.
-    pub(super) fn bytes_grown(&self) -> usize {
+    /// How many bytes it takes while it grows: the old table and one twice as large.
+    pub(super) fn bytes_to_grow(&self) -> usize {
         3 * self.bytes()
     }
 

@@ -32,6 +32,28 @@ fn tape_of(trial: &Trial) -> Vec<Taped> {
     tape
 }
 
+/// Holds storms of these seeds against the model, and gives what they had in all.
+fn hold(
+    cluster: &str,
+    arena: Arena,
+    seeds: impl IntoIterator<Item = u64>,
+    storm_ms: u64,
+) -> Validated {
+    let mut seen = Validated::default();
+    let trials = seeds
+        .into_iter()
+        .map(|seed| storm(cluster, arena, seed, storm_ms));
+    // The model has no more nodes.
+    for trial in trials.filter(|trial| trial.nodes <= 5) {
+        match validate(&trial, &tape_of(&trial)) {
+            Ok(validated) => add(&mut seen, validated),
+            Err(invalid) => panic!("{cluster} seed {}: {invalid}", trial.seed),
+        }
+    }
+    println!("{cluster}: {seen:?}");
+    seen
+}
+
 fn add(sum: &mut Validated, one: Validated) {
     sum.inputs += one.inputs;
     sum.messages += one.messages;
@@ -42,18 +64,7 @@ fn add(sum: &mut Validated, one: Validated) {
 #[test]
 fn every_step_of_a_storm_in_the_simulator_is_one_of_the_model() {
     for cluster in ["raft-cache", "paxos-cache"] {
-        let mut seen = Validated::default();
-        for seed in 1..=30 {
-            let trial = storm(cluster, Arena::Simulator, seed, 5_000);
-            if trial.nodes > 5 {
-                continue;
-            }
-            match validate(&trial, &tape_of(&trial)) {
-                Ok(validated) => add(&mut seen, validated),
-                Err(invalid) => panic!("{cluster} seed {seed}: {invalid}"),
-            }
-        }
-        println!("{cluster}: {seen:?}");
+        let seen = hold(cluster, Arena::Simulator, 1..=30, 5_000);
         assert!(seen.inputs > 20_000 && seen.messages > 5_000, "{seen:?}");
         assert!(seen.boots > 60 && seen.kept > 0, "{seen:?}");
     }
@@ -62,18 +73,7 @@ fn every_step_of_a_storm_in_the_simulator_is_one_of_the_model() {
 #[test]
 fn every_step_of_a_storm_in_turmoil_is_one_of_the_model() {
     for cluster in ["raft-cache", "paxos-cache"] {
-        let mut seen = Validated::default();
-        for seed in [3, 5, 8] {
-            let trial = storm(cluster, Arena::Turmoil, seed, 3_000);
-            if trial.nodes > 5 {
-                continue;
-            }
-            match validate(&trial, &tape_of(&trial)) {
-                Ok(validated) => add(&mut seen, validated),
-                Err(invalid) => panic!("{cluster} seed {seed}: {invalid}"),
-            }
-        }
-        println!("{cluster}: {seen:?}");
+        let seen = hold(cluster, Arena::Turmoil, [3, 5, 8], 3_000);
         assert!(seen.inputs > 1_000 && seen.messages > 300, "{seen:?}");
     }
 }
