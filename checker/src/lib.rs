@@ -28,9 +28,10 @@
 //! - [`verify`] checks a certificate without the search; [`oracle::is_legal`] tries every order, for tests.
 //!
 //! # Code map
-//! - [`history`], [`json_lines`], [`jepsen_log`], [`input`]: events, and the formats they are read from.
+//! - [`history`], [`formats`]: events, and the formats they are read from.
 //! - [`operation`]: calls paired with returns. [`error`]: what can be wrong with a history.
-//! - [`specification`], [`register`]: what an object promises.
+//! - [`specification`], [`specifications`]: what an object promises.
+//! - [`monitors`]: judges for histories of a particular shape, in time n log n.
 //! - `search`: the frontier of configurations; its module page states the laws it rests on.
 //! - [`check`](mod@check), `evidence`: verdicts put together, and the shortest story of a violation.
 //! - [`verdict`], [`limits`]: the data that comes out. [`certificate`], [`oracle`]: the judges of the judge.
@@ -49,25 +50,25 @@ pub mod certificate;
 pub mod check;
 pub mod error;
 mod evidence;
+pub mod formats;
 pub mod history;
-pub mod input;
-pub mod jepsen_log;
-pub mod json_lines;
 pub mod limits;
+pub mod monitors;
 pub mod operation;
 pub mod oracle;
-pub mod register;
 mod search;
 pub mod specification;
+pub mod specifications;
 pub mod verdict;
 
 pub use certificate::verify;
 pub use check::{CheckError, check};
 pub use error::{HistoryError, Problem};
+pub use formats::input::{Input, read};
 pub use history::{Event, History, Kind, Process};
-pub use input::{Input, read};
 pub use limits::{Limits, Reason, Work};
+pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
-pub use register::Register;
 pub use specification::{Effect, Specification, SpecificationError};
+pub use specifications::Register;
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

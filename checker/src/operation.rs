@@ -35,6 +35,9 @@ pub struct Operation {
     pub call_time: u64,
     /// When it returned, in nanoseconds; for people.
     pub ret_time: Option<u64>,
+    /// The revision, zxid or index that the server gave it: of its effect, or of what it read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 /// What is known of an operation's effect.
@@ -139,6 +142,7 @@ pub(crate) fn pair(
         agree(operation, event, line(operation.call)).map_err(malformed)?;
         operation.ret = Some(position);
         operation.ret_time = Some(event.time);
+        operation.version = event.version;
         match event.kind {
             Kind::Ok => operation.outcome = Outcome::Ok(event.value.clone()),
             Kind::Fail if event.error.as_deref() == Some(MISMATCH) => {
@@ -173,6 +177,7 @@ fn called(event: &Event, process: u64, position: usize) -> Operation {
         ret: None,
         call_time: event.time,
         ret_time: None,
+        version: None,
     }
 }
 

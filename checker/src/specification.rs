@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use thiserror::Error;
 
+use crate::monitors::{Finding, Observed};
 use crate::operation::Operation;
 
 /// A sequential object: what one client alone, one operation at a time, would see.
@@ -136,6 +137,20 @@ pub trait Specification {
     /// always right.
     fn interchangeable(&self, _left: &Self::Op, _right: &Self::Op) -> bool {
         false
+    }
+
+    /// The keys that `operation` touches, for objects that are not one a key but whose operations each concern a few keys:
+    /// a key-value store with transactions. Operations that share no key, directly or through others, are judged apart.
+    /// Asked only when [`per_key`](Specification::per_key) is false; `None` says that it may concern the whole object, and then everything is judged
+    /// together.
+    fn keys(&self, _operation: &Operation) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Judges `observed`, the operations of one part in the order of their calls, from the initial state, faster than the
+    /// search would, if it is of a shape that allows it. `None` when it is not; that is always right. See [`crate::monitors`].
+    fn monitor(&self, _observed: &[Observed<'_, Self::Op>]) -> Option<Finding> {
+        None
     }
 
     /// The memory of one state in bytes, with what it owns on the heap. States that own much should say so, since

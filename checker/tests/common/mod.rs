@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own share")]
 
 pub(crate) mod counter;
+pub(crate) mod fuzz;
+pub(crate) mod players;
 
 use serde_json::{Value, json};
 use stormglass_checker::{Event, History, Kind, Process};

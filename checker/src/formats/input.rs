@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use super::jepsen_log;
 use crate::error::{HistoryError, Problem, excerpt};
 use crate::history::History;
-use crate::jepsen_log;
 
 /// The format of a history file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
+use super::json_lines::next_line;
 use crate::error::{HistoryError, Problem, excerpt};
 use crate::history::{Event, History, Kind, Process};
-use crate::json_lines::next_line;
 use crate::operation::{MISMATCH, pair};
 
 /// What precedes an operation on its line.

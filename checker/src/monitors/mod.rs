@@ -1,0 +1,33 @@
+//! Monitors: judges for histories of a particular shape, in time n log n where the search is exponential.
+//!
+//! A monitor first makes sure that its precondition holds, and answers nothing when it does not. What it finds is as good as what the
+//! search finds: an order, which [`verify`](crate::verify()) accepts, or a few operations that collide.
+
+/// An operation as a monitor sees it.
+#[derive(Debug)]
+pub struct Observed<'a, Op> {
+    /// What it means, with what is known of its result.
+    pub op: &'a Op,
+    /// The position of its call in the history.
+    pub call: usize,
+    /// The position by which it has had its effect; `None` when its outcome is unknown: it may take effect at any time from
+    /// the call on, or never.
+    pub deadline: Option<usize>,
+}
+
+impl<Op> Clone for Observed<'_, Op> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Op> Copy for Observed<'_, Op> {}
+
+/// What a monitor found. Numbers are positions in the list it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// One legal order. Operations of unknown outcome that never took effect are absent.
+    Legal(Vec<usize>),
+    /// Operations that cannot be put in order even if every other one may happen at any time or never.
+    Illegal(Vec<usize>),
+}

@@ -1,0 +1,3 @@
+//! The true objects that fuzzing asks, one a specification.
+
+pub(crate) mod register;
