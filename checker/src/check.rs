@@ -1,15 +1,12 @@
 //! Judges a whole history: part by part, the verdicts put together.
 
-use std::collections::BTreeMap;
-
 use thiserror::Error;
 
+use crate::case::{Case, Outcome};
 use crate::error::HistoryError;
 use crate::evidence;
 use crate::history::History;
 use crate::limits::{Limits, Meter, Reason};
-use crate::operation::Operation;
-use crate::search::{Found, Item, search};
 use crate::specification::{Specification, SpecificationError};
 use crate::verdict::{Certificate, Judgement, Part, Progress, Unknown, Verdict};
 
@@ -40,7 +37,8 @@ pub enum CheckError {
 
 /// Judges `history` by `specification`.
 ///
-/// `Invalid` in one part beats `Unknown` in another, and of several invalid parts the one that breaks first is shown.
+/// `Invalid` in one part beats `Unknown` in another, and of several invalid parts the one that breaks first is shown. The number of
+/// threads changes nothing but the time.
 ///
 /// # Errors
 /// When the history is malformed or not one of the specification's.
@@ -49,156 +47,101 @@ pub fn check<S: Specification>(
     history: &History,
     limits: &Limits,
 ) -> Result<Judgement, CheckError> {
+    let started = Meter::new(*limits);
     let operations = history.operations()?;
-    let parts = parts(specification, &operations)?;
-    let mut meter = Meter::new(*limits);
-    let mut orders: Vec<Option<Vec<usize>>> = vec![None; parts.len()];
-    let mut stopped: BTreeMap<usize, (Reason, usize)> = BTreeMap::new();
-    let mut broken: Option<evidence::Breach> = None;
-
-    let mut judge =
-        |number: usize, meter: &mut Meter, stopped: &mut BTreeMap<usize, (Reason, usize)>| {
-            let part: &ParsedPart<'_, S::Op> = &parts[number];
-            let items = part.items(specification);
-            let horizon = broken
-                .as_ref()
-                .map_or(usize::MAX, |breach| breach.prefix_events);
-            match search(
-                specification,
-                &[specification.initial()],
-                &items,
-                horizon,
-                meter,
-                None,
-            ) {
-                Found::Legal(order) => {
-                    orders[number] = Some(order.into_iter().map(|item| items[item].id).collect());
-                }
-                Found::Illegal(refusal) => {
-                    let at_least = items[refusal.item]
-                        .deadline
-                        .map_or(0, |deadline| deadline + 1);
-                    let breach = evidence::locate(
-                        specification,
-                        history,
-                        part.key,
-                        at_least,
-                        limits,
-                        meter.work.steps,
-                    );
-                    if breach.prefix_events < horizon {
-                        broken = Some(breach);
-                    }
-                }
-                Found::Stopped(reason, position) => {
-                    stopped.insert(number, (reason, position));
-                }
-            }
-        };
-    // Each part first gets its share, so that one hard part cannot hide that another is broken.
-    for number in 0..parts.len() {
-        let share = meter.steps_left() / (parts.len() - number) as u64;
-        meter.allow(share);
-        judge(number, &mut meter, &mut stopped);
-    }
-    if parts.len() > 1 {
-        let again: Vec<usize> = stopped
-            .iter()
-            .filter(|(_, (reason, _))| *reason == Reason::Steps)
-            .map(|(number, _)| *number)
-            .collect();
-        for number in again {
-            meter.allow(u64::MAX);
-            if meter.steps_left() > 0 {
-                stopped.remove(&number);
-                judge(number, &mut meter, &mut stopped);
-            }
-        }
-    }
-
-    let verdict = if let Some(breach) = broken {
-        Verdict::Invalid(evidence::collect(
+    let case = Case::new(specification, &operations)?;
+    let (outcomes, work) = case.outcomes(limits);
+    let verdict = match first_breach(
+        specification,
+        history,
+        &case,
+        &outcomes,
+        &started,
+        work.steps,
+    ) {
+        Some(breach) => Verdict::Invalid(evidence::collect(
             specification,
             history,
             breach,
-            limits,
-            meter.work.steps,
-        ))
-    } else if let Some((number, (reason, position))) = stopped.iter().next() {
-        let limit = match reason {
-            Reason::Steps => limits.steps,
-            Reason::Bytes => limits.bytes,
-            Reason::Time => limits.time.map_or(0, |time| time.as_nanos() as u64),
-        };
-        let progress = Progress {
-            events_judged: *position,
-            events_total: history.events.len(),
-            key: parts[*number].key.map(str::to_owned),
-            parts_open: stopped.len(),
-            parts_total: parts.len(),
-        };
-        Verdict::Unknown(Unknown {
-            reason: *reason,
-            limit,
-            progress,
-        })
-    } else {
-        let parts = parts.iter().zip(orders);
-        let parts = parts.map(|(part, order)| Part {
-            key: part.key.map(str::to_owned),
-            order: order.unwrap_or_default(),
-        });
-        Verdict::Valid(Certificate {
-            parts: parts.collect(),
-        })
+            &started,
+            work.steps,
+        )),
+        None => without_breach(history, &case, outcomes, limits),
     };
-    Ok(Judgement {
-        verdict,
-        work: meter.work,
-    })
+    Ok(Judgement { verdict, work })
 }
 
-/// The operations of one part, with what they mean. Those that tell nothing are left out.
-struct ParsedPart<'a, Op> {
-    key: Option<&'a str>,
-    operations: Vec<(&'a Operation, Op)>,
-}
-
-impl<Op> ParsedPart<'_, Op> {
-    fn items<S: Specification<Op = Op>>(&self, specification: &S) -> Vec<Item<'_, Op>> {
-        let items = self.operations.iter().map(|(operation, op)| Item {
-            id: operation.id,
-            op,
-            effect: specification.effect(op),
-            call: operation.call,
-            deadline: operation.deadline(),
-        });
-        items.collect()
-    }
-}
-
-fn parts<'a, S: Specification>(
+/// Of the parts that are illegal, the one with the smallest illegal prefix.
+fn first_breach<S: Specification>(
     specification: &S,
-    operations: &'a [Operation],
-) -> Result<Vec<ParsedPart<'a, S::Op>>, CheckError> {
-    let mut parts = BTreeMap::new();
-    for operation in operations {
-        let key = operation.key.as_deref().filter(|_| specification.per_key());
-        let parsed =
-            specification
-                .parse(operation)
-                .map_err(|source| CheckError::Specification {
-                    specification: specification.name().to_owned(),
-                    event: operation.call,
-                    f: operation.f.clone(),
-                    process: operation.process,
-                    source,
-                })?;
-        let part = parts.entry(key).or_insert_with(|| ParsedPart {
-            key,
-            operations: Vec::new(),
-        });
-        part.operations.extend(parsed.map(|op| (operation, op)));
+    history: &History,
+    case: &Case<'_, S>,
+    outcomes: &[Outcome],
+    started: &Meter,
+    spent: u64,
+) -> Option<evidence::Breach> {
+    let mut suspects: Vec<(usize, usize)> = Vec::new();
+    for (number, outcome) in outcomes.iter().enumerate() {
+        if let Outcome::Illegal { at_least } = outcome {
+            suspects.push((*at_least, number));
+        }
     }
-    Ok(parts.into_values().collect())
+    suspects.sort_unstable();
+    let mut broken: Option<evidence::Breach> = None;
+    for (at_least, number) in suspects {
+        let before = broken
+            .as_ref()
+            .map_or(usize::MAX, |breach| breach.prefix_events);
+        if at_least >= before {
+            continue;
+        }
+        let scope = &case.parts[number].scope;
+        let breach = evidence::locate(specification, history, scope, at_least, started, spent);
+        if breach.prefix_events < before {
+            broken = Some(breach);
+        }
+    }
+    broken
+}
+
+fn without_breach<S: Specification>(
+    history: &History,
+    case: &Case<'_, S>,
+    outcomes: Vec<Outcome>,
+    limits: &Limits,
+) -> Verdict {
+    let key = |number: usize| case.parts[number].scope.key().map(str::to_owned);
+    let stopped = |outcome: &Outcome| matches!(outcome, Outcome::Stopped(..));
+    let parts_open = outcomes.iter().filter(|outcome| stopped(outcome)).count();
+    let mut parts = Vec::with_capacity(outcomes.len());
+    let parts_total = outcomes.len();
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Outcome::Legal(order) => parts.push(Part {
+                key: key(number),
+                order,
+            }),
+            Outcome::Illegal { .. } => {}
+            Outcome::Stopped(reason, position) => {
+                let limit = match reason {
+                    Reason::Steps => limits.steps,
+                    Reason::Bytes => limits.bytes,
+                    Reason::Time => limits.time.map_or(0, |time| time.as_nanos() as u64),
+                };
+                let progress = Progress {
+                    events_judged: position,
+                    events_total: history.events.len(),
+                    key: key(number),
+                    parts_open,
+                    parts_total,
+                };
+                return Verdict::Unknown(Unknown {
+                    reason,
+                    limit,
+                    progress,
+                });
+            }
+        }
+    }
+    Verdict::Valid(Certificate { parts })
 }

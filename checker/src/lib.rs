@@ -33,6 +33,7 @@
 //! - [`specification`], [`specifications`]: what an object promises.
 //! - [`monitors`]: judges for histories of a particular shape, in time n log n.
 //! - `search`: the frontier of configurations; its module page states the laws it rests on.
+//! - [`case`], `scope`: a history read by a specification, and the parts of it that are judged apart.
 //! - [`check`](mod@check), `evidence`: verdicts put together, and the shortest story of a violation.
 //! - [`verdict`], [`limits`]: the data that comes out. [`certificate`], [`oracle`]: the judges of the judge.
 //!
@@ -46,6 +47,7 @@
 //! No client, network or fault; no clock that decides; no knowledge of any system under test. Promises of particular
 //! systems are written elsewhere, as specifications.
 
+pub mod case;
 pub mod certificate;
 pub mod check;
 pub mod error;
@@ -56,11 +58,13 @@ pub mod limits;
 pub mod monitors;
 pub mod operation;
 pub mod oracle;
+mod scope;
 mod search;
 pub mod specification;
 pub mod specifications;
 pub mod verdict;
 
+pub use case::{Case, Decision};
 pub use certificate::verify;
 pub use check::{CheckError, check};
 pub use error::{HistoryError, Problem};

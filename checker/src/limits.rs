@@ -16,15 +16,18 @@ pub struct Limits {
     /// Wall-clock time until the verdict. The same history may be judged on one machine and unknown on a slower one, so
     /// prefer steps. Gathering evidence of a violation comes on top; it is bounded by a few times the steps of the search.
     pub time: Option<Duration>,
+    /// How many parts of a history are judged at the same time. It changes the time until the verdict and nothing else.
+    pub threads: usize,
 }
 
 impl Default for Limits {
-    /// Four thousand million steps (some minutes), 1 GiB, no limit of time.
+    /// Four thousand million steps (some minutes), 1 GiB, no limit of time, one thread.
     fn default() -> Self {
         Self {
             steps: 4_000_000_000,
             bytes: 1 << 30,
             time: None,
+            threads: 1,
         }
     }
 }
@@ -38,6 +41,15 @@ pub struct Work {
     pub frontier_peak: u64,
     /// The most memory accounted for at one time, in bytes.
     pub bytes_peak: u64,
+}
+
+impl Work {
+    /// Adds the work of another part.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.steps = self.steps.saturating_add(other.steps);
+        self.frontier_peak = self.frontier_peak.max(other.frontier_peak);
+        self.bytes_peak = self.bytes_peak.max(other.bytes_peak);
+    }
 }
 
 /// Which limit was reached.
@@ -80,6 +92,22 @@ impl Meter {
             bytes: 0,
             work: Work::default(),
         }
+    }
+
+    /// A new meter with other limits whose time began when this one's did.
+    pub(crate) fn also(&self, limits: Limits) -> Self {
+        Self {
+            limits,
+            ceiling: limits.steps,
+            started: self.started,
+            next_clock_reading: 0,
+            bytes: 0,
+            work: Work::default(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The steps that are left.

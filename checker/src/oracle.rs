@@ -13,6 +13,18 @@ pub fn is_legal<S: Specification>(
     specification: &S,
     operations: &[Operation],
 ) -> Result<bool, SpecificationError> {
+    Ok(is_legal_within(specification, operations, u64::MAX)?.unwrap_or(false))
+}
+
+/// The same, but gives up after `steps` attempts to place an operation: `None` then.
+///
+/// # Errors
+/// As [`is_legal`].
+pub fn is_legal_within<S: Specification>(
+    specification: &S,
+    operations: &[Operation],
+    mut steps: u64,
+) -> Result<Option<bool>, SpecificationError> {
     let mut keys: Vec<&Option<String>> =
         operations.iter().map(|operation| &operation.key).collect();
     keys.sort();
@@ -31,11 +43,13 @@ pub fn is_legal<S: Specification>(
             }
         }
         let mut placed = vec![false; part.len()];
-        if !some_order(specification, &part, &mut placed, &specification.initial()) {
-            return Ok(false);
+        let initial = specification.initial();
+        match some_order(specification, &part, &mut placed, &initial, &mut steps) {
+            Some(true) => {}
+            other => return Ok(other),
         }
     }
-    Ok(true)
+    Ok(Some(true))
 }
 
 fn some_order<S: Specification>(
@@ -43,10 +57,11 @@ fn some_order<S: Specification>(
     part: &[(&Operation, S::Op)],
     placed: &mut [bool],
     state: &S::State,
-) -> bool {
+    steps: &mut u64,
+) -> Option<bool> {
     let must = |at: usize| part[at].0.outcome != Outcome::Unknown;
     if (0..part.len()).all(|at| placed[at] || !must(at)) {
-        return true;
+        return Some(true);
     }
     for at in 0..part.len() {
         let too_early =
@@ -54,13 +69,14 @@ fn some_order<S: Specification>(
         if placed[at] || too_early {
             continue;
         }
+        *steps = steps.checked_sub(1)?;
         if let Some(next) = specification.step(state, &part[at].1) {
             placed[at] = true;
-            if some_order(specification, part, placed, &next) {
-                return true;
+            if some_order(specification, part, placed, &next, steps)? {
+                return Some(true);
             }
             placed[at] = false;
         }
     }
-    false
+    Some(false)
 }

@@ -90,11 +90,11 @@ use crate::operation::Operation;
 /// assert_eq!(evidence.prefix_events, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Specification {
+pub trait Specification: Sync {
     /// What an operation means, with what is known of its result.
-    type Op;
+    type Op: Send + Sync;
     /// The whole state of the object. For keyed objects, of one key.
-    type State: Clone + Eq + Hash + Debug;
+    type State: Clone + Eq + Hash + Debug + Send;
 
     /// A short name, such as `register`.
     fn name(&self) -> &str;

@@ -60,6 +60,10 @@ pub struct Evidence {
     pub culprits: Vec<Operation>,
     /// True when giving any one culprit that freedom resolves the collision.
     pub minimal: bool,
+    /// True when the oracle that tries every order finds none for the culprits, either. Where there are too many operations for it, the collision is
+    /// reduced, but not independently verified.
+    #[serde(default)]
+    pub verified: bool,
     /// What is known of the state when the culprits begin; `None` when they suffice from the initial state.
     pub context: Option<Context>,
     /// The same in prose.

@@ -10,11 +10,12 @@ mod prose;
 use crate::history::History;
 use crate::limits::{Limits, Meter};
 use crate::operation::Operation;
-use crate::search::{Found, Recorder};
+use crate::scope::Scope;
+use crate::search::{Found, Recorder, Refusal, Snapshot};
 use crate::specification::Specification;
 use crate::verdict::{Context, Evidence};
 
-use prefix::{LOOK_BACK_OPERATIONS, PrefixPart};
+use prefix::{LOOK_BACK_OPERATIONS, Plan, PrefixPart};
 
 /// The steps that work on one piece of evidence may always take.
 const STEPS_GRANTED: u64 = 20_000_000;
@@ -30,8 +31,8 @@ const BEGINNING_STATES_MAX: usize = 4;
 
 /// A part of the history that is illegal, and from where.
 pub(crate) struct Breach {
-    key: Option<String>,
-    /// `events[..prefix_events]` is illegal for this key.
+    scope: Scope,
+    /// `events[..prefix_events]` is illegal for this part.
     pub(crate) prefix_events: usize,
     prefix_smallest: bool,
 }
@@ -44,46 +45,61 @@ pub(crate) struct Breach {
 pub(crate) fn locate<S: Specification>(
     specification: &S,
     history: &History,
-    key: Option<&str>,
+    scope: &Scope,
     at_least: usize,
-    limits: &Limits,
+    started: &Meter,
     spent: u64,
 ) -> Breach {
-    let mut meter = bounded_meter(limits, spent);
+    let mut meter = bounded_meter(started, spent);
     let mut certain = true;
-    let mut illegal = |events: usize| {
-        let Some(part) = PrefixPart::new(specification, history, key, events) else {
-            return false;
-        };
-        match part.judge(
-            specification,
-            &part.all_kept(specification),
-            &mut meter,
-            None,
-        ) {
-            Found::Illegal(_) => true,
-            Found::Legal(_) => false,
+    // Whether a prefix is illegal, and if so, the one after which those that collide have returned.
+    let mut illegal = |events: usize| -> Option<usize> {
+        let part = PrefixPart::new(specification, history, scope, events)?;
+        let everything = part.all_kept(specification);
+        match part.judge(specification, &everything, &mut meter, None) {
+            Found::Illegal(refusal) => {
+                let culprits = refusal.culprits.unwrap_or_default();
+                let returned = culprits.iter().map(|at| part.operations[*at].deadline());
+                Some(returned.flatten().max().map_or(events, |last| last + 1))
+            }
+            Found::Legal(_) => None,
             Found::Stopped(..) => {
                 certain = false;
-                false
+                None
             }
         }
     };
+    // Everything before `low` is legal, `high` events are not. The first guess is that the judge stopped just where it broke; then a few events before
+    // what is known to be illegal, twice as many, and so on; then halves.
     let (mut low, mut high) = (at_least, history.events.len());
-    if illegal(low) {
-        high = low;
+    let mut guess = at_least;
+    if at_least == 0 {
+        guess = illegal(high).unwrap_or(high);
     }
-    // Everything before `low` is legal, `high` events are not.
+    let mut back = 1;
     while low < high {
-        let middle = low + (high - low) / 2;
-        if illegal(middle) {
-            high = middle;
-        } else {
-            low = middle + 1;
+        let tried = guess.clamp(low, high - 1);
+        match illegal(tried) {
+            Some(collided) => {
+                high = tried;
+                guess = collided;
+            }
+            None => {
+                low = tried + 1;
+                guess = high;
+            }
+        }
+        if guess >= high && low < high {
+            back = (back * 2).min(high - low);
+            guess = if back < (high - low) / 2 {
+                high - back
+            } else {
+                low + (high - low) / 2
+            };
         }
     }
     Breach {
-        key: key.map(str::to_owned),
+        scope: scope.clone(),
         prefix_events: high,
         prefix_smallest: certain,
     }
@@ -94,83 +110,46 @@ pub(crate) fn collect<S: Specification>(
     specification: &S,
     history: &History,
     breach: Breach,
-    limits: &Limits,
+    started: &Meter,
     spent: u64,
 ) -> Evidence {
     let Breach {
-        key,
+        scope,
         prefix_events,
         prefix_smallest,
     } = breach;
     let mut evidence = Evidence {
         promise: specification.promise().to_owned(),
-        key,
+        key: scope.key().map(str::to_owned),
         prefix_events,
         prefix_smallest,
         culprits: Vec::new(),
         minimal: false,
+        verified: false,
         context: None,
         explanation: String::new(),
     };
-    let mut meter = bounded_meter(limits, spent);
-    let part = PrefixPart::new(
-        specification,
-        history,
-        evidence.key.as_deref(),
-        prefix_events,
-    );
+    let mut meter = bounded_meter(started, spent);
+    let part = PrefixPart::new(specification, history, &scope, prefix_events);
     let Some(part) = part else { return evidence };
-    let mut recorder = Recorder {
-        from: part.look_back_position(),
-        states_max: BEGINNING_STATES_MAX,
-        snapshots: Vec::new(),
-    };
-    let everything = part.judge(
-        specification,
-        &part.all_kept(specification),
-        &mut meter,
-        Some(&mut recorder),
-    );
-    let Found::Illegal(refusal) = everything else {
+    let everything = part.all_kept(specification);
+    let Found::Illegal(refusal) = part.judge(specification, &everything, &mut meter, None) else {
         // It was found illegal with more steps than are granted here.
         evidence.explanation = prose::without_culprits(&evidence);
         return evidence;
     };
-    let trial_steps = (meter.work.steps * 4).max(200_000);
-    // A long history is first cut down to its end; a short one is told from the beginning if the story is short.
-    let long = part.operations.len() > 2 * LOOK_BACK_OPERATIONS;
-    let from_beginning = |meter: &mut Meter| {
-        part.shrink(
-            specification,
-            part.all_kept(specification),
-            trial_steps,
-            meter,
-        )
+    let told = match &refusal.culprits {
+        Some(culprits) => told_by_culprits(specification, &part, culprits, &mut meter),
+        None => None,
     };
-    let from_later = |meter: &mut Meter| {
-        let (snapshot, plan) =
-            part.later_beginning(specification, &recorder.snapshots, trial_steps, meter)?;
-        Some((
-            part.shrink(specification, plan, trial_steps, meter),
-            Some(snapshot),
-        ))
+    let Some(told) = told.or_else(|| told_by_search(specification, &part, &mut meter)) else {
+        evidence.explanation = prose::without_culprits(&evidence);
+        return evidence;
     };
-    let (story, beginning) = if long {
-        from_later(&mut meter).unwrap_or_else(|| (from_beginning(&mut meter), None))
-    } else {
-        let whole = from_beginning(&mut meter);
-        let later = if whole.kept() > STORY_OPERATIONS_MAX {
-            from_later(&mut meter)
-        } else {
-            None
-        };
-        later
-            .filter(|(shorter, _)| shorter.kept() < whole.kept())
-            .unwrap_or((whole, None))
-    };
-    evidence.minimal = story.complete;
-    evidence.culprits = part.culprits(&story);
-    evidence.context = beginning.map(|snapshot| Context {
+    evidence.minimal = told.story.complete;
+    evidence.verified = part.oracle_agrees(specification, &told.story) == Some(true);
+    evidence.culprits = part.culprits(&told.story);
+    evidence.context = told.beginning.map(|snapshot| Context {
         after_events: snapshot.position,
         states: snapshot
             .states
@@ -178,17 +157,103 @@ pub(crate) fn collect<S: Specification>(
             .map(|state| specification.describe_state(state))
             .collect(),
     });
-    let refused = part.refused(specification, &refusal);
+    let refused = part.refused(specification, &told.refusal);
     evidence.explanation = prose::explain(&evidence, &refused);
     evidence
 }
 
-fn bounded_meter(limits: &Limits, spent: u64) -> Meter {
+/// A collision: who is kept, from where, and who could not return.
+struct Told<State> {
+    story: Plan<State>,
+    beginning: Option<Snapshot<State>>,
+    refusal: Refusal<State>,
+}
+
+/// What a monitor says collides, made smaller.
+fn told_by_culprits<S: Specification>(
+    specification: &S,
+    part: &PrefixPart<S::Op>,
+    culprits: &[usize],
+    meter: &mut Meter,
+) -> Option<Told<S::State>> {
+    let plan = part.only(specification, culprits);
+    let Found::Illegal(_) = part.judge(specification, &plan, meter, None) else {
+        return None;
+    };
+    let trial_steps = (meter.work.steps * 4).max(200_000);
+    let story = part.shrink(specification, plan, trial_steps, meter);
+    // The search tells the states, if it can do so soon.
+    meter.allow(trial_steps);
+    let refusal = match part.search(specification, &story, meter) {
+        Found::Illegal(refusal) => refusal,
+        _ => Refusal {
+            item: part.last_kept(&story)?,
+            states: Vec::new(),
+            culprits: None,
+        },
+    };
+    Some(Told {
+        story,
+        beginning: None,
+        refusal,
+    })
+}
+
+/// The collision that the search ran into, made smaller.
+fn told_by_search<S: Specification>(
+    specification: &S,
+    part: &PrefixPart<S::Op>,
+    meter: &mut Meter,
+) -> Option<Told<S::State>> {
+    let mut recorder = Recorder {
+        from: part.look_back_position(),
+        states_max: BEGINNING_STATES_MAX,
+        snapshots: Vec::new(),
+    };
+    meter.allow(u64::MAX);
+    let everything = part.all_kept(specification);
+    let found = part.judge(specification, &everything, meter, Some(&mut recorder));
+    let Found::Illegal(refusal) = found else {
+        return None;
+    };
+    let trial_steps = (meter.work.steps * 4).max(200_000);
+    // A long history is first cut down to its end; a short one is told from the beginning if the story is short.
+    let long = part.operations.len() > 2 * LOOK_BACK_OPERATIONS;
+    let from_beginning = |meter: &mut Meter| {
+        let plan = part.all_kept(specification);
+        part.shrink(specification, plan, trial_steps, meter)
+    };
+    let from_later = |meter: &mut Meter| {
+        let (snapshot, plan) =
+            part.later_beginning(specification, &recorder.snapshots, trial_steps, meter)?;
+        let story = part.shrink(specification, plan, trial_steps, meter);
+        Some((story, Some(snapshot)))
+    };
+    let (story, beginning) = if long {
+        from_later(meter).unwrap_or_else(|| (from_beginning(meter), None))
+    } else {
+        let whole = from_beginning(meter);
+        let later = if whole.kept() > STORY_OPERATIONS_MAX {
+            from_later(meter)
+        } else {
+            None
+        };
+        later
+            .filter(|(shorter, _)| shorter.kept() < whole.kept())
+            .unwrap_or((whole, None))
+    };
+    Some(Told {
+        story,
+        beginning: beginning.cloned(),
+        refusal,
+    })
+}
+
+fn bounded_meter(started: &Meter, spent: u64) -> Meter {
     let steps = STEPS_GRANTED.max(spent.saturating_mul(SEARCHES_GRANTED));
-    Meter::new(Limits {
+    started.also(Limits {
         steps,
-        bytes: limits.bytes,
-        time: None,
+        ..*started.limits()
     })
 }
 

@@ -4,11 +4,27 @@ use super::{Refused, prose};
 use crate::history::History;
 use crate::limits::Meter;
 use crate::operation::{Operation, Outcome, pair};
-use crate::search::{Found, Item, Recorder, Refusal, Snapshot, search};
+use crate::oracle;
+use crate::scope::Scope;
+use crate::search::{Found, Item, Recorder, Refusal, Snapshot, decide, search};
 use crate::specification::{Effect, Specification};
 
 /// How far back from the violation the search looks for a point to begin a shorter story, in operations.
 pub(super) const LOOK_BACK_OPERATIONS: usize = 256;
+
+/// How many orders the oracle may try.
+const ORACLE_STEPS_MAX: u64 = 200_000;
+
+/// The same operation when it may happen at any time, with whatever result, or never.
+fn free(operation: &Operation) -> Operation {
+    Operation {
+        outcome: Outcome::Unknown,
+        call: 0,
+        ret: None,
+        ret_time: None,
+        ..operation.clone()
+    }
+}
 
 /// What one key did in a prefix of the history.
 pub(super) struct PrefixPart<Op> {
@@ -52,28 +68,22 @@ impl<Op> PrefixPart<Op> {
     pub(super) fn new<S: Specification<Op = Op>>(
         specification: &S,
         history: &History,
-        key: Option<&str>,
+        scope: &Scope,
         prefix_events: usize,
     ) -> Option<Self> {
         let prefix = history.events.get(..prefix_events)?;
         let mut operations = pair(prefix, "history", |position| position + 1).ok()?;
-        operations.retain(|operation| !specification.per_key() || operation.key.as_deref() == key);
+        operations.retain(|operation| scope.holds(specification, operation));
         let mut meanings = Vec::new();
         let mut free_meanings = Vec::new();
         for operation in &operations {
             meanings.push(specification.parse(operation).ok()?);
-            let free = Operation {
-                outcome: Outcome::Unknown,
-                ret: None,
-                ret_time: None,
-                ..operation.clone()
-            };
             // A refused comparison changed nothing; free of its observation, it does not exist.
             let refused = operation.outcome == Outcome::Mismatch;
             free_meanings.push(if refused {
                 None
             } else {
-                specification.parse(&free).ok()?
+                specification.parse(&free(operation)).ok()?
             });
         }
         Some(Self {
@@ -100,6 +110,28 @@ impl<Op> PrefixPart<Op> {
         meter: &mut Meter,
         recorder: Option<&mut Recorder<S::State>>,
     ) -> Found<S::State> {
+        let items = self.items(specification, plan);
+        let found = decide(specification, &plan.initial, &items, meter, recorder);
+        self.named(found, &items)
+    }
+
+    /// The same by the search alone, which tells the states that were possible.
+    pub(super) fn search<S: Specification<Op = Op>>(
+        &self,
+        specification: &S,
+        plan: &Plan<S::State>,
+        meter: &mut Meter,
+    ) -> Found<S::State> {
+        let items = self.items(specification, plan);
+        let found = search(specification, &plan.initial, &items, meter, None);
+        self.named(found, &items)
+    }
+
+    fn items<S: Specification<Op = Op>>(
+        &self,
+        specification: &S,
+        plan: &Plan<S::State>,
+    ) -> Vec<Item<'_, Op>> {
         let mut items = Vec::new();
         for (id, operation) in self.operations.iter().enumerate() {
             let (meaning, call, deadline) = match plan.roles[id] {
@@ -117,20 +149,59 @@ impl<Op> PrefixPart<Op> {
                 });
             }
         }
-        match search(
-            specification,
-            &plan.initial,
-            &items,
-            usize::MAX,
-            meter,
-            recorder,
-        ) {
+        items
+    }
+
+    /// Names items by their positions in [`PrefixPart::operations`].
+    fn named<State>(&self, found: Found<State>, items: &[Item<'_, Op>]) -> Found<State> {
+        match found {
             Found::Illegal(refusal) => Found::Illegal(Refusal {
                 item: items[refusal.item].id,
                 states: refusal.states,
+                culprits: refusal
+                    .culprits
+                    .map(|list| list.into_iter().map(|item| items[item].id).collect()),
             }),
             other => other,
         }
+    }
+
+    /// Only these kept, all others free.
+    pub(super) fn only<S: Specification<Op = Op>>(
+        &self,
+        specification: &S,
+        kept: &[usize],
+    ) -> Plan<S::State> {
+        let mut roles = vec![Role::Free; self.operations.len()];
+        kept.iter().for_each(|at| roles[*at] = Role::Kept);
+        Plan {
+            roles,
+            initial: vec![specification.initial()],
+            complete: false,
+        }
+    }
+
+    /// Whether the oracle that tries every order finds none under `plan`, too. `None` when that would take too long, or when the story does not
+    /// begin at the beginning.
+    pub(super) fn oracle_agrees<S: Specification<Op = Op>>(
+        &self,
+        specification: &S,
+        plan: &Plan<S::State>,
+    ) -> Option<bool> {
+        if plan.initial != [specification.initial()] {
+            return None;
+        }
+        let mut trial = Vec::new();
+        for (operation, role) in self.operations.iter().zip(&plan.roles) {
+            match role {
+                Role::Kept => trial.push(operation.clone()),
+                Role::Free if operation.outcome == Outcome::Mismatch => {}
+                Role::Free => trial.push(free(operation)),
+                Role::Absent => return None,
+            }
+        }
+        let legal = oracle::is_legal_within(specification, &trial, ORACLE_STEPS_MAX).ok()??;
+        Some(!legal)
     }
 
     /// Sets free whatever may be free while the rest stays illegal: halves first, then quarters, down to single ones.
@@ -226,6 +297,13 @@ impl<Op> PrefixPart<Op> {
             .zip(&plan.roles)
             .filter(|(_, role)| **role == Role::Kept);
         kept.map(|(operation, _)| operation.clone()).collect()
+    }
+
+    /// Of those that are kept, the one that returned last.
+    pub(super) fn last_kept<State>(&self, plan: &Plan<State>) -> Option<usize> {
+        (0..self.operations.len())
+            .filter(|at| plan.roles[*at] == Role::Kept)
+            .max_by_key(|at| self.operations[*at].deadline())
     }
 
     pub(super) fn refused<S: Specification<Op = Op>>(

@@ -56,29 +56,30 @@ pub(super) fn explain(evidence: &Evidence, refused: &Refused) -> String {
             after.call,
         );
     }
-    let _ = write!(
-        text,
-        "When {} returned at event {}, the state could only be {}",
-        label(&refused.operation),
-        refused.operation.deadline().unwrap_or_default(),
-        alternatives(&refused.states, refused.states_total),
-    );
-    let _ = match refused.states_total {
-        1 => write!(
-            text,
-            ", and the {} is not allowed then: a contradiction.",
-            refused.meaning
-        ),
-        _ => write!(
-            text,
-            ", and the {} is allowed in none of these: a contradiction.",
-            refused.meaning
-        ),
-    };
+    text.push_str(&contradiction(refused));
     if !evidence.minimal {
         text.push_str("\nThe list of colliding operations may be longer than it need be: the work for it is bounded.");
     }
     text
+}
+
+/// Why the last one of them cannot be.
+fn contradiction(refused: &Refused) -> String {
+    let (last, at) = (label(&refused.operation), refused.operation.deadline());
+    let at = at.unwrap_or_default();
+    let states = alternatives(&refused.states, refused.states_total);
+    let meaning = &refused.meaning;
+    match refused.states_total {
+        0 => format!(
+            "Whatever order these are put in, by the time {last} returned at event {at} one of them could not have been as it was: a contradiction."
+        ),
+        1 => format!(
+            "When {last} returned at event {at}, the state could only be {states}, and the {meaning} is not allowed then: a contradiction."
+        ),
+        _ => format!(
+            "When {last} returned at event {at}, the state could only be {states}, and the {meaning} is allowed in none of these: a contradiction."
+        ),
+    }
 }
 
 /// What can be said when the work for a list of operations was too much.

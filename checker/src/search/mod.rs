@@ -23,6 +23,7 @@ mod states;
 mod table;
 
 use crate::limits::{Meter, Reason};
+use crate::monitors::{Finding, Observed};
 use crate::specification::{Effect, Specification};
 
 use engine::Engine;
@@ -50,6 +51,16 @@ pub(crate) struct Item<'a, Op> {
     pub(crate) deadline: Option<usize>,
 }
 
+impl<'a, Op> Item<'a, Op> {
+    fn observed(&self) -> Observed<'a, Op> {
+        Observed {
+            op: self.op,
+            call: self.call,
+            deadline: self.deadline,
+        }
+    }
+}
+
 /// What the search found.
 pub(crate) enum Found<State> {
     /// The positions of the items in one legal order; unused ones of unknown outcome are absent.
@@ -63,11 +74,14 @@ pub(crate) enum Found<State> {
 pub(crate) struct Refusal<State> {
     /// The item that could not return.
     pub(crate) item: usize,
-    /// The states the object could have had before its return, in any consistent order.
+    /// The states the object could have had before its return, in any consistent order; none where a monitor found it.
     pub(crate) states: Vec<State>,
+    /// Where a monitor found it, the items that collide even if all others are free.
+    pub(crate) culprits: Option<Vec<usize>>,
 }
 
 /// The distinct states before an event, seen on the way.
+#[derive(Clone)]
 pub(crate) struct Snapshot<State> {
     /// All events before this position are behind.
     pub(crate) position: usize,
@@ -91,16 +105,63 @@ pub(super) struct Moment {
     pub(super) item: u32,
 }
 
-/// Searches for a legal order of `items` from any of the states `initial`. Returns at or after `horizon` are ignored.
+/// Decides whether `items` have a legal order from any of the states `initial`: by a monitor where one answers, by the search where none does.
+pub(crate) fn decide<S: Specification>(
+    specification: &S,
+    initial: &[S::State],
+    items: &[Item<'_, S::Op>],
+    meter: &mut Meter,
+    recorder: Option<&mut Recorder<S::State>>,
+) -> Found<S::State> {
+    if recorder.is_none() && *initial == [specification.initial()] {
+        if let Err(reason) = meter.step(items.len() as u64) {
+            return Found::Stopped(reason, 0);
+        }
+        match monitored(specification, items) {
+            Some(Finding::Legal(order)) => return Found::Legal(order),
+            Some(Finding::Illegal(culprits)) => {
+                let last = culprits.iter().max_by_key(|item| items[**item].deadline);
+                return Found::Illegal(Refusal {
+                    item: last.copied().unwrap_or_default(),
+                    states: Vec::new(),
+                    culprits: Some(culprits),
+                });
+            }
+            None => {}
+        }
+    }
+    search(specification, initial, items, meter, recorder)
+}
+
+/// Asks the specification's monitor, with the operations in the order of their calls.
+fn monitored<S: Specification>(specification: &S, items: &[Item<'_, S::Op>]) -> Option<Finding> {
+    if items.is_sorted_by_key(|item| item.call) {
+        let observed: Vec<_> = items.iter().map(Item::observed).collect();
+        return specification.monitor(&observed);
+    }
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_key(|at| items[*at].call);
+    let sorted: Vec<_> = order.iter().map(|at| items[*at].observed()).collect();
+    let back = |list: Vec<usize>| {
+        list.into_iter()
+            .filter_map(|at| order.get(at).copied())
+            .collect()
+    };
+    Some(match specification.monitor(&sorted)? {
+        Finding::Legal(list) => Finding::Legal(back(list)),
+        Finding::Illegal(list) => Finding::Illegal(back(list)),
+    })
+}
+
+/// Searches for a legal order of `items` from any of the states `initial`.
 pub(crate) fn search<S: Specification>(
     specification: &S,
     initial: &[S::State],
     items: &[Item<'_, S::Op>],
-    horizon: usize,
     meter: &mut Meter,
     mut recorder: Option<&mut Recorder<S::State>>,
 ) -> Found<S::State> {
-    let moments = moments(items, horizon);
+    let moments = moments(items);
     let slots = slots_needed(&moments, items);
     let mut width = FIRST_WIDTH;
     loop {
@@ -133,7 +194,7 @@ pub(crate) fn search<S: Specification>(
 }
 
 /// Calls and returns in the order in which they happened.
-fn moments<Op>(items: &[Item<'_, Op>], horizon: usize) -> Vec<Moment> {
+fn moments<Op>(items: &[Item<'_, Op>]) -> Vec<Moment> {
     let mut moments = Vec::with_capacity(items.len() * 2);
     for (number, item) in items.iter().enumerate() {
         let moment = |position, returns| Moment {
@@ -141,13 +202,8 @@ fn moments<Op>(items: &[Item<'_, Op>], horizon: usize) -> Vec<Moment> {
             returns,
             item: number as u32,
         };
-        if item.call >= horizon {
-            continue;
-        }
         moments.push(moment(item.call, false));
-        if let Some(deadline) = item.deadline.filter(|deadline| *deadline < horizon) {
-            moments.push(moment(deadline, true));
-        }
+        moments.extend(item.deadline.map(|deadline| moment(deadline, true)));
     }
     moments.sort_by_key(|moment| (moment.position, moment.returns));
     moments

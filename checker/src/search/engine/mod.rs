@@ -120,6 +120,7 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
                     return Some(Found::Illegal(Refusal {
                         item: moment.item as usize,
                         states,
+                        culprits: None,
                     }));
                 }
                 Err(reason) => return Some(Found::Stopped(reason, moment.position)),

@@ -1,0 +1,198 @@
+//! A case: the operations of a history, read by a specification and split into parts, ready to be judged.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::check::CheckError;
+use crate::limits::{Limits, Meter, Reason, Work};
+use crate::operation::Operation;
+use crate::scope::{Scope, partition};
+use crate::search::{Found, Item, decide};
+use crate::specification::Specification;
+
+/// The operations of a history as a specification reads them.
+pub struct Case<'a, S: Specification> {
+    specification: &'a S,
+    pub(crate) parts: Vec<CasePart<'a, S::Op>>,
+}
+
+/// The operations that are judged together.
+pub(crate) struct CasePart<'a, Op> {
+    pub(crate) scope: Scope,
+    operations: Vec<(&'a Operation, Op)>,
+}
+
+/// What became of one part.
+pub(crate) enum Outcome {
+    /// One legal order, as ids of operations.
+    Legal(Vec<usize>),
+    /// It is illegal, and no prefix of fewer events is, as far as the judge who found it knows.
+    Illegal { at_least: usize },
+    /// A limit was reached at the event of this position.
+    Stopped(Reason, usize),
+}
+
+/// Whether a case keeps its promise, without proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// `None` when a limit was reached first.
+    pub legal: Option<bool>,
+    /// What it cost.
+    pub work: Work,
+}
+
+/// The memory that a part may take when several are judged at a time, as a share of the limit. A part that needs more is judged
+/// again by itself.
+const BYTES_SHARES: u64 = 8;
+
+impl<'a, S: Specification> Case<'a, S> {
+    /// Reads `operations`, which are those of [`History::operations`](crate::History::operations). Those that tell nothing are
+    /// left out.
+    ///
+    /// # Errors
+    /// When an operation is not one of the specification's.
+    pub fn new(specification: &'a S, operations: &'a [Operation]) -> Result<Self, CheckError> {
+        let (scopes, part_of) = partition(specification, operations);
+        let parts = scopes.into_iter().map(|scope| CasePart {
+            scope,
+            operations: Vec::new(),
+        });
+        let mut parts: Vec<CasePart<'a, S::Op>> = parts.collect();
+        for (operation, part) in operations.iter().zip(part_of) {
+            let op = specification.parse(operation).map_err(|source| {
+                let (f, process) = (operation.f.clone(), operation.process);
+                CheckError::Specification {
+                    specification: specification.name().to_owned(),
+                    event: operation.call,
+                    f,
+                    process,
+                    source,
+                }
+            })?;
+            parts[part].operations.extend(op.map(|op| (operation, op)));
+        }
+        Ok(Self {
+            specification,
+            parts,
+        })
+    }
+
+    /// Decides, and keeps nothing to show for it.
+    pub fn decide(&self, limits: &Limits) -> Decision {
+        let (outcomes, work) = self.outcomes(limits);
+        let illegal = |outcome: &Outcome| matches!(outcome, Outcome::Illegal { .. });
+        let stopped = |outcome: &Outcome| matches!(outcome, Outcome::Stopped(..));
+        let legal = if outcomes.iter().any(illegal) {
+            Some(false)
+        } else if outcomes.iter().any(stopped) {
+            None
+        } else {
+            Some(true)
+        };
+        Decision { legal, work }
+    }
+
+    /// Judges every part.
+    ///
+    /// Each first gets its share of the steps, so that one hard part cannot hide that another is broken; what is left over goes to those that had
+    /// too little, one after the other. Shares do not depend on the number of threads, so outcomes do not.
+    pub(crate) fn outcomes(&self, limits: &Limits) -> (Vec<Outcome>, Work) {
+        let count = self.parts.len();
+        let several = count > 1;
+        let share = Limits {
+            steps: limits.steps / count.max(1) as u64,
+            bytes: if several {
+                limits.bytes / BYTES_SHARES
+            } else {
+                limits.bytes
+            },
+            ..*limits
+        };
+        let started = Meter::new(*limits);
+        let mut judged = self.judge_all(&share, &started, limits.threads);
+        let mut work = Work::default();
+        for (_, done) in &judged {
+            work.add(done);
+        }
+        if several {
+            for number in 0..count {
+                let again = matches!(
+                    judged[number].0,
+                    Outcome::Stopped(Reason::Steps | Reason::Bytes, _)
+                );
+                let steps = limits.steps.saturating_sub(work.steps);
+                if again && steps > 0 {
+                    let rest = Limits { steps, ..*limits };
+                    judged[number] = self.judge(number, started.also(rest));
+                    work.add(&judged[number].1);
+                }
+            }
+        }
+        (
+            judged.into_iter().map(|(outcome, _)| outcome).collect(),
+            work,
+        )
+    }
+
+    fn judge_all(&self, share: &Limits, started: &Meter, threads: usize) -> Vec<(Outcome, Work)> {
+        let count = self.parts.len();
+        let threads = threads.min(count).min(BYTES_SHARES as usize);
+        if threads < 2 {
+            return (0..count)
+                .map(|number| self.judge(number, started.also(*share)))
+                .collect();
+        }
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<Option<(Outcome, Work)>>> =
+            Mutex::new((0..count).map(|_| None).collect());
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return;
+                        }
+                        let outcome = self.judge(number, started.also(*share));
+                        done.lock().unwrap_or_else(PoisonError::into_inner)[number] = Some(outcome);
+                    }
+                });
+            }
+        });
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.into_iter().flatten().collect()
+    }
+
+    fn judge(&self, number: usize, mut meter: Meter) -> (Outcome, Work) {
+        let items = self.parts[number].items(self.specification);
+        let initial = [self.specification.initial()];
+        let outcome = match decide(self.specification, &initial, &items, &mut meter, None) {
+            Found::Legal(order) => {
+                Outcome::Legal(order.into_iter().map(|item| items[item].id).collect())
+            }
+            Found::Illegal(refusal) => Outcome::Illegal {
+                at_least: match refusal.culprits {
+                    Some(_) => 0,
+                    None => items[refusal.item]
+                        .deadline
+                        .map_or(0, |deadline| deadline + 1),
+                },
+            },
+            Found::Stopped(reason, position) => Outcome::Stopped(reason, position),
+        };
+        (outcome, meter.work)
+    }
+}
+
+impl<Op> CasePart<'_, Op> {
+    fn items<S: Specification<Op = Op>>(&self, specification: &S) -> Vec<Item<'_, Op>> {
+        let items = self.operations.iter().map(|(operation, op)| Item {
+            id: operation.id,
+            op,
+            effect: specification.effect(op),
+            call: operation.call,
+            deadline: operation.deadline(),
+        });
+        items.collect()
+    }
+}
