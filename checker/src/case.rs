@@ -7,7 +7,7 @@ use crate::check::CheckError;
 use crate::limits::{Limits, Meter, Reason, Work};
 use crate::operation::Operation;
 use crate::scope::{Scope, partition};
-use crate::search::{Found, Item, decide};
+use crate::search::{Found, Item, Judge, decide};
 use crate::specification::Specification;
 
 /// The operations of a history as a specification reads them.
@@ -79,7 +79,12 @@ impl<'a, S: Specification> Case<'a, S> {
 
     /// Decides, and keeps nothing to show for it.
     pub fn decide(&self, limits: &Limits) -> Decision {
-        let (outcomes, work) = self.outcomes(limits);
+        self.decide_by(Judge::Any, limits)
+    }
+
+    /// The same by one judge alone.
+    pub fn decide_by(&self, judge: Judge, limits: &Limits) -> Decision {
+        let (outcomes, work) = self.outcomes(judge, limits);
         let illegal = |outcome: &Outcome| matches!(outcome, Outcome::Illegal { .. });
         let stopped = |outcome: &Outcome| matches!(outcome, Outcome::Stopped(..));
         let legal = if outcomes.iter().any(illegal) {
@@ -96,7 +101,7 @@ impl<'a, S: Specification> Case<'a, S> {
     ///
     /// Each first gets its share of the steps, so that one hard part cannot hide that another is broken; what is left over goes to those that had
     /// too little, one after the other. Shares do not depend on the number of threads, so outcomes do not.
-    pub(crate) fn outcomes(&self, limits: &Limits) -> (Vec<Outcome>, Work) {
+    pub(crate) fn outcomes(&self, judge: Judge, limits: &Limits) -> (Vec<Outcome>, Work) {
         let count = self.parts.len();
         let several = count > 1;
         let share = Limits {
@@ -109,7 +114,7 @@ impl<'a, S: Specification> Case<'a, S> {
             ..*limits
         };
         let started = Meter::new(*limits);
-        let mut judged = self.judge_all(&share, &started, limits.threads);
+        let mut judged = self.judge_all(judge, &share, &started);
         let mut work = Work::default();
         for (_, done) in &judged {
             work.add(done);
@@ -123,7 +128,7 @@ impl<'a, S: Specification> Case<'a, S> {
                 let steps = limits.steps.saturating_sub(work.steps);
                 if again && steps > 0 {
                     let rest = Limits { steps, ..*limits };
-                    judged[number] = self.judge(number, started.also(rest));
+                    judged[number] = self.judge(judge, number, started.also(rest));
                     work.add(&judged[number].1);
                 }
             }
@@ -134,12 +139,12 @@ impl<'a, S: Specification> Case<'a, S> {
         )
     }
 
-    fn judge_all(&self, share: &Limits, started: &Meter, threads: usize) -> Vec<(Outcome, Work)> {
+    fn judge_all(&self, judge: Judge, share: &Limits, started: &Meter) -> Vec<(Outcome, Work)> {
         let count = self.parts.len();
-        let threads = threads.min(count).min(BYTES_SHARES as usize);
+        let threads = share.threads.min(count).min(BYTES_SHARES as usize);
         if threads < 2 {
             return (0..count)
-                .map(|number| self.judge(number, started.also(*share)))
+                .map(|number| self.judge(judge, number, started.also(*share)))
                 .collect();
         }
         let next = AtomicUsize::new(0);
@@ -153,7 +158,7 @@ impl<'a, S: Specification> Case<'a, S> {
                         if number >= count {
                             return;
                         }
-                        let outcome = self.judge(number, started.also(*share));
+                        let outcome = self.judge(judge, number, started.also(*share));
                         done.lock().unwrap_or_else(PoisonError::into_inner)[number] = Some(outcome);
                     }
                 });
@@ -163,10 +168,17 @@ impl<'a, S: Specification> Case<'a, S> {
         done.into_iter().flatten().collect()
     }
 
-    fn judge(&self, number: usize, mut meter: Meter) -> (Outcome, Work) {
+    fn judge(&self, judge: Judge, number: usize, mut meter: Meter) -> (Outcome, Work) {
         let items = self.parts[number].items(self.specification);
         let initial = [self.specification.initial()];
-        let outcome = match decide(self.specification, &initial, &items, &mut meter, None) {
+        let outcome = match decide(
+            judge,
+            self.specification,
+            &initial,
+            &items,
+            &mut meter,
+            None,
+        ) {
             Found::Legal(order) => {
                 Outcome::Legal(order.into_iter().map(|item| items[item].id).collect())
             }

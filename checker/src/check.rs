@@ -7,6 +7,7 @@ use crate::error::HistoryError;
 use crate::evidence;
 use crate::history::History;
 use crate::limits::{Limits, Meter, Reason};
+use crate::search::Judge;
 use crate::specification::{Specification, SpecificationError};
 use crate::verdict::{Certificate, Judgement, Part, Progress, Unknown, Verdict};
 
@@ -50,7 +51,7 @@ pub fn check<S: Specification>(
     let started = Meter::new(*limits);
     let operations = history.operations()?;
     let case = Case::new(specification, &operations)?;
-    let (outcomes, work) = case.outcomes(limits);
+    let (outcomes, work) = case.outcomes(Judge::Any, limits);
     let verdict = match first_breach(
         specification,
         history,

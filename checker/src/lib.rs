@@ -73,6 +73,7 @@ pub use history::{Event, History, Kind, Process};
 pub use limits::{Limits, Reason, Work};
 pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
+pub use search::Judge;
 pub use specification::{Effect, Specification, SpecificationError};
 pub use specifications::Register;
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

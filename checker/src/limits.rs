@@ -154,9 +154,14 @@ impl Meter {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// A part of the history is done and all its memory was freed.
-    pub(crate) fn give_all(&mut self) {
-        self.bytes = 0;
+    /// What is counted as taken now.
+    pub(crate) fn held(&self) -> u64 {
+        self.bytes
+    }
+
+    /// All that was taken since `held` was read has been freed.
+    pub(crate) fn give_back_to(&mut self, held: u64) {
+        self.bytes = self.bytes.min(held);
     }
 
     /// Makes room in `list` for one more item, growing by a quarter, and accounts for it. While the list moves, old and

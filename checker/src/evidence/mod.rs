@@ -23,11 +23,19 @@ const STEPS_GRANTED: u64 = 20_000_000;
 /// How many times the steps of the search it may take, if that is more.
 const SEARCHES_GRANTED: u64 = 4;
 
+/// The steps of one trial: twice those of judging everything, within these bounds. Setting operations free can make the search much harder.
+const TRIAL_STEPS_MIN: u64 = 100_000;
+const TRIAL_STEPS_MAX: u64 = 1_000_000;
+
+/// The steps that making a story shorter may always take; otherwise twice those of a trial. Where setting operations free only makes the search harder, more would
+/// bring nothing.
+const SHRINKING_STEPS: u64 = 2_000_000;
+
 /// A collision of up to this many operations is told from the beginning of the history.
 const STORY_OPERATIONS_MAX: usize = 8;
 
 /// A point with more possible states is no point to begin a story.
-const BEGINNING_STATES_MAX: usize = 4;
+const BEGINNING_STATES_MAX: usize = 16;
 
 /// A part of the history that is illegal, and from where.
 pub(crate) struct Breach {
@@ -180,7 +188,7 @@ fn told_by_culprits<S: Specification>(
     let Found::Illegal(_) = part.judge(specification, &plan, meter, None) else {
         return None;
     };
-    let trial_steps = (meter.work.steps * 4).max(200_000);
+    let trial_steps = (meter.work.steps * 2).max(TRIAL_STEPS_MIN);
     let story = part.shrink(specification, plan, trial_steps, meter);
     // The search tells the states, if it can do so soon.
     meter.allow(trial_steps);
@@ -212,11 +220,12 @@ fn told_by_search<S: Specification>(
     };
     meter.allow(u64::MAX);
     let everything = part.all_kept(specification);
+    let before = meter.work.steps;
     let found = part.judge(specification, &everything, meter, Some(&mut recorder));
     let Found::Illegal(refusal) = found else {
         return None;
     };
-    let trial_steps = (meter.work.steps * 4).max(200_000);
+    let trial_steps = ((meter.work.steps - before) * 2).clamp(TRIAL_STEPS_MIN, TRIAL_STEPS_MAX);
     // A long history is first cut down to its end; a short one is told from the beginning if the story is short.
     let long = part.operations.len() > 2 * LOOK_BACK_OPERATIONS;
     let from_beginning = |meter: &mut Meter| {

@@ -1,18 +1,19 @@
 //! One key's share of a prefix, and trials on it with some operations set free.
 
-use super::{Refused, prose};
+use super::{Refused, SHRINKING_STEPS, prose};
 use crate::history::History;
 use crate::limits::Meter;
 use crate::operation::{Operation, Outcome, pair};
 use crate::oracle;
 use crate::scope::Scope;
-use crate::search::{Found, Item, Recorder, Refusal, Snapshot, decide, search};
+use crate::search::{Found, Item, Judge, Recorder, Refusal, Snapshot, decide, search};
 use crate::specification::{Effect, Specification};
 
 /// How far back from the violation the search looks for a point to begin a shorter story, in operations.
 pub(super) const LOOK_BACK_OPERATIONS: usize = 256;
 
-/// How many orders the oracle may try.
+/// How many operations the oracle is asked about, and how many attempts to place one it may make.
+const ORACLE_OPERATIONS_MAX: usize = 12;
 const ORACLE_STEPS_MAX: u64 = 200_000;
 
 /// The same operation when it may happen at any time, with whatever result, or never.
@@ -111,7 +112,14 @@ impl<Op> PrefixPart<Op> {
         recorder: Option<&mut Recorder<S::State>>,
     ) -> Found<S::State> {
         let items = self.items(specification, plan);
-        let found = decide(specification, &plan.initial, &items, meter, recorder);
+        let found = decide(
+            Judge::Any,
+            specification,
+            &plan.initial,
+            &items,
+            meter,
+            recorder,
+        );
         self.named(found, &items)
     }
 
@@ -123,7 +131,14 @@ impl<Op> PrefixPart<Op> {
         meter: &mut Meter,
     ) -> Found<S::State> {
         let items = self.items(specification, plan);
-        let found = search(specification, &plan.initial, &items, meter, None);
+        let found = search(
+            Judge::Frontier,
+            specification,
+            &plan.initial,
+            &items,
+            meter,
+            None,
+        );
         self.named(found, &items)
     }
 
@@ -200,6 +215,9 @@ impl<Op> PrefixPart<Op> {
                 Role::Absent => return None,
             }
         }
+        if trial.len() > ORACLE_OPERATIONS_MAX {
+            return None;
+        }
         let legal = oracle::is_legal_within(specification, &trial, ORACLE_STEPS_MAX).ok()??;
         Some(!legal)
     }
@@ -213,6 +231,7 @@ impl<Op> PrefixPart<Op> {
         trial_steps: u64,
         meter: &mut Meter,
     ) -> Plan<S::State> {
+        let until = meter.work.steps + (trial_steps * 2).max(SHRINKING_STEPS);
         let mut size = plan.kept().div_ceil(2).max(1);
         loop {
             let mut kept: Vec<usize> = (0..plan.roles.len())
@@ -223,7 +242,7 @@ impl<Op> PrefixPart<Op> {
             kept.sort_by_key(|at| self.meanings[*at].as_ref().is_some_and(changes));
             plan.complete = true;
             for group in kept.chunks(size) {
-                if meter.steps_left() == 0 {
+                if meter.steps_left() == 0 || meter.work.steps >= until {
                     plan.complete = false;
                     return plan;
                 }

@@ -24,8 +24,10 @@ pub(super) fn explain(evidence: &Evidence, refused: &Refused) -> String {
             alternatives(&context.states, context.states.len()),
         );
     }
-    let culprits = &evidence.culprits;
-    match culprits.len() {
+    // Of a long list, those that are nearest to the end.
+    let left_out = evidence.culprits.len().saturating_sub(LINES_MAX);
+    let culprits = &evidence.culprits[left_out..];
+    match evidence.culprits.len() {
         1 if evidence.context.is_some() => {
             text.push_str(
                 "From there on this operation cannot be explained, whatever the others did:
@@ -40,11 +42,11 @@ pub(super) fn explain(evidence: &Evidence, refused: &Refused) -> String {
             "These operations collide, even if every other one may happen at any time or never:\n",
         ),
     }
-    for operation in culprits.iter().take(LINES_MAX) {
-        let _ = writeln!(text, "  {}: {}", label(operation), interval(operation));
+    if left_out > 0 {
+        let _ = writeln!(text, "  {left_out} earlier ones, and");
     }
-    if culprits.len() > LINES_MAX {
-        let _ = writeln!(text, "  and {} more", culprits.len() - LINES_MAX);
+    for operation in culprits {
+        let _ = writeln!(text, "  {}: {}", label(operation), interval(operation));
     }
     for (before, after) in orderings(culprits).into_iter().take(LINES_MAX) {
         let _ = writeln!(
@@ -128,8 +130,6 @@ fn interval(operation: &Operation) -> String {
 
 /// Pairs of which the first returned before the second was called, without those that follow from two others.
 fn orderings(culprits: &[Operation]) -> Vec<(&Operation, &Operation)> {
-    // Beyond this many the list is cut anyway.
-    let culprits = &culprits[..culprits.len().min(2 * LINES_MAX)];
     let mut pairs = Vec::new();
     for before in culprits {
         for after in culprits.iter().filter(|after| before.precedes(after)) {

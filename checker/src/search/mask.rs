@@ -10,6 +10,7 @@ pub(crate) trait Mask: Clone + Eq + Hash {
     fn set(&mut self, slot: u32);
     fn clear(&mut self, slot: u32);
     fn subset_of(&self, other: &Self) -> bool;
+    fn count(&self) -> u32;
     /// Memory outside the value itself.
     fn heap_bytes(&self) -> u64;
 }
@@ -33,6 +34,10 @@ impl Mask for u64 {
 
     fn subset_of(&self, other: &Self) -> bool {
         self & !other == 0
+    }
+
+    fn count(&self) -> u32 {
+        self.count_ones()
     }
 
     fn heap_bytes(&self) -> u64 {
@@ -66,6 +71,10 @@ impl Mask for Wide {
             .iter()
             .zip(&other.0)
             .all(|(mine, theirs)| mine.subset_of(theirs))
+    }
+
+    fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
     }
 
     fn heap_bytes(&self) -> u64 {

@@ -1,6 +1,11 @@
 //! The search: is there an order of the operations that the object allows?
 //!
-//! It walks the history forward and keeps every way the past may have gone: a frontier of configurations. Nothing is
+//! Two engines share the work. The [depth-first search](depth) follows one way at a time and finds most orders at once; the [frontier](engine) keeps every way
+//! and is sure of most violations at once. The depth-first search begins, with as many steps as a look at every return costs; then a frontier that gives up
+//! where it would grow too wide; then, by turns, beams of growing width, which may only find an order, and the depth-first search from where it stood,
+//! with as many steps as the beam took; at last the frontier that keeps all. Steps are counted work, never time, so the same engine answers on every machine.
+//!
+//! The frontier walks the history forward and keeps every way the past may have gone: a frontier of configurations. Nothing is
 //! placed before it must be (Lowe's just-in-time linearization): only when an operation returns are operations in
 //! flight given a place, and each such sequence ends with the one that returns. Four laws keep the frontier small, and
 //! each loses nothing, because whoever is dropped can do no more than somebody who is kept:
@@ -14,7 +19,9 @@
 //!
 //! When an operation returns and no configuration can place it, everything up to that return is illegal.
 
+mod classes;
 mod crashed;
+mod depth;
 mod engine;
 mod layer;
 mod links;
@@ -26,18 +33,67 @@ use crate::limits::{Meter, Reason};
 use crate::monitors::{Finding, Observed};
 use crate::specification::{Effect, Specification};
 
+use depth::DepthFirst;
 use engine::Engine;
-use mask::Wide;
+use mask::{Mask, Wide};
 
-/// The search first keeps only this many configurations, those that used the fewest operations of unknown outcome. If
-/// that finds an order, it is an order. If not, it tries again with more, and at last with all.
-const FIRST_WIDTH: usize = 16;
+/// Which of the judges may answer. All of them must give the same answer; asking one alone is for holding them against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// A monitor, where the specification has one and its precondition holds; else the two searches in turn.
+    Any,
+    /// The depth-first search alone.
+    Depth,
+    /// The frontier that keeps every configuration alone.
+    Frontier,
+}
 
-/// How much wider each try is.
-const WIDENING: usize = 4;
+/// How often the depth-first search, which comes first, may look at every return before a frontier has its turn. After each of those it has as many
+/// steps as that took.
+const LOOKS: u64 = 1;
 
-/// After this width comes the search that keeps all.
-const LAST_WIDTH: usize = 4096;
+/// How many configurations a frontier keeps at a return.
+#[derive(Debug, Clone, Copy)]
+struct Beam {
+    width: usize,
+    /// Where there are more: give up the search. Or go on with the cheapest, those that used the fewest operations of unknown outcome; if that
+    /// finds an order, it is an order, and if not, nothing is known.
+    capped: bool,
+}
+
+/// The frontiers, in turn. Most histories that are illegal are decided by the first.
+const BEAMS: &[Beam] = &[
+    Beam {
+        width: 256,
+        capped: true,
+    },
+    Beam {
+        width: 16,
+        capped: false,
+    },
+    Beam {
+        width: 64,
+        capped: false,
+    },
+    Beam {
+        width: 256,
+        capped: false,
+    },
+    Beam {
+        width: 1024,
+        capped: false,
+    },
+    Beam {
+        width: 4096,
+        capped: false,
+    },
+];
+
+/// The last frontier.
+const ALL: Beam = Beam {
+    width: usize::MAX,
+    capped: false,
+};
 
 /// An operation as the search sees it.
 pub(crate) struct Item<'a, Op> {
@@ -107,13 +163,14 @@ pub(super) struct Moment {
 
 /// Decides whether `items` have a legal order from any of the states `initial`: by a monitor where one answers, by the search where none does.
 pub(crate) fn decide<S: Specification>(
+    judge: Judge,
     specification: &S,
     initial: &[S::State],
     items: &[Item<'_, S::Op>],
     meter: &mut Meter,
     recorder: Option<&mut Recorder<S::State>>,
 ) -> Found<S::State> {
-    if recorder.is_none() && *initial == [specification.initial()] {
+    if judge == Judge::Any && recorder.is_none() && *initial == [specification.initial()] {
         if let Err(reason) = meter.step(items.len() as u64) {
             return Found::Stopped(reason, 0);
         }
@@ -130,7 +187,7 @@ pub(crate) fn decide<S: Specification>(
             None => {}
         }
     }
-    search(specification, initial, items, meter, recorder)
+    search(judge, specification, initial, items, meter, recorder)
 }
 
 /// Asks the specification's monitor, with the operations in the order of their calls.
@@ -155,41 +212,124 @@ fn monitored<S: Specification>(specification: &S, items: &[Item<'_, S::Op>]) -> 
 
 /// Searches for a legal order of `items` from any of the states `initial`.
 pub(crate) fn search<S: Specification>(
+    judge: Judge,
     specification: &S,
     initial: &[S::State],
     items: &[Item<'_, S::Op>],
     meter: &mut Meter,
-    mut recorder: Option<&mut Recorder<S::State>>,
+    recorder: Option<&mut Recorder<S::State>>,
 ) -> Found<S::State> {
     let moments = moments(items);
     let slots = slots_needed(&moments, items);
-    let mut width = FIRST_WIDTH;
-    loop {
-        if let Err(reason) = meter.step(moments.len() as u64) {
-            return Found::Stopped(reason, moments.first().map_or(0, |moment| moment.position));
+    let history = Laid {
+        judge,
+        specification,
+        initial,
+        items,
+        moments: &moments,
+        slots,
+    };
+    if slots <= 64 {
+        history.search::<u64>(meter, recorder)
+    } else {
+        history.search::<Wide>(meter, recorder)
+    }
+}
+
+/// A history laid out for the search.
+struct Laid<'a, S: Specification> {
+    judge: Judge,
+    specification: &'a S,
+    initial: &'a [S::State],
+    items: &'a [Item<'a, S::Op>],
+    moments: &'a [Moment],
+    slots: u32,
+}
+
+impl<S: Specification> Laid<'_, S> {
+    /// All engines in turn, until one answers.
+    fn search<M: Mask>(
+        &self,
+        meter: &mut Meter,
+        mut recorder: Option<&mut Recorder<S::State>>,
+    ) -> Found<S::State> {
+        let begun = meter.held();
+        // Who asks for the states on the way wants them of every configuration.
+        let mut depth = None;
+        let alone = self.judge != Judge::Any;
+        if recorder.is_none() && self.initial.len() == 1 && self.judge != Judge::Frontier {
+            match self.depth::<M>(meter) {
+                Ok(search) => depth = Some(search),
+                Err(reason) if reason != Reason::Bytes => return self.stopped(reason, 0),
+                Err(_) => meter.give_back_to(begun),
+            }
+        }
+        let one_way = depth.as_ref().map_or(0, DepthFirst::one_way);
+        let mut share = if alone { u64::MAX } else { LOOKS * one_way };
+        let mut beams = if alone { [].iter() } else { BEAMS.iter() };
+        loop {
+            if let Some(search) = &mut depth {
+                match search.run(share, meter) {
+                    Ok(Some(found)) => {
+                        meter.give_back_to(begun);
+                        return found;
+                    }
+                    Ok(None) => {}
+                    Err(Reason::Bytes) => {
+                        depth = None;
+                        meter.give_back_to(begun);
+                    }
+                    Err(reason) => {
+                        let position = search.position();
+                        return self.stopped(reason, position);
+                    }
+                }
+            }
+            let before = meter.work.steps;
+            let beam = beams.next().unwrap_or(&ALL);
+            if let Some(found) = self.frontier::<M>(*beam, meter, recorder.as_deref_mut()) {
+                return found;
+            }
+            share = meter.work.steps - before;
+        }
+    }
+
+    fn depth<M: Mask>(&self, meter: &mut Meter) -> Result<DepthFirst<'_, S, M>, Reason> {
+        let Self {
+            specification,
+            initial,
+            items,
+            moments,
+            slots,
+            ..
+        } = self;
+        DepthFirst::new(*specification, items, moments, *slots, &initial[0], meter)
+    }
+
+    /// The frontier, kept to `width`. With `capped` it gives up as soon as it grows wider; without, it goes on with the cheapest. `None` when it failed, but not for
+    /// certain.
+    fn frontier<M: Mask>(
+        &self,
+        beam: Beam,
+        meter: &mut Meter,
+        mut recorder: Option<&mut Recorder<S::State>>,
+    ) -> Option<Found<S::State>> {
+        if let Err(reason) = meter.step(self.moments.len() as u64) {
+            return Some(self.stopped(reason, 0));
         }
         if let Some(recorder) = recorder.as_deref_mut() {
             recorder.snapshots.clear();
         }
-        let recorder = recorder.as_deref_mut();
-        let found = if slots <= 64 {
-            Engine::<S, u64>::new(specification, items, slots, width)
-                .run(initial, &moments, meter, recorder)
-        } else {
-            Engine::<S, Wide>::new(specification, items, slots, width)
-                .run(initial, &moments, meter, recorder)
-        };
-        meter.give_all();
-        match found {
-            Some(found) => return found,
-            None => {
-                width = if width < LAST_WIDTH {
-                    width * WIDENING
-                } else {
-                    usize::MAX
-                }
-            }
-        }
+        let held = meter.held();
+        let engine = Engine::<S, M>::new(self.specification, self.items, self.slots, beam);
+        let found = engine.run(self.initial, self.moments, meter, recorder);
+        meter.give_back_to(held);
+        found
+    }
+
+    fn stopped(&self, reason: Reason, position: usize) -> Found<S::State> {
+        let first = self.moments.first().map_or(0, |moment| moment.position);
+        Found::Stopped(reason, position.max(first))
     }
 }
 

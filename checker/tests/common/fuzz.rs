@@ -5,8 +5,8 @@
 use serde_json::Value;
 use stormglass_checker::oracle::is_legal;
 use stormglass_checker::{
-    Event, Evidence, Finding, History, Kind, Limits, Observed, Operation, Outcome, Specification,
-    Verdict, check, verify,
+    Case, Event, Evidence, Finding, History, Judge, Kind, Limits, Observed, Operation, Outcome,
+    Specification, Verdict, check, verify,
 };
 
 use super::{Random, event, history};
@@ -204,6 +204,13 @@ fn compare<S: Specification>(
     let operations = history.operations().map_err(text)?;
     let truth = legal(history.events.len())?;
     monitors_agree(specification, &operations, tally)?;
+    let case = Case::new(specification, &operations).map_err(text)?;
+    for judge in [Judge::Any, Judge::Depth, Judge::Frontier] {
+        let legal = case.decide_by(judge, &Limits::default()).legal;
+        if legal != Some(truth) {
+            return Err(format!("{judge:?} says {legal:?}, and the oracle {truth}"));
+        }
+    }
     match check(specification, history, &Limits::default())
         .map_err(text)?
         .verdict

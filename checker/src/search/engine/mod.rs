@@ -2,12 +2,13 @@
 
 mod transition;
 
+use super::classes::{Classes, NO_CLASS};
 use super::crashed::UsedSets;
 use super::layer::{Configuration, FRESH, Layer};
 use super::links::{Links, ROOT};
 use super::mask::Mask;
 use super::states::States;
-use super::{Found, Item, Moment, Recorder, Refusal, Snapshot};
+use super::{Beam, Found, Item, Moment, Recorder, Refusal, Snapshot};
 use crate::limits::{Meter, Reason};
 use crate::specification::{Effect, Specification};
 
@@ -16,7 +17,7 @@ pub(super) struct Engine<'a, S: Specification, M> {
     items: &'a [Item<'a, S::Op>],
     slots: u32,
     /// The most configurations to keep. A narrow search that ends well proves as much as a wide one.
-    width: usize,
+    beam: Beam,
     /// Whether some were given up to stay within `width`; a failure then proves nothing.
     narrowed: bool,
     states: States<S>,
@@ -32,28 +33,13 @@ pub(super) struct Engine<'a, S: Specification, M> {
     in_flight: Vec<(u32, u32)>,
     free_slots: Vec<u32>,
     /// The operations of unknown outcome, by class.
-    classes: Vec<Class>,
-    /// The class of each item of unknown outcome.
-    class_of: Vec<u32>,
+    classes: Classes,
     /// Classes with an operation that somebody may still use, ascending.
     open_classes: Vec<u32>,
     /// Scratch of [`Engine::settle`]: items hidden by a transition, and items satisfied after it.
     hidden: Vec<u32>,
     satisfied: Vec<u32>,
 }
-
-/// Operations of unknown outcome that act alike.
-struct Class {
-    /// Its items, in order of call.
-    items: Vec<u32>,
-    /// How many of them were called so far.
-    called: u32,
-    /// How many of them every configuration has used.
-    used_by_all: u32,
-}
-
-/// The class of an item that has none.
-const NO_CLASS: u32 = u32::MAX;
 
 /// The operation that returns.
 #[derive(Clone, Copy)]
@@ -67,13 +53,13 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
         specification: &'a S,
         items: &'a [Item<'a, S::Op>],
         slots: u32,
-        width: usize,
+        beam: Beam,
     ) -> Self {
         Self {
             specification,
             items,
             slots,
-            width,
+            beam,
             narrowed: false,
             states: States::new(),
             links: Links::new(),
@@ -83,8 +69,10 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
             reached: Layer::new(),
             in_flight: Vec::new(),
             free_slots: (0..slots).rev().collect(),
-            classes: Vec::new(),
-            class_of: Vec::new(),
+            classes: Classes {
+                list: Vec::new(),
+                class_of: Vec::new(),
+            },
             open_classes: Vec::new(),
             hidden: Vec::new(),
             satisfied: Vec::new(),
@@ -113,6 +101,7 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
                 self.on_call(moment.item, meter).map(|()| true)
             };
             match judged {
+                Ok(_) if self.narrowed && self.beam.capped => return None,
                 Ok(true) => {}
                 Ok(false) if self.narrowed => return None,
                 Ok(false) => {
@@ -147,41 +136,16 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
             self.frontier
                 .insert(configuration, &self.used_sets, meter)?;
         }
-        self.class_of = vec![NO_CLASS; self.items.len()];
-        for moment in moments.iter().filter(|moment| !moment.returns) {
-            let item = &self.items[moment.item as usize];
-            // What never changes the state and need not happen says nothing.
-            if item.deadline.is_some() || item.effect == Effect::Reads {
-                continue;
-            }
-            let mut class = self.classes.len();
-            for (number, known) in self.classes.iter().enumerate() {
-                meter.step(1)?;
-                let other = &self.items[known.items[0] as usize];
-                if self.specification.interchangeable(other.op, item.op) {
-                    class = number;
-                    break;
-                }
-            }
-            if class == self.classes.len() {
-                self.classes.push(Class {
-                    items: Vec::new(),
-                    called: 0,
-                    used_by_all: 0,
-                });
-            }
-            self.classes[class].items.push(moment.item);
-            self.class_of[moment.item as usize] = class as u32;
-        }
+        self.classes = Classes::new(self.specification, self.items, moments, meter)?;
         Ok(())
     }
 
     fn on_call(&mut self, number: u32, meter: &mut Meter) -> Result<(), Reason> {
         let item = &self.items[number as usize];
         if item.deadline.is_none() {
-            let class = self.class_of[number as usize];
+            let class = self.classes.class_of[number as usize];
             if class != NO_CLASS {
-                self.classes[class as usize].called += 1;
+                self.classes.list[class as usize].called += 1;
                 if let Err(at) = self.open_classes.binary_search(&class) {
                     self.open_classes.insert(at, class);
                 }
@@ -254,7 +218,7 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
             self.next.sweep(meter);
             let used_sets = &self.used_sets;
             self.narrowed |= self.next.narrow(
-                self.width,
+                self.beam.width,
                 |configuration| used_sets.total(configuration.used),
                 meter,
             );
@@ -306,12 +270,12 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
             return Ok(());
         }
         for (class, count) in &common {
-            self.classes[*class as usize].used_by_all += count;
+            self.classes.list[*class as usize].used_by_all += count;
         }
         for configuration in self.frontier.iter_mut() {
             configuration.used = self.used_sets.without(configuration.used, &common, meter)?;
         }
-        let classes = &self.classes;
+        let classes = &self.classes.list;
         self.open_classes.retain(|class| {
             let class = &classes[*class as usize];
             class.used_by_all < class.called

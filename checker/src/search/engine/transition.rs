@@ -38,7 +38,7 @@ impl<S: Specification, M: Mask> Engine<'_, S, M> {
         while from < self.reached.len() {
             let mut at = from;
             while at < self.reached.len() {
-                if self.reached.len() / REACHED_A_WIDTH_MAX >= self.width {
+                if self.reached.len() / REACHED_A_WIDTH_MAX >= self.beam.width {
                     self.narrowed = true;
                     return Ok(());
                 }
@@ -48,7 +48,9 @@ impl<S: Specification, M: Mask> Engine<'_, S, M> {
             if self.open_classes.is_empty() {
                 return Ok(());
             }
-            if self.next.len() >= self.width || self.reached.len() / REACHED_A_WIDTH >= self.width {
+            if self.next.len() >= self.beam.width
+                || self.reached.len() / REACHED_A_WIDTH >= self.beam.width
+            {
                 self.narrowed = true;
                 return Ok(());
             }
@@ -106,7 +108,7 @@ impl<S: Specification, M: Mask> Engine<'_, S, M> {
             while counts.get(used).is_some_and(|count| count.0 < number) {
                 used += 1;
             }
-            let class = &self.classes[number as usize];
+            let class = &self.classes.list[number as usize];
             let mine = counts
                 .get(used)
                 .filter(|count| count.0 == number)
