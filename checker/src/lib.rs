@@ -70,7 +70,7 @@ pub use check::{CheckError, check};
 pub use error::{HistoryError, Problem};
 pub use formats::input::{Input, read};
 pub use history::{Event, History, Kind, Process};
-pub use limits::{Limits, Reason, Work};
+pub use limits::{Limits, Reason, Work, spend};
 pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use search::Judge;

@@ -1,5 +1,6 @@
 //! How much work a judgement may cost, and how much it did cost.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,48 @@ pub enum Reason {
     Bytes,
     /// [`Limits::time`].
     Time,
+}
+
+/// For a specification whose steps are themselves long: counts `steps` of the work that one of them does against the limits of the judgement under way on
+/// this thread. False when a limit is reached; the step may then return anything, soon, and the verdict will be unknown.
+///
+/// Outside a judgement there is no limit.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time limit only ever turns an answer into unknown"
+)]
+pub fn spend(steps: u64) -> bool {
+    LENT.with(|cell| {
+        let mut lent = cell.get();
+        lent.spent = lent.spent.saturating_add(steps);
+        if lent.spent > lent.steps {
+            lent.over = Some(Reason::Steps);
+        } else if lent.until.is_some_and(|until| Instant::now() >= until) {
+            lent.over = Some(Reason::Time);
+        }
+        cell.set(lent);
+        lent.over.is_none()
+    })
+}
+
+/// What the specification's own steps may spend, and did.
+#[derive(Clone, Copy)]
+struct Lent {
+    steps: u64,
+    until: Option<Instant>,
+    spent: u64,
+    over: Option<Reason>,
+}
+
+const UNLIMITED: Lent = Lent {
+    steps: u64::MAX,
+    until: None,
+    spent: 0,
+    over: None,
+};
+
+thread_local! {
+    static LENT: Cell<Lent> = const { Cell::new(UNLIMITED) };
 }
 
 /// Counts work against limits. Every loop of the search passes through [`Meter::step`].
@@ -128,6 +171,7 @@ impl Meter {
         }
         if self.work.steps >= self.next_clock_reading {
             self.next_clock_reading = self.work.steps + STEPS_A_CLOCK_READING;
+            self.collect()?;
             if self
                 .limits
                 .time
@@ -137,6 +181,47 @@ impl Meter {
             }
         }
         Ok(())
+    }
+
+    /// From here on the steps of a specification may [`spend`] what is left.
+    pub(crate) fn lend(&self) {
+        let steps = self.ceiling.saturating_sub(self.work.steps);
+        let until = self
+            .limits
+            .time
+            .and_then(|time| self.started.checked_add(time));
+        LENT.set(Lent {
+            steps,
+            until,
+            ..UNLIMITED
+        });
+    }
+
+    /// Counts what the steps of a specification spent. An error when they reached a limit: nothing they said since may be believed.
+    pub(crate) fn collect(&mut self) -> Result<(), Reason> {
+        let mut lent = LENT.get();
+        if let Some(reason) = lent.over {
+            self.work.steps = self
+                .work
+                .steps
+                .saturating_add(std::mem::take(&mut lent.spent));
+            LENT.set(lent);
+            return Err(reason);
+        }
+        if lent.spent > 0 {
+            self.work.steps = self.work.steps.saturating_add(lent.spent);
+            lent.steps = self.ceiling.saturating_sub(self.work.steps);
+            lent.spent = 0;
+            LENT.set(lent);
+        }
+        Ok(())
+    }
+
+    /// The judgement is over, and what its steps spent is counted.
+    pub(crate) fn take_back(&mut self) -> Result<(), Reason> {
+        let collected = self.collect();
+        LENT.set(UNLIMITED);
+        collected
     }
 
     /// Counts memory about to be taken, and refuses before it is.

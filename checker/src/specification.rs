@@ -153,6 +153,11 @@ pub trait Specification: Sync {
         None
     }
 
+    /// The operations of unknown outcome among `observed` that nobody can have seen, so that leaving them out loses no order. A hint: none is always right.
+    fn unseen(&self, _observed: &[Observed<'_, Self::Op>]) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// The memory of one state in bytes, with what it owns on the heap. States that own much should say so, since
     /// [`Limits::bytes`](crate::Limits::bytes) rests on it.
     fn state_bytes(&self, _state: &Self::State) -> u64 {

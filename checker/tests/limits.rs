@@ -5,10 +5,13 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::counter::{Counter, subset_sums};
+use common::fuzz::{Size, mutate, play};
+use common::players::register::{Asked, Registers};
 use common::{Simulation, event, history, ok};
 use serde_json::{Value, json};
 use stormglass_checker::{
-    History, Kind, Limits, Reason, Register, Unknown, Verdict, check, verify,
+    History, Kind, Limits, Operation, Reason, Register, Specification, SpecificationError, Unknown,
+    Verdict, check, spend, verify,
 };
 
 fn unknown(history: &History, limits: &Limits) -> (Unknown, stormglass_checker::Work) {
@@ -234,4 +237,104 @@ fn evidence_from_a_long_history_is_short() {
             .iter()
             .any(|operation| operation.ret == Some(stale))
     );
+}
+
+/// A counter whose every step is long.
+struct Slow(u64);
+
+impl Specification for Slow {
+    type Op = <Counter as Specification>::Op;
+    type State = <Counter as Specification>::State;
+    fn name(&self) -> &str {
+        "slow counter"
+    }
+    fn promise(&self) -> &str {
+        Counter.promise()
+    }
+    fn parse(&self, operation: &Operation) -> Result<Option<Self::Op>, SpecificationError> {
+        Counter.parse(operation)
+    }
+    fn initial(&self) -> Self::State {
+        Counter.initial()
+    }
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State> {
+        if !spend(self.0) {
+            return None;
+        }
+        Counter.step(state, op)
+    }
+    fn describe(&self, op: &Self::Op) -> String {
+        Counter.describe(op)
+    }
+    fn per_key(&self) -> bool {
+        Counter.per_key()
+    }
+}
+
+#[test]
+fn limits_hold_inside_a_step_of_the_specification() {
+    let mut events = Vec::new();
+    for number in 0..50 {
+        events.extend(ok(number % 5, "add", json!(1), Value::Null));
+    }
+    events.extend(ok(1, "get", Value::Null, json!(50)));
+    let history = history(events);
+    let judge = |each: u64| {
+        let limits = Limits {
+            steps: 1_000_000,
+            ..Limits::default()
+        };
+        check(&Slow(each), &history, &limits).unwrap()
+    };
+    let cheap = judge(100);
+    assert!(matches!(cheap.verdict, Verdict::Valid(_)), "{cheap:?}");
+    assert!(
+        cheap.work.steps > 51 * 100,
+        "what steps spend is counted: {cheap:?}"
+    );
+    let dear = judge(100_000);
+    let Verdict::Unknown(unknown) = &dear.verdict else {
+        panic!("a step that was cut short says nothing: {dear:?}")
+    };
+    assert_eq!(unknown.reason, Reason::Steps);
+    assert!(dear.work.steps < 1_300_000, "{dear:?}");
+    assert!(spend(u64::MAX), "outside a judgement there is no limit");
+}
+
+/// Keys judged side by side give the same verdict, order, evidence and work as one after the other.
+#[test]
+fn threads_change_nothing() {
+    let mut random = common::Random(7);
+    for number in 0..40 {
+        let asked = Asked {
+            values: 3,
+            keys: &["a", "b", "c", "d", "e"],
+            unique: false,
+            cas: true,
+        };
+        let size = Size {
+            clients: 6,
+            operations: 120,
+            crashes_percent: 3,
+        };
+        let mut player = Registers::new(asked);
+        let mut history = play(&mut player, size, &mut random);
+        if number % 2 == 1 {
+            mutate(&mut history, &player, &mut random);
+        }
+        // With few steps some keys are left without an answer, and those are the same, too.
+        for steps in [300, 2_000, 1_000_000] {
+            let judge = |threads| {
+                let limits = Limits {
+                    steps,
+                    threads,
+                    ..Limits::default()
+                };
+                check(&Register::default(), &history, &limits).unwrap()
+            };
+            let alone = judge(1);
+            assert_eq!(alone, judge(2));
+            assert_eq!(alone, judge(8));
+        }
+    }
 }

@@ -107,6 +107,14 @@ pub(crate) struct Item<'a, Op> {
     pub(crate) deadline: Option<usize>,
 }
 
+impl<Op> Clone for Item<'_, Op> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Op> Copy for Item<'_, Op> {}
+
 impl<'a, Op> Item<'a, Op> {
     fn observed(&self) -> Observed<'a, Op> {
         Observed {
@@ -161,8 +169,31 @@ pub(super) struct Moment {
     pub(super) item: u32,
 }
 
-/// Decides whether `items` have a legal order from any of the states `initial`: by a monitor where one answers, by the search where none does.
+/// Decides as [`decide_unchecked`] does, and believes nothing that a step of the specification said after it reached a limit.
 pub(crate) fn decide<S: Specification>(
+    judge: Judge,
+    specification: &S,
+    initial: &[S::State],
+    items: &[Item<'_, S::Op>],
+    meter: &mut Meter,
+    recorder: Option<&mut Recorder<S::State>>,
+) -> Found<S::State> {
+    meter.lend();
+    let found = decide_unchecked(judge, specification, initial, items, meter, recorder);
+    match meter.take_back() {
+        Ok(()) => found,
+        Err(reason) => Found::Stopped(
+            reason,
+            match found {
+                Found::Stopped(_, position) => position,
+                _ => items.first().map_or(0, |item| item.call),
+            },
+        ),
+    }
+}
+
+/// Decides whether `items` have a legal order from any of the states `initial`: by a monitor where one answers, by the search where none does.
+fn decide_unchecked<S: Specification>(
     judge: Judge,
     specification: &S,
     initial: &[S::State],
@@ -187,7 +218,32 @@ pub(crate) fn decide<S: Specification>(
             None => {}
         }
     }
-    search(judge, specification, initial, items, meter, recorder)
+    if items.iter().all(|item| item.deadline.is_some()) {
+        return search(judge, specification, initial, items, meter, recorder);
+    }
+    let observed: Vec<_> = items.iter().map(Item::observed).collect();
+    let mut seen = vec![true; items.len()];
+    for at in specification.unseen(&observed) {
+        if let (Some(mark), None) = (
+            seen.get_mut(at),
+            items.get(at).and_then(|item| item.deadline),
+        ) {
+            *mark = false;
+        }
+    }
+    let kept: Vec<usize> = (0..items.len()).filter(|at| seen[*at]).collect();
+    if kept.len() == items.len() {
+        return search(judge, specification, initial, items, meter, recorder);
+    }
+    let fewer: Vec<Item<'_, S::Op>> = kept.iter().map(|at| items[*at]).collect();
+    match search(judge, specification, initial, &fewer, meter, recorder) {
+        Found::Legal(order) => Found::Legal(order.into_iter().map(|at| kept[at]).collect()),
+        Found::Illegal(refusal) => Found::Illegal(Refusal {
+            item: kept[refusal.item],
+            ..refusal
+        }),
+        stopped => stopped,
+    }
 }
 
 /// Asks the specification's monitor, with the operations in the order of their calls.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::monitors::Observed;
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
 
@@ -222,7 +223,59 @@ impl Specification for Register {
         }
     }
 
+    /// A change to a value that nobody looks at later. Whatever came after it came before the next change, and saw neither.
+    fn unseen(&self, observed: &[Observed<'_, RegisterOp>]) -> Vec<usize> {
+        unseen(observed)
+    }
+
     fn interchangeable(&self, left: &RegisterOp, right: &RegisterOp) -> bool {
         left == right
     }
+}
+
+/// Changes of unknown outcome to a value that no later read or compare-and-set looks for. A refused compare-and-set looks for every value but one.
+fn unseen(observed: &[Observed<'_, RegisterOp>]) -> Vec<usize> {
+    let mut last_look: BTreeMap<u32, usize> = BTreeMap::new();
+    // The refused comparison that returned last, and the last one with another value.
+    let mut refusals: [Option<(u32, usize)>; 2] = [None, None];
+    for seen in observed {
+        let until = seen.deadline.unwrap_or(usize::MAX);
+        match *seen.op {
+            RegisterOp::Read(value)
+            | RegisterOp::Cas(value, _)
+            | RegisterOp::MaybeCas(value, _) => {
+                let last = last_look.entry(value.0).or_insert(0);
+                *last = until.max(*last);
+            }
+            RegisterOp::Differs(value) => match refusals {
+                [Some((first, at)), _] if first == value.0 => {
+                    refusals[0] = Some((first, at.max(until)));
+                }
+                [Some((_, at)), _] if at < until => {
+                    refusals = [Some((value.0, until)), refusals[0]];
+                }
+                [Some(_), Some((_, at))] if at > until => {}
+                [Some(_), _] => refusals[1] = Some((value.0, until)),
+                [None, _] => refusals[0] = Some((value.0, until)),
+            },
+            RegisterOp::Write(_) => {}
+        }
+    }
+    let looked_for = |value: u32, from: usize| {
+        let refused = refusals
+            .iter()
+            .flatten()
+            .any(|(other, until)| *other != value && *until > from);
+        refused || last_look.get(&value).is_some_and(|until| *until > from)
+    };
+    let unseen = observed
+        .iter()
+        .enumerate()
+        .filter(|(_, seen)| match *seen.op {
+            RegisterOp::Write(new) | RegisterOp::MaybeCas(_, new) => {
+                seen.deadline.is_none() && !looked_for(new.0, seen.call)
+            }
+            _ => false,
+        });
+    unseen.map(|(at, _)| at).collect()
 }
