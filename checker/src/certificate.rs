@@ -17,11 +17,8 @@ pub fn verify<S: Specification>(
     certificate: &Certificate,
 ) -> Result<(), String> {
     let mut placed = vec![false; operations.len()];
-    let mut keys = BTreeMap::new();
-    for part in &certificate.parts {
-        if keys.insert(&part.key, ()).is_some() {
-            return Err(format!("the key {:?} has two parts", part.key));
-        }
+    let mut owners: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    for (number, part) in certificate.parts.iter().enumerate() {
         let mut state = specification.initial();
         // Of the operations so far, the one called last. Nothing after it may have returned before that call.
         let mut latest_call: Option<&Operation> = None;
@@ -32,8 +29,19 @@ pub fn verify<S: Specification>(
             if std::mem::replace(&mut placed[*id], true) {
                 return Err(format!("operation #{id} is placed twice"));
             }
-            if specification.per_key() && operation.key != part.key {
-                return Err(format!("operation #{id} is of another key than its part"));
+            // Parts prove the whole because they share nothing: each key is in one part only.
+            let keys = keys_of(specification, operation);
+            if keys.is_empty() && certificate.parts.len() > 1 {
+                return Err(format!(
+                    "operation #{id} may concern everything, but there are several parts"
+                ));
+            }
+            for key in keys {
+                if *owners.entry(key).or_insert(number) != number {
+                    return Err(format!(
+                        "operation #{id} is of a key that another part has, too"
+                    ));
+                }
             }
             if let Some(earlier) = latest_call.filter(|earlier| operation.precedes(earlier)) {
                 let before = earlier.id;
@@ -58,14 +66,21 @@ pub fn verify<S: Specification>(
         }
     }
     for operation in operations.iter().filter(|operation| !placed[operation.id]) {
+        let id = operation.id;
         let must = operation.outcome != Outcome::Unknown;
         let tells = || specification.parse(operation).map(|op| op.is_some());
-        if must && tells().map_err(|error| format!("operation #{}: {error}", operation.id))? {
-            return Err(format!(
-                "operation #{} returned but is not placed",
-                operation.id
-            ));
+        if must && tells().map_err(|error| format!("operation #{id}: {error}"))? {
+            return Err(format!("operation #{id} returned but is not placed"));
         }
     }
     Ok(())
+}
+
+/// The keys of the independent objects an operation concerns. None when it may concern everything.
+fn keys_of<S: Specification>(specification: &S, operation: &Operation) -> Vec<Option<String>> {
+    if specification.per_key() {
+        return vec![operation.key.clone()];
+    }
+    let keys = specification.keys(operation).unwrap_or_default();
+    keys.into_iter().map(Some).collect()
 }
