@@ -64,7 +64,7 @@ pub mod verdict;
 pub use certificate::verify;
 pub use check::{CheckError, check};
 pub use error::{HistoryError, Problem};
-pub use formats::input::{Input, read};
+pub use formats::input::{FailedCas, Input, ReadOptions, Recording, read, read_from, read_with};
 pub use history::{Event, History, Kind, Process};
 pub use limits::{Limits, Reason, Work};
 pub use monitors::{Finding, Observed};
