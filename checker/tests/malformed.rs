@@ -299,7 +299,7 @@ fn edn_that_is_no_history() {
         ),
         (
             edn("##Inf"),
-            "h:1: expected EDN, found an invalid tag in `#Inf}`",
+            "h:1: expected a value that JSON can hold, found `##Inf`",
         ),
         (
             edn("1x"),
@@ -379,7 +379,7 @@ fn json_arrays_that_are_no_history() {
         ),
         (
             format!("[,{CALL}]"),
-            "h:1: expected a JSON object, found `,`",
+            "h:1: expected a JSON object, found a comma with no operation before it",
         ),
         (
             format!("[{CALL},\n"),
@@ -511,15 +511,18 @@ fn compressed_files_that_are_damaged() {
         bent.contains("h:20001: expected gzip data, found "),
         "{bent}"
     );
-    let trailing = message_of(Input::Auto, &[good.as_slice(), b"tail"].concat());
+    let trailing = message_of(
+        Input::Auto,
+        &[good.as_slice(), b"and something else"].concat(),
+    );
     assert!(
         trailing.contains("expected gzip data, found "),
         "{trailing}"
     );
 
-    // A gigabyte without a newline packs into a megabyte; no more than one line of it is unpacked.
+    // 64 MB without a newline pack into 64 kB; no more than one line of it is unpacked.
     let mut bomb = GzEncoder::new(Vec::new(), Compression::default());
-    for _ in 0..1024 {
+    for _ in 0..64 {
         bomb.write_all(&[b' '; 1 << 20]).unwrap();
     }
     let bomb = message_of(Input::JsonLines, &bomb.finish().unwrap());

@@ -112,8 +112,8 @@ impl<'a, R: BufRead> Forms<'a, R> {
                     Some(byte),
                 ) => {
                     let json = self.syntax == Syntax::Json;
-                    if json && !first {
-                        return self.comma(byte);
+                    if json && (!first || byte == b',') {
+                        return self.comma(byte, first);
                     }
                     self.place = Place::Inside {
                         closer,
@@ -132,8 +132,10 @@ impl<'a, R: BufRead> Forms<'a, R> {
     }
 
     /// JSON wants exactly one comma between the elements of an array.
-    fn comma(&mut self, byte: u8) -> Result<Option<u8>, HistoryError> {
-        let found = if byte == b',' {
+    fn comma(&mut self, byte: u8, first: bool) -> Result<Option<u8>, HistoryError> {
+        let found = if first {
+            "a comma with no operation before it"
+        } else if byte == b',' {
             self.scanner.skip(byte);
             self.scanner.skip_separators()?;
             match self.scanner.peek()? {

@@ -234,6 +234,13 @@ impl<'a, R: BufRead> Scanner<'a, R> {
                     return Ok(Taken::Discard);
                 }
             }
+            Some(b'#') => {
+                // `##Inf` and `##NaN` are numbers that JSON does not have.
+                let start = self.text.len().saturating_sub(1);
+                self.word()?;
+                let word = String::from_utf8_lossy(self.text.get(start..).unwrap_or_default());
+                return Err(self.malformed(Problem::NotRepresentable(excerpt(&word))));
+            }
             Some(byte) if !delimits(byte) => self.word()?,
             _ => {}
         }
