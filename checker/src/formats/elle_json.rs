@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::draft::Draft;
 use super::fields::Dialect;
 use super::forms::Forms;
-use super::json_lines::fields;
+use super::json_lines::{Plain, fields};
 use super::scanner::Syntax;
 use crate::error::{HistoryError, Problem, excerpt};
 use crate::history::Event;
@@ -30,17 +30,29 @@ pub(super) fn draft(name: &str, reader: impl BufRead) -> Result<Draft, HistoryEr
     Ok(draft)
 }
 
+/// Reads one operation. What is not quite as this crate writes it is read again with patience.
 fn parse_event(text: &str, number: u64) -> Result<Event, Problem> {
+    let mut event = match serde_json::from_str::<Plain>(text) {
+        Ok(plain) => plain.event(number),
+        Err(_) => with_patience(text, number)?,
+    };
+    if let Some(name) = event.f.strip_prefix(':') {
+        event.f = name.to_owned();
+    }
+    for word in micro_words(&mut event.value) {
+        strip_colon(word);
+    }
+    Ok(event)
+}
+
+fn with_patience(text: &str, number: u64) -> Result<Event, Problem> {
     let value = serde_json::from_str(text).map_err(|_| Problem::NotJson(excerpt(text)))?;
     let Value::Object(object) = value else {
         return Err(Problem::NotAMap(excerpt(text)));
     };
     let mut fields = fields(object);
-    for word in [&mut fields.kind, &mut fields.f].into_iter().flatten() {
-        strip_colon(word);
-    }
-    for word in fields.value.iter_mut().flat_map(micro_words) {
-        strip_colon(word);
+    if let Some(kind) = &mut fields.kind {
+        strip_colon(kind);
     }
     fields.event(number, Dialect::Jepsen)
 }

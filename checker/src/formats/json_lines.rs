@@ -166,3 +166,100 @@ impl<'de> Deserialize<'de> for Word {
         deserializer.deserialize_any(WordVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOOD: &str = r#"{"index":10,"time":-20,"process":"nemesis","type":"invoke","f":"read","key":7,"value":[1,{"a":null}],"version":null,"error":"x"}"#;
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec![
+            "{",
+            "}",
+            "\"index\":",
+            "\"time\":",
+            "\"process\":",
+            "\"type\":",
+            "\"f\":",
+            "\"key\":",
+            "\"value\":",
+            "\"version\":",
+            "\"error\":",
+            "\"other\":",
+            "\"nemesis\"",
+            "\"invoke\"",
+            "\":ok\"",
+            "\"ok\"",
+            "\"\\u0061\"",
+            "1",
+            "-1",
+            "0",
+            "1.0",
+            "1e3",
+            "18446744073709551616",
+            "null",
+            "[1]",
+            "{}",
+            "true",
+            ",",
+            ",",
+            ",",
+            " ",
+        ]);
+        proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    /// A line with some keys, mostly of the right type, perhaps one of them twice.
+    fn lines() -> impl Strategy<Value = String> {
+        let value = proptest::sample::select(vec![
+            "null",
+            "1",
+            "-1",
+            "1.5",
+            "18446744073709551615",
+            "18446744073709551616",
+            "\"nemesis\"",
+            "\":nemesis\"",
+            "\"ok\"",
+            "\"\"",
+            "[]",
+            "{\"a\":1}",
+            "true",
+            "tru",
+        ]);
+        let key = proptest::sample::select(vec![
+            "index", "time", "process", "type", "f", "key", "value", "value", "version", "error",
+            "other",
+        ]);
+        let process = proptest::sample::select(vec!["0", "7", "\"nemesis\"", "\":nemesis\"", "-1"]);
+        let kind = proptest::sample::select(vec!["invoke", "ok", "fail", "info", "Ok"]);
+        let rest = proptest::collection::vec((key, value), 0..4);
+        (process, kind, rest).prop_map(|(process, kind, rest)| {
+            let rest = rest
+                .iter()
+                .map(|(key, value)| format!(",\"{key}\":{value}"));
+            let rest: String = rest.collect();
+            format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"a\"{rest}}}")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        /// The direct way accepts nothing that the patient one refuses, and reads the same.
+        #[test]
+        fn both_ways_read_the_same(text in prop_oneof![pieces(), lines()], complete in any::<bool>()) {
+            prop_assert_eq!(parse_event(&text, complete, 5), with_patience(&text, complete, 5));
+        }
+    }
+
+    #[test]
+    fn the_direct_way_is_taken() {
+        let good = GOOD.replace("-20", "20");
+        assert!(serde_json::from_str::<Plain>(&good).is_ok());
+        assert!(serde_json::from_str::<Plain>(GOOD).is_err());
+    }
+}

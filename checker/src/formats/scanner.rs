@@ -249,13 +249,28 @@ impl<'a, R: BufRead> Scanner<'a, R> {
 
     /// Copies up to the next delimiter.
     fn word(&mut self) -> Result<(), HistoryError> {
-        while let Some(byte) = self.peek()? {
-            if delimits(byte) || byte.is_ascii_control() {
-                break;
-            }
-            self.copy(byte)?;
-        }
+        while self.copy_until(|byte| delimits(byte) || byte.is_ascii_control())? {}
         Ok(())
+    }
+
+    /// Copies bytes until one that `ends`, as far as they have been read already. False when that one is next, or at the
+    /// end of the data.
+    fn copy_until(&mut self, ends: impl Fn(u8) -> bool) -> Result<bool, HistoryError> {
+        if self.peek()?.is_none() {
+            return Ok(false);
+        }
+        let rest = self.block.get(self.at..).unwrap_or_default();
+        let piece = rest.split(|byte| ends(*byte)).next().unwrap_or_default();
+        let more = piece.len() == rest.len();
+        self.at += piece.len();
+        self.line += piece.iter().filter(|byte| **byte == b'\n').count();
+        self.text.extend_from_slice(piece);
+        if self.text.len() > LINE_BYTES_MAX {
+            return Err(self.malformed(Problem::LineTooLong {
+                bytes_max: LINE_BYTES_MAX,
+            }));
+        }
+        Ok(more)
     }
 
     /// A keyword, symbol, number or word of JSON.
@@ -325,13 +340,11 @@ impl<'a, R: BufRead> Scanner<'a, R> {
     fn string(&mut self, begins: usize) -> Result<(), HistoryError> {
         self.copy(b'"')?;
         loop {
-            let Some(byte) = self.peek()? else {
-                return Err(self.malformed(Problem::Unclosed { begins }));
-            };
-            match byte {
-                b'"' => return self.copy(byte),
-                b'\\' => self.escape(begins)?,
-                _ => self.copy(byte)?,
+            while self.copy_until(|byte| matches!(byte, b'"' | b'\\'))? {}
+            match self.peek()? {
+                None => return Err(self.malformed(Problem::Unclosed { begins })),
+                Some(b'\\') => self.escape(begins)?,
+                Some(quote) => return self.copy(quote),
             }
         }
     }
@@ -413,5 +426,9 @@ fn hexadecimal(digits: &[u8]) -> Option<u32> {
 
 /// What ends a word.
 fn delimits(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b",;\"()[]{}".contains(&byte)
+    byte.is_ascii_whitespace()
+        || matches!(
+            byte,
+            b',' | b';' | b'"' | b'(' | b')' | b'[' | b']' | b'{' | b'}'
+        )
 }
