@@ -87,8 +87,8 @@ pub enum Problem {
         /// The bracket.
         found: char,
     },
-    /// Brackets nest deeper than [`crate::formats::DEPTH_MAX`].
-    #[error("expected at most {depth_max} brackets inside each other, found more")]
+    /// Brackets and tags nest deeper than [`crate::formats::DEPTH_MAX`].
+    #[error("expected at most {depth_max} brackets and tags inside each other, found more")]
     TooDeep {
         /// The cap.
         depth_max: usize,

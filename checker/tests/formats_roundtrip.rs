@@ -229,3 +229,33 @@ fn the_samples_are_good() {
         );
     }
 }
+
+/// What nests as deep as one format allows can be written in the others, and read back.
+#[test]
+fn nesting_has_the_same_bound_in_every_format() {
+    let edn = |depth: usize, open: &str, close: &str| {
+        let value = open.repeat(depth) + "1" + &close.repeat(depth);
+        [
+            format!("{{:process 0, :type :invoke, :f :a, :value {value}}}"),
+            format!("0 :invoke :a {value}"),
+        ]
+    };
+    for (open, close) in [
+        ("[", "]"),
+        ("{1 ", "}"),
+        ("#{", "}"),
+        ("#a ", ""),
+        ("#_ 0 #a ", ""),
+    ] {
+        for text in edn(126, open, close) {
+            let recording = read_from("h", text.as_bytes(), &ReadOptions::default()).unwrap();
+            for (input, bytes) in written(&recording.history) {
+                let again = read_from("h", bytes.as_slice(), &options(input)).unwrap();
+                assert_eq!(again.history, recording.history);
+            }
+        }
+        for text in edn(127, open, close) {
+            read_from("h", text.as_bytes(), &ReadOptions::default()).unwrap_err();
+        }
+    }
+}

@@ -320,11 +320,23 @@ fn edn_that_is_no_history() {
         ),
         (
             format!("[\n{}", "[".repeat(1 << 20)),
-            "h:2: expected at most 128 brackets inside each other, found more",
+            "h:2: expected at most 127 brackets and tags inside each other, found more",
         ),
         (
-            edn(&"#a ".repeat(1000)),
-            "h:1: expected EDN, found a bracket too many",
+            edn(&format!("{}1", "#a ".repeat(1 << 20))),
+            "h:1: expected at most 127 brackets and tags inside each other, found more",
+        ),
+        (
+            edn(&format!("{}1", "#a #_ 0 ".repeat(1 << 20))),
+            "h:1: expected at most 127 brackets and tags inside each other, found more",
+        ),
+        (
+            edn(&format!("{}1", "#_ ".repeat(1 << 20))),
+            "h:1: expected at most 127 brackets and tags inside each other, found more",
+        ),
+        (
+            edn("[#a]"),
+            "h:1: expected a value, found `]`. Remedy: correct the brackets of this operation",
         ),
         (
             "{:type :invoke, :f :read}".to_owned(),
@@ -403,7 +415,7 @@ fn json_arrays_that_are_no_history() {
         ),
         (
             "[".repeat(1 << 20),
-            "h:1: expected at most 128 brackets inside each other, found more. Remedy: store a flatter",
+            "h:1: expected at most 127 brackets and tags inside each other, found more. Remedy: store a flatter",
         ),
     ] {
         let expected = expected.replace("{{", "{").replace("}}", "}");

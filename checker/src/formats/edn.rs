@@ -1,23 +1,10 @@
-//! EDN values, and the JSON that stands for them.
-//!
-//! | EDN | JSON |
-//! | --- | --- |
-//! | `nil`, `true`, `1`, `1.5`, `"text"` | the same |
-//! | keyword `:read`, symbol `read`, character `\r` | text without the mark |
-//! | vector, list | array |
-//! | set | array, sorted |
-//! | map | object; keys that are no text are written as text |
-//! | `2/3`, whole numbers beyond 64 bits, long decimals `1.5M` | their digits as text |
-//! | `#inst "..."`, `#uuid "..."` | the text |
-//! | any other tag, `#x [1]` | `{"#x": [1]}` |
-//!
-//! What has no place in this table, and two keys of a map that become the same text, are errors.
+//! EDN values, and the JSON that stands for them; the table is in the documentation of [`super`].
 
 use clojure_reader::edn::{self, Edn};
 use clojure_reader::error::{Code, Error};
 use serde_json::{Map, Number, Value};
 
-use super::scanner::{NUMBER_TAG, Scanner, Syntax, Taken};
+use super::scanner::{NUMBER_TAG, Scanner, Syntax};
 use crate::error::{HistoryError, Problem, excerpt};
 
 /// Reads one form, which a [`Scanner`] has bounded. The number is that of the line inside of it, from 0.
@@ -56,24 +43,16 @@ pub(super) fn values(text: &str) -> Result<Vec<Value>, Problem> {
         HistoryError::Malformed { problem, .. } => problem,
         other => Problem::NotRepresentable(other.to_string()),
     };
-    let mut values = Vec::new();
-    let mut scanner = Scanner::new("", text.as_bytes(), Syntax::Edn);
-    let mut discards = 0_usize;
-    loop {
-        scanner.skip_separators().map_err(inner)?;
-        if scanner.peek().map_err(inner)?.is_none() {
-            return Ok(values);
-        }
-        match scanner.take().map_err(inner)? {
-            Taken::Discard => discards += 1,
-            Taken::Form if discards > 0 => discards -= 1,
-            Taken::Form => {
-                let form = std::str::from_utf8(&scanner.text)
-                    .map_err(|_| Problem::NotRepresentable("bytes that are no text".to_owned()))?;
-                let edn = parse(form).map_err(|(_, problem)| problem)?;
-                values.push(value(&edn)?);
-            }
-        }
+    let vector = format!("[{text}\n]");
+    let mut scanner = Scanner::new("", vector.as_bytes(), Syntax::Edn);
+    scanner.take().map_err(inner)?;
+    let form = std::str::from_utf8(&scanner.text)
+        .map_err(|_| Problem::NotRepresentable("bytes that are no text".to_owned()))?;
+    let values = value(&parse(form).map_err(|(_, problem)| problem)?)?;
+    scanner.skip_separators().map_err(inner)?;
+    match (scanner.peek().map_err(inner)?, values) {
+        (None, Value::Array(values)) => Ok(values),
+        _ => Err(Problem::NotAMap(excerpt(text))),
     }
 }
 

@@ -10,8 +10,14 @@ use super::source::failed;
 use crate::error::{HistoryError, Problem, excerpt};
 use crate::history::LINE_BYTES_MAX;
 
-/// Brackets nest at most this deep, as in serde_json, so that no input can exhaust the stack.
-pub const DEPTH_MAX: usize = 128;
+/// Brackets and tags nest at most this deep, as in serde_json, so that no input can exhaust the stack.
+pub const DEPTH_MAX: usize = 127;
+
+/// In the place of a closing bracket: a tag that waits for its value.
+const TAG: u8 = b'#';
+
+/// In the place of a closing bracket: the mark `#_` that waits for the form it discards.
+const DISCARD: u8 = b'_';
 
 /// The tag under which numbers that the parser does not know are handed on, as text.
 pub(super) const NUMBER_TAG: &str = "stormglass/number";
@@ -43,7 +49,7 @@ pub(super) struct Scanner<'a, R> {
     pub(super) line: usize,
     /// The bytes of the last form.
     pub(super) text: Vec<u8>,
-    /// What closes the brackets that are open.
+    /// What closes the brackets that are open, with [`TAG`] and [`DISCARD`] among them.
     closers: Vec<u8>,
 }
 
@@ -187,19 +193,36 @@ impl<'a, R: BufRead> Scanner<'a, R> {
                     true
                 }
             };
-            if ended && self.closers.is_empty() {
+            if ended && self.completes() {
                 return Ok(Taken::Form);
             }
         }
     }
 
-    fn open(&mut self, byte: u8, closer: u8) -> Result<bool, HistoryError> {
+    /// Takes back what waited for the form that just ended. True when nothing else is open.
+    fn completes(&mut self) -> bool {
+        while self.closers.last() == Some(&TAG) {
+            self.closers.pop();
+        }
+        if self.closers.last() == Some(&DISCARD) {
+            self.closers.pop();
+            return false;
+        }
+        self.closers.is_empty()
+    }
+
+    fn nest(&mut self, closer: u8) -> Result<(), HistoryError> {
         if self.closers.len() == DEPTH_MAX {
             return Err(self.malformed(Problem::TooDeep {
                 depth_max: DEPTH_MAX,
             }));
         }
         self.closers.push(closer);
+        Ok(())
+    }
+
+    fn open(&mut self, byte: u8, closer: u8) -> Result<bool, HistoryError> {
+        self.nest(closer)?;
         self.copy(byte)?;
         Ok(false)
     }
@@ -216,6 +239,7 @@ impl<'a, R: BufRead> Scanner<'a, R> {
     /// The problem of a bracket that closes nothing, or something else.
     pub(super) fn unbalanced(&self, found: u8, expected: Option<u8>) -> HistoryError {
         let expected = match expected {
+            Some(TAG | DISCARD) => "a value".to_owned(),
             Some(closer) => format!("`{}`", char::from(closer)),
             None => "an operation".to_owned(),
         };
@@ -233,6 +257,7 @@ impl<'a, R: BufRead> Scanner<'a, R> {
                 if first {
                     return Ok(Taken::Discard);
                 }
+                self.nest(DISCARD)?;
             }
             Some(b'#') => {
                 // `##Inf` and `##NaN` are numbers that JSON does not have.
@@ -241,7 +266,11 @@ impl<'a, R: BufRead> Scanner<'a, R> {
                 let word = String::from_utf8_lossy(self.text.get(start..).unwrap_or_default());
                 return Err(self.malformed(Problem::NotRepresentable(excerpt(&word))));
             }
-            Some(byte) if !delimits(byte) => self.word()?,
+            Some(b'{') => {}
+            Some(byte) if !delimits(byte) => {
+                self.nest(TAG)?;
+                self.word()?;
+            }
             _ => {}
         }
         Ok(Taken::Form)
