@@ -156,7 +156,7 @@ fn bend(bytes: &mut Vec<u8>, cut: (Index, usize), changes: &[(Index, u8)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn what_is_written_is_read_back(history in histories()) {
