@@ -23,7 +23,8 @@
 //! ```
 //!
 //! # Entry points
-//! - [`read`] opens a history file; [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
+//! - [`read`] opens a history file of any of the [`formats`], [`read_with`] also says how it was read;
+//!   [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
 //! - [`check()`] judges it by a [`Specification`]; [`Register`] is one, and the trait's page shows how to write another.
 //! - [`verify`] checks a certificate without the search; [`oracle::is_legal`] tries every order, for tests.
 //!
