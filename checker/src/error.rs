@@ -15,6 +15,17 @@ pub enum HistoryError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A directory in which no history was found.
+    #[error(
+        "{directory}: is a directory that holds none of {looked_for}. Remedy: name the history file itself, or the \
+         directory of one run"
+    )]
+    NoHistory {
+        /// The path as the caller gave it.
+        directory: String,
+        /// The names that were tried.
+        looked_for: String,
+    },
     /// One line, or one event, is not what a history needs.
     #[error("{file}:{line}: {problem}. Remedy: {}", .problem.remedy())]
     Malformed {
@@ -60,6 +71,48 @@ pub enum Problem {
         /// The cap.
         bytes_max: usize,
     },
+    /// The data ends inside an operation that spans lines, or an array of operations.
+    #[error(
+        "expected the form that begins on line {begins} to be closed, found the end of the data"
+    )]
+    Unclosed {
+        /// Where the form begins.
+        begins: usize,
+    },
+    /// A bracket that closes another than the last opened, or none.
+    #[error("expected {expected}, found `{found}`")]
+    Unbalanced {
+        /// What would fit there.
+        expected: String,
+        /// The bracket.
+        found: char,
+    },
+    /// Brackets and tags nest deeper than [`crate::formats::DEPTH_MAX`].
+    #[error("expected at most {depth_max} brackets and tags inside each other, found more")]
+    TooDeep {
+        /// The cap.
+        depth_max: usize,
+    },
+    /// The text is not EDN.
+    #[error("expected EDN, found {what} in {found}")]
+    NotEdn {
+        /// What is wrong with it.
+        what: &'static str,
+        /// The text, shortened.
+        found: String,
+    },
+    /// Something else stands where an operation is expected.
+    #[error("expected a map with the keys of an operation, found {0}")]
+    NotAMap(String),
+    /// An EDN value that no JSON value stands for.
+    #[error("expected a value that JSON can hold, found {0}")]
+    NotRepresentable(String),
+    /// The compressed data stops early.
+    #[error("expected the gzip data to go on, found its end")]
+    GzipTruncated,
+    /// The compressed data is damaged.
+    #[error("expected gzip data, found {0}")]
+    GzipDamaged(String),
     /// A completion of a process that has no operation open.
     #[error(
         "expected process {process} to have an open call, found `{kind}` of `{f}` without a call"
@@ -110,7 +163,7 @@ pub enum Problem {
     #[error("expected a Jepsen operation `PROCESS :type :f VALUE`, found {0}")]
     NotAnOperation(String),
     /// The format of the file could not be told.
-    #[error("expected JSON lines or a Jepsen text log, found {0}")]
+    #[error("expected JSON lines, EDN, a JSON array of operations or a Jepsen text log, found {0}")]
     UnknownFormat(String),
 }
 
@@ -125,6 +178,18 @@ impl Problem {
             Self::WrongType { .. } => "see the keys of `Event` in the documentation",
             Self::InvalidUtf8 { .. } => "write the file as UTF-8; encode binary values as text",
             Self::LineTooLong { .. } => "store a digest in place of a large value",
+            Self::Unclosed { .. } => {
+                "if the writer was killed, delete the last operation and close the brackets; its call then counts as info"
+            }
+            Self::Unbalanced { .. } => "correct the brackets of this operation",
+            Self::TooDeep { .. } => "store a flatter value, or a digest of it",
+            Self::NotEdn { .. } => "correct the operation, or name the input format",
+            Self::NotAMap(_) => "write one map an operation, or one vector of such maps",
+            Self::NotRepresentable(_) => "store a number, a text, or a collection of them",
+            Self::GzipTruncated => {
+                "copy the file again; if it was cut for good, decompress what is there and read that"
+            }
+            Self::GzipDamaged(_) => "copy the file again, or decompress it by hand",
             Self::ReturnWithoutCall { .. } => {
                 "record the invoke before the request is sent, and merge files in order of events"
             }

@@ -38,10 +38,28 @@ impl Serialize for Process {
 
 impl<'de> Deserialize<'de> for Process {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        Self::from_json(&value).ok_or_else(|| {
-            de::Error::custom("expected a process: a whole number from 0 on, or \"nemesis\"")
-        })
+        struct ProcessVisitor;
+
+        impl de::Visitor<'_> for ProcessVisitor {
+            type Value = Process;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a process: a whole number from 0 on, or \"nemesis\"")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Process, E> {
+                Ok(Process::Client(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Process, E> {
+                match text {
+                    "nemesis" | ":nemesis" => Ok(Process::Nemesis),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(ProcessVisitor)
     }
 }
 

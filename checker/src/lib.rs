@@ -23,7 +23,8 @@
 //! ```
 //!
 //! # Entry points
-//! - [`read`] opens a history file; [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
+//! - [`read`] opens a history file of any of the [`formats`], [`read_with`] also says how it was read;
+//!   [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
 //! - [`check()`] judges it by a [`Specification`]; [`Register`] is one, and the trait's page shows how to write another.
 //! - [`verify`] checks a certificate without the search; [`oracle::is_legal`] tries every order, for tests.
 //!
@@ -68,7 +69,7 @@ pub use case::{Case, Decision};
 pub use certificate::verify;
 pub use check::{CheckError, check};
 pub use error::{HistoryError, Problem};
-pub use formats::input::{Input, read};
+pub use formats::input::{FailedCas, Input, ReadOptions, Recording, read, read_from, read_with};
 pub use history::{Event, History, Kind, Process};
 pub use limits::{Limits, Reason, Work, spend};
 pub use monitors::{Finding, Observed};

@@ -1,8 +1,8 @@
 //! The operation: a call with what became of it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,15 +98,100 @@ impl History {
     }
 }
 
-/// The work behind [`History::operations`], for readers who know the true line of each event.
+/// The work behind [`History::operations`], for those who have only some of the events.
 pub(crate) fn pair(
     events: &[Event],
     name: &str,
     line: impl Fn(usize) -> usize,
 ) -> Result<Vec<Operation>, HistoryError> {
-    let mut open: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut retired: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut operations: Vec<Option<Operation>> = Vec::new();
+    let pairs = pairs(events, name, line)?;
+    let mut operations = Vec::with_capacity(pairs.len());
+    for Pair { process, call, ret } in pairs {
+        let (begin, end) = (&events[call], ret.map(|ret| &events[ret]));
+        let Some(outcome) = end.map_or(Some(Outcome::Unknown), outcome) else {
+            continue;
+        };
+        operations.push(Operation {
+            id: operations.len(),
+            process,
+            f: begin.f.clone(),
+            key: begin.key.clone(),
+            input: begin.value.clone(),
+            outcome,
+            call,
+            ret,
+            call_time: begin.time,
+            ret_time: end.map(|end| end.time),
+            version: end.and_then(|end| end.version),
+        });
+    }
+    Ok(operations)
+}
+
+/// What a return tells; `None` when the operation did not happen.
+fn outcome(end: &Event) -> Option<Outcome> {
+    match end.kind {
+        Kind::Ok => Some(Outcome::Ok(end.value.clone())),
+        Kind::Fail if end.error.as_deref() == Some(MISMATCH) => Some(Outcome::Mismatch),
+        Kind::Fail => None,
+        Kind::Info | Kind::Invoke => Some(Outcome::Unknown),
+    }
+}
+
+/// A call and its return, as positions in the list of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pair {
+    process: u64,
+    call: usize,
+    ret: Option<usize>,
+}
+
+/// What a process is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Activity {
+    /// It may call.
+    #[default]
+    Idle,
+    /// The pair with this number waits for its return.
+    Open(usize),
+    /// The event at this position was an info: the process may not go on.
+    Retired(usize),
+}
+
+/// The activity of every process. Process numbers are small and dense in almost every history, so that they index a
+/// list; a number beyond the length of the history goes to a map, and no input can make the list long.
+struct Processes {
+    dense_max: u64,
+    dense: Vec<Activity>,
+    sparse: FxHashMap<u64, Activity>,
+}
+
+impl Processes {
+    fn of(&mut self, process: u64) -> &mut Activity {
+        if process >= self.dense_max {
+            return self.sparse.entry(process).or_default();
+        }
+        let at = process as usize;
+        if at >= self.dense.len() {
+            self.dense.resize(at + 1, Activity::Idle);
+        }
+        &mut self.dense[at]
+    }
+}
+
+/// Finds the return of every call, in the order of calls. Clones nothing: readers run it only to see whether calls and
+/// returns fit together, and know the true `line` of each event.
+pub(crate) fn pairs(
+    events: &[Event],
+    name: &str,
+    line: impl Fn(usize) -> usize,
+) -> Result<Vec<Pair>, HistoryError> {
+    let mut pairs: Vec<Pair> = Vec::with_capacity(events.len() / 2 + 1);
+    let mut processes = Processes {
+        dense_max: events.len() as u64 + 1024,
+        dense: Vec::new(),
+        sparse: FxHashMap::default(),
+    };
     for (position, event) in events.iter().enumerate() {
         let Process::Client(process) = event.process else {
             continue;
@@ -116,85 +201,59 @@ pub(crate) fn pair(
             line: line(position),
             problem,
         };
-        if event.kind == Kind::Invoke {
-            if let Some(info) = retired.get(&process) {
-                let info_line = line(*info);
+        let activity = processes.of(process);
+        match (event.kind, *activity) {
+            (Kind::Invoke, Activity::Idle) => {
+                *activity = Activity::Open(pairs.len());
+                pairs.push(Pair {
+                    process,
+                    call: position,
+                    ret: None,
+                });
+            }
+            (Kind::Invoke, Activity::Retired(info)) => {
+                let info_line = line(info);
                 return Err(malformed(Problem::ProcessReused { process, info_line }));
             }
-            if let Some(slot) = open.insert(process, operations.len()) {
-                let first = operations[slot]
-                    .as_ref()
-                    .map_or(0, |operation| operation.call);
-                let first_line = line(first);
+            (Kind::Invoke, Activity::Open(number)) => {
+                let first_line = line(pairs[number].call);
                 return Err(malformed(Problem::TwoOpenCalls {
                     process,
                     first_line,
                 }));
             }
-            operations.push(Some(called(event, process, position)));
-            continue;
-        }
-        let slot = open.remove(&process);
-        let Some(operation) = slot.and_then(|slot| operations[slot].as_mut()) else {
-            let (kind, f) = (event.kind.name(), event.f.clone());
-            return Err(malformed(Problem::ReturnWithoutCall { process, kind, f }));
-        };
-        agree(operation, event, line(operation.call)).map_err(malformed)?;
-        operation.ret = Some(position);
-        operation.ret_time = Some(event.time);
-        operation.version = event.version;
-        match event.kind {
-            Kind::Ok => operation.outcome = Outcome::Ok(event.value.clone()),
-            Kind::Fail if event.error.as_deref() == Some(MISMATCH) => {
-                operation.outcome = Outcome::Mismatch;
+            (kind, Activity::Open(number)) => {
+                let pair = &mut pairs[number];
+                agree(&events[pair.call], event, || line(pair.call)).map_err(malformed)?;
+                pair.ret = Some(position);
+                *activity = match kind {
+                    Kind::Info => Activity::Retired(position),
+                    _ => Activity::Idle,
+                };
             }
-            Kind::Fail => {
-                if let Some(slot) = slot {
-                    operations[slot] = None;
-                }
-            }
-            Kind::Info | Kind::Invoke => {
-                retired.insert(process, position);
+            (kind, Activity::Idle | Activity::Retired(_)) => {
+                let (kind, f) = (kind.name(), event.f.clone());
+                return Err(malformed(Problem::ReturnWithoutCall { process, kind, f }));
             }
         }
     }
-    let mut kept: Vec<Operation> = operations.into_iter().flatten().collect();
-    for (id, operation) in kept.iter_mut().enumerate() {
-        operation.id = id;
-    }
-    Ok(kept)
-}
-
-fn called(event: &Event, process: u64, position: usize) -> Operation {
-    Operation {
-        id: 0,
-        process,
-        f: event.f.clone(),
-        key: event.key.clone(),
-        input: event.value.clone(),
-        outcome: Outcome::Unknown,
-        call: position,
-        ret: None,
-        call_time: event.time,
-        ret_time: None,
-        version: None,
-    }
+    Ok(pairs)
 }
 
 /// A return must be of the function and key that were called. It may leave the key out.
-fn agree(operation: &Operation, event: &Event, call_line: usize) -> Result<(), Problem> {
-    let differs = |field, call: &str, found: &str| Problem::ReturnDiffers {
+fn agree(call: &Event, end: &Event, call_line: impl Fn() -> usize) -> Result<(), Problem> {
+    let differs = |field, called: &str, found: &str| Problem::ReturnDiffers {
         field,
-        call: excerpt(call),
-        call_line,
+        call: excerpt(called),
+        call_line: call_line(),
         found: excerpt(found),
     };
-    if operation.f != event.f {
-        return Err(differs("f", &operation.f, &event.f));
+    if call.f != end.f {
+        return Err(differs("f", &call.f, &end.f));
     }
-    match (&operation.key, &event.key) {
+    match (&call.key, &end.key) {
         (_, None) => Ok(()),
-        (Some(call), Some(found)) if call == found => Ok(()),
-        (call, Some(found)) => Err(differs("key", call.as_deref().unwrap_or_default(), found)),
+        (Some(called), Some(found)) if called == found => Ok(()),
+        (called, Some(found)) => Err(differs("key", called.as_deref().unwrap_or_default(), found)),
     }
 }

@@ -1,62 +1,87 @@
 //! Opens a history file of any format this crate reads.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 
-use super::jepsen_log;
-use crate::error::{HistoryError, Problem, excerpt};
+pub use super::options::{FailedCas, Input, ReadOptions};
+use super::source::Source;
+use super::{detect, edn_file, elle_json, jepsen_log, json_lines};
+use crate::error::HistoryError;
 use crate::history::History;
 
-/// The format of a history file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Input {
-    /// Told from the first bytes of the file.
-    #[default]
-    Auto,
-    /// One JSON object a line; see [`crate::history::Event`].
-    JsonLines,
-    /// The text log of older Jepsen runs.
-    JepsenLog,
+/// A history with how it was read, so that a report can say it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// The events.
+    pub history: History,
+    /// The file they came from; below a directory, the one that was chosen.
+    pub file: String,
+    /// The format that was found or stated; never `Auto`.
+    pub format: Input,
+    /// How failed compare-and-sets were read; never `Auto`.
+    pub failed_cas: FailedCas,
+    /// True when values were split into key and value.
+    pub independent: bool,
+    /// True when the file was compressed.
+    pub gzip: bool,
 }
 
-/// Reads the file at `path`.
+/// Reads the file at `path`; shorthand for [`read_with`] that says only the format.
 ///
 /// # Errors
 /// [`HistoryError`], with file, line, what was expected there and a remedy.
 pub fn read(path: impl AsRef<Path>, input: Input) -> Result<History, HistoryError> {
-    let path = path.as_ref();
-    let file = path.display().to_string();
-    let unreadable = |source| HistoryError::Unreadable {
-        file: file.clone(),
-        source,
+    let options = ReadOptions {
+        input,
+        ..ReadOptions::default()
     };
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-    let format = match input {
-        Input::Auto => detect(&file, reader.fill_buf().map_err(unreadable)?)?,
-        stated => stated,
-    };
-    match format {
-        Input::JepsenLog => History::parse_jepsen_log(&file, reader),
-        Input::Auto | Input::JsonLines => History::parse_jsonl(&file, reader),
-    }
+    read_with(path, &options).map(|recording| recording.history)
 }
 
-/// Tells the format from the start of a file. An empty file is an empty history.
-fn detect(file: &str, start: &[u8]) -> Result<Input, HistoryError> {
-    let text = String::from_utf8_lossy(start);
-    let first = text.trim_start();
-    if first.is_empty() || first.starts_with("{\"") || first.starts_with("{ ") {
-        return Ok(Input::JsonLines);
-    }
-    if text.contains(jepsen_log::MARK) {
-        return Ok(Input::JepsenLog);
-    }
-    let line = first.lines().next().unwrap_or_default();
-    let problem = Problem::UnknownFormat(excerpt(line));
-    Err(HistoryError::Malformed {
-        file: file.to_owned(),
-        line: 1,
-        problem,
+/// Reads the history at `path`: a file, a Jepsen store directory, or `-` for standard input. Compressed data is told by its
+/// first bytes and decompressed on the way.
+///
+/// # Errors
+/// [`HistoryError`], with file, line, what was expected there and a remedy.
+pub fn read_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Recording, HistoryError> {
+    parse(Source::open(path.as_ref())?, options)
+}
+
+/// The same from any reader. `name` stands for the file in errors.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read_from(
+    name: &str,
+    reader: impl BufRead,
+    options: &ReadOptions,
+) -> Result<Recording, HistoryError> {
+    parse(Source::new(name.to_owned(), reader)?, options)
+}
+
+fn parse(source: Source<'_>, options: &ReadOptions) -> Result<Recording, HistoryError> {
+    let (file, gzip) = (source.file.clone(), source.gzip);
+    let format = match options.input {
+        Input::Auto => detect::format(&file, &source.start)?,
+        stated => stated,
+    };
+    let reader = source.reader();
+    let draft = match format {
+        Input::Auto | Input::JsonLines => json_lines::draft(&file, reader)?,
+        Input::JepsenLog => jepsen_log::draft(&file, reader)?,
+        Input::Edn => edn_file::draft(&file, reader)?,
+        Input::ElleJson => elle_json::draft(&file, reader)?,
+    };
+    let options = ReadOptions {
+        failed_cas: options.failed_cas.resolve(format),
+        ..*options
+    };
+    Ok(Recording {
+        history: draft.finish(&file, &options)?,
+        file,
+        format,
+        failed_cas: options.failed_cas,
+        independent: options.independent,
+        gzip,
     })
 }

@@ -1,14 +1,20 @@
 //! Reads histories written as JSON lines: one event a line, Jepsen's keys.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
 
+use super::draft::Draft;
+use super::fields::{Dialect, Fields};
+use super::lines::Lines;
+use super::options::{FailedCas, ReadOptions};
 use crate::error::{HistoryError, Problem, excerpt};
-use crate::history::{Event, History, Kind, LINE_BYTES_MAX, Process};
-use crate::operation::pair;
+use crate::history::{Event, History, Kind, Process};
 
 impl History {
     /// Reads a file of JSON lines and checks that calls and returns fit together.
@@ -32,156 +38,228 @@ impl History {
     ///
     /// # Errors
     /// As [`History::read_jsonl`].
-    pub fn parse_jsonl(name: &str, mut reader: impl BufRead) -> Result<Self, HistoryError> {
-        let mut events = Vec::new();
-        let mut lines = Vec::new();
-        let mut line = 0;
-        while let Some(text) = next_line(name, line + 1, &mut reader)? {
-            line += 1;
-            if text.text.trim().is_empty() {
-                continue;
-            }
-            let event = parse_event(&text, line).map_err(|problem| HistoryError::Malformed {
-                file: name.to_owned(),
-                line,
-                problem,
-            })?;
-            events.push(event);
-            lines.push(line);
+    pub fn parse_jsonl(name: &str, reader: impl BufRead) -> Result<Self, HistoryError> {
+        let options = ReadOptions {
+            failed_cas: FailedCas::Recorded,
+            ..ReadOptions::default()
+        };
+        draft(name, reader)?.finish(name, &options)
+    }
+}
+
+pub(super) fn draft(name: &str, reader: impl BufRead) -> Result<Draft, HistoryError> {
+    let mut draft = Draft::default();
+    let mut lines = Lines::new(name, reader);
+    let mut number = 0;
+    while let Some(line) = lines.next()? {
+        number += 1;
+        if line.text.trim().is_empty() {
+            continue;
         }
-        pair(&events, name, |position| lines[position])?;
-        Ok(Self { events })
+        match parse_event(line.text, line.complete, number - 1) {
+            Ok(event) => draft.push(event, number as usize),
+            Err(problem) => return Err(lines.malformed(problem)),
+        }
+    }
+    Ok(draft)
+}
+
+/// Reads one line. What is not quite as [`History::write_jsonl`] writes it is read again with patience, which accepts more
+/// and says what is wrong.
+fn parse_event(text: &str, complete: bool, number: u64) -> Result<Event, Problem> {
+    match serde_json::from_str::<Plain>(text) {
+        Ok(plain) => Ok(plain.event(number)),
+        Err(_) => with_patience(text, complete, number),
     }
 }
 
-/// One line and whether it had its newline.
-pub(crate) struct Line {
-    pub(crate) text: String,
-    complete: bool,
-}
-
-/// The next line, or `None` at the end. Never holds more than the cap.
-pub(crate) fn next_line(
-    name: &str,
-    line: usize,
-    reader: &mut impl BufRead,
-) -> Result<Option<Line>, HistoryError> {
-    let malformed = |problem| HistoryError::Malformed {
-        file: name.to_owned(),
-        line,
-        problem,
-    };
-    let mut bytes = Vec::new();
-    let cap = LINE_BYTES_MAX as u64 + 1;
-    reader
-        .take(cap)
-        .read_until(b'\n', &mut bytes)
-        .map_err(|source| HistoryError::Unreadable {
-            file: name.to_owned(),
-            source,
-        })?;
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let complete = bytes.last() == Some(&b'\n');
-    if !complete && bytes.len() > LINE_BYTES_MAX {
-        return Err(malformed(Problem::LineTooLong {
-            bytes_max: LINE_BYTES_MAX,
-        }));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let column = error.utf8_error().valid_up_to();
-        malformed(Problem::InvalidUtf8 {
-            byte: error.as_bytes()[column],
-            column: column + 1,
-        })
-    })?;
-    Ok(Some(Line { text, complete }))
-}
-
-fn parse_event(line: &Line, number: usize) -> Result<Event, Problem> {
-    let value: Value = serde_json::from_str(&line.text).map_err(|error| {
+fn with_patience(text: &str, complete: bool, number: u64) -> Result<Event, Problem> {
+    let value: Value = serde_json::from_str(text).map_err(|error| {
         // A line that ends too early but has its newline was not cut by a crash; it is merely wrong.
-        if error.is_eof() && !line.complete {
+        if error.is_eof() && !complete {
             Problem::Truncated
         } else {
-            Problem::NotJson(excerpt(line.text.trim_end()))
+            Problem::NotJson(excerpt(text.trim_end()))
         }
     })?;
-    let Value::Object(mut object) = value else {
-        return Err(Problem::NotJson(excerpt(line.text.trim_end())));
+    let Value::Object(object) = value else {
+        return Err(Problem::NotJson(excerpt(text.trim_end())));
     };
-    let process = object
-        .get("process")
-        .and_then(Process::from_json)
-        .ok_or_else(|| {
-            wrong(
-                &object,
-                "process",
-                "a whole number from 0 on, or \"nemesis\"",
-            )
-        })?;
-    let kind = object
-        .get("type")
-        .and_then(Value::as_str)
-        .and_then(Kind::from_name)
-        .ok_or_else(|| wrong(&object, "type", "one of invoke, ok, fail, info"))?;
-    let f = object
-        .get("f")
-        .and_then(Value::as_str)
-        .ok_or_else(|| wrong(&object, "f", "the name of a function"))?
-        .to_owned();
-    Ok(Event {
-        index: whole(&object, "index")?.unwrap_or(number as u64 - 1),
-        time: whole(&object, "time")?.unwrap_or(0),
-        process,
-        kind,
-        f,
-        key: key(&object)?,
-        version: whole(&object, "version")?,
-        error: error(&object)?,
-        value: object.remove("value").unwrap_or(Value::Null),
-    })
+    fields(object).event(number, Dialect::Ours)
 }
 
-/// An optional whole number. `null` counts as absent.
-fn whole(object: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, Problem> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64() {
-            Some(number) => Ok(Some(number)),
-            None => Err(wrong(object, name, "a whole number from 0 on")),
-        },
+/// The keys of an operation from a JSON object.
+pub(super) fn fields(object: Map<String, Value>) -> Fields {
+    let mut fields = Fields::default();
+    for (key, value) in object {
+        if let Some(slot) = fields.slot(&key) {
+            *slot = Some(value);
+        }
+    }
+    fields
+}
+
+/// An event as this crate writes it, deserialized without a detour.
+#[derive(Deserialize)]
+pub(super) struct Plain {
+    #[serde(default)]
+    index: Option<u64>,
+    #[serde(default)]
+    time: Option<u64>,
+    process: Process,
+    #[serde(rename = "type")]
+    kind: Kind,
+    f: String,
+    #[serde(default)]
+    key: Option<Word>,
+    #[serde(default)]
+    value: Value,
+    #[serde(default)]
+    version: Option<u64>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+impl Plain {
+    pub(super) fn event(self, number: u64) -> Event {
+        Event {
+            index: self.index.unwrap_or(number),
+            time: self.time.unwrap_or(0),
+            process: self.process,
+            kind: self.kind,
+            f: self.f,
+            key: self.key.map(|Word(text)| text),
+            value: self.value,
+            version: self.version,
+            error: self.error,
+        }
     }
 }
 
-/// The key: text, or a number, which is read as its digits since Jepsen's keys are often numbers.
-fn key(object: &Map<String, Value>) -> Result<Option<String>, Problem> {
-    match object.get("key") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(_) => Err(wrong(object, "key", "text")),
+/// Text, or the digits of a whole number.
+struct Word(String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordVisitor;
+
+        impl Visitor<'_> for WordVisitor {
+            type Value = Word;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.to_owned()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(WordVisitor)
     }
 }
 
-/// The error: text, or whatever structure another tool put there, kept as JSON text.
-fn error(object: &Map<String, Value>) -> Result<Option<String>, Problem> {
-    Ok(match object.get("error") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(other) => Some(other.to_string()),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-fn wrong(object: &Map<String, Value>, key: &'static str, expected: &'static str) -> Problem {
-    let found = match object.get(key) {
-        None => "nothing".to_owned(),
-        Some(value) => excerpt(&value.to_string()),
-    };
-    Problem::WrongType {
-        key,
-        expected,
-        found,
+    use super::*;
+
+    const GOOD: &str = r#"{"index":10,"time":-20,"process":"nemesis","type":"invoke","f":"read","key":7,"value":[1,{"a":null}],"version":null,"error":"x"}"#;
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec![
+            "{",
+            "}",
+            "\"index\":",
+            "\"time\":",
+            "\"process\":",
+            "\"type\":",
+            "\"f\":",
+            "\"key\":",
+            "\"value\":",
+            "\"version\":",
+            "\"error\":",
+            "\"other\":",
+            "\"nemesis\"",
+            "\"invoke\"",
+            "\":ok\"",
+            "\"ok\"",
+            "\"\\u0061\"",
+            "1",
+            "-1",
+            "0",
+            "1.0",
+            "1e3",
+            "18446744073709551616",
+            "null",
+            "[1]",
+            "{}",
+            "true",
+            ",",
+            ",",
+            ",",
+            " ",
+        ]);
+        proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    /// A line with some keys, mostly of the right type, perhaps one of them twice.
+    fn lines() -> impl Strategy<Value = String> {
+        let value = proptest::sample::select(vec![
+            "null",
+            "1",
+            "-1",
+            "1.5",
+            "18446744073709551615",
+            "18446744073709551616",
+            "\"nemesis\"",
+            "\":nemesis\"",
+            "\"ok\"",
+            "\"\"",
+            "[]",
+            "{\"a\":1}",
+            "true",
+            "tru",
+        ]);
+        let key = proptest::sample::select(vec![
+            "index", "time", "process", "type", "f", "key", "value", "value", "version", "error",
+            "other",
+        ]);
+        let process = proptest::sample::select(vec!["0", "7", "\"nemesis\"", "\":nemesis\"", "-1"]);
+        let kind = proptest::sample::select(vec!["invoke", "ok", "fail", "info", "Ok"]);
+        let rest = proptest::collection::vec((key, value), 0..4);
+        (process, kind, rest).prop_map(|(process, kind, rest)| {
+            let rest = rest
+                .iter()
+                .map(|(key, value)| format!(",\"{key}\":{value}"));
+            let rest: String = rest.collect();
+            format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"a\"{rest}}}")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+
+        /// The direct way accepts nothing that the patient one refuses, and reads the same.
+        #[test]
+        fn both_ways_read_the_same(text in prop_oneof![pieces(), lines()], complete in any::<bool>()) {
+            prop_assert_eq!(parse_event(&text, complete, 5), with_patience(&text, complete, 5));
+        }
+    }
+
+    #[test]
+    fn the_direct_way_is_taken() {
+        let good = GOOD.replace("-20", "20");
+        assert!(serde_json::from_str::<Plain>(&good).is_ok());
+        assert!(serde_json::from_str::<Plain>(GOOD).is_err());
     }
 }
