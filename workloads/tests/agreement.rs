@@ -1,4 +1,5 @@
-//! Verdicts agree with those of others: on histories made to order, with crashes, half of them with a lie.
+//! Verdicts agree with those of others: on histories made to order, with crashes, about half of them with a lie: a read falsified, or a
+//! refused comparison made an accepted one, or the other way round.
 //!
 //! `cargo test` judges a thousand histories of registers. The long run is
 //! `STORMGLASS_AGREEMENT=10000 cargo test --release -p stormglass-workloads --test agreement -- --nocapture`.
@@ -12,7 +13,10 @@ use key_value::KeyValue;
 use peers::Says;
 use peers::objects::{Register as PlainRegister, Sequential, Text};
 use std::collections::BTreeMap;
-use stormglass_checker::{History, Limits, Register, Specification, Verdict, check, verify};
+use stormglass_checker::operation::MISMATCH;
+use stormglass_checker::{
+    Event, History, Kind, Limits, Register, Specification, Verdict, check, verify,
+};
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::generate::{Crashes, Lie, Object, Plan};
 
@@ -22,7 +26,7 @@ fn wanted(short: u64) -> u64 {
     long.and_then(|long| long.parse().ok()).unwrap_or(short)
 }
 
-/// The plan of one history: 5 to 60 operations of 2 to 6 clients, some of them crashed, and a lie in half.
+/// The plan of one history: 5 to 60 operations of 2 to 6 clients, some of them crashed, and a lie in a third.
 fn plan(object: Object, seed: u64) -> Plan {
     let draws = Draws::new(seed, "agreement");
     // Appends make a new text in every order they can take, and more yet where some crashed. A search is then measured by what it
@@ -37,11 +41,31 @@ fn plan(object: Object, seed: u64) -> Plan {
         ..Plan::new(object, draws.within(&[3], 5..=60) as usize, in_flight, seed)
     };
     let plan = plan.crashing(Crashes::PerThousand(draws.within(&[4], 0..=crashes_max)));
-    match draws.within(&[5], 0..=3) {
+    match draws.within(&[5], 0..=5) {
         0 => plan.lying(Lie::Impossible, draws.within(&[6], 0..=100)),
         1 => plan.lying(Lie::Stale, draws.within(&[6], 0..=100)),
         _ => plan,
     }
+}
+
+/// Makes an accepted compare-and-set a refused one, or the other way round: a lie that no read tells. In a sixth of the histories.
+fn turn_a_comparison(history: &mut History, seed: u64) -> bool {
+    let draws = Draws::new(seed, "comparison");
+    let compared = history
+        .events
+        .iter_mut()
+        .filter(|event| event.f == "cas" && matches!(event.kind, Kind::Ok | Kind::Fail));
+    let mut compared: Vec<&mut Event> = compared.collect();
+    if compared.is_empty() || draws.within(&[1], 0..=5) > 0 {
+        return false;
+    }
+    let at = draws.within(&[2], 0..=compared.len() as u64 - 1) as usize;
+    let event = &mut compared[at];
+    (event.kind, event.error) = match event.kind {
+        Kind::Ok => (Kind::Fail, Some(MISMATCH.to_owned())),
+        _ => (Kind::Ok, None),
+    };
+    true
 }
 
 fn ours<S: Specification>(specification: &S, history: &History) -> Says {
@@ -81,15 +105,17 @@ fn agree<O: Sequential, S: Specification>(
         let object = objects[(seed % objects.len() as u64) as usize];
         let plan = plan(object, seed);
         // A short history may have no read to falsify.
-        let Ok(made) = plan.generate() else {
+        let Ok(mut made) = plan.generate() else {
             skipped += 1;
             continue;
         };
+        let turned = turn_a_comparison(&mut made.history, seed);
         let ours = ours(&specification(), &made.history);
         let theirs = theirs::<O>(&made.history);
         assert_eq!(ours, theirs, "{plan:?} gives a history of which we differ");
         let lie = plan.violation.map(|violation| violation.lie);
         let (kind, must) = match (lie, object) {
+            (None | Some(Lie::Stale), _) if turned => ("comparison turned", None),
             (None, _) => ("true", Some(Says::Valid)),
             (Some(Lie::Impossible), _) => ("impossible", Some(Says::Invalid)),
             (Some(Lie::Stale), Object::Register { .. }) => ("stale, repeated values", None),
@@ -117,11 +143,13 @@ fn registers() {
     let counts = agree::<PlainRegister, _>(&objects, histories, Register::default);
     let of = |kind, at: usize| counts.get(kind).map_or(0, |counts| counts[at]);
     assert!(of("true", 0) > histories / 3);
-    assert!(of("impossible", 1) > histories / 6);
+    assert!(of("impossible", 1) > histories / 10);
     assert!(of("stale, unique values", 1) > histories / 20);
     for (at, verdict) in [(0, "valid"), (1, "invalid")] {
         let stale = of("stale, repeated values", at);
-        assert!(stale > histories / 50, "{stale} stale ones {verdict}");
+        assert!(stale > histories / 80, "{stale} stale ones {verdict}");
+        let turned = of("comparison turned", at);
+        assert!(turned > histories / 80, "{turned} turned ones {verdict}");
     }
 }
 

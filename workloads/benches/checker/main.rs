@@ -2,7 +2,7 @@
 //! `STORMGLASS_CORPUS=FOLDER cargo bench -p stormglass-workloads --bench checker [-- WORDS]`. Words choose the rows whose name holds one of them.
 //!
 //! Each cell is measured in a process of its own, one after the other: processor time of one thread, the mean of as many repeats as fit into
-//! a tenth of a second. It ends after ten seconds of it (ours after a minute), or when it asks for more than six gigabytes.
+//! a tenth of a second. It ends after ten seconds of it (ours after thirty), or when it asks for more than six gigabytes.
 //!
 //! Ours is `check` as users call it: calls paired with returns, operations parsed, judged, and evidence found and made small. The pairing
 //! alone stands beside it. Others begin with typed operations in memory, and say yes or no. Where a history has keys they are given each by
@@ -64,7 +64,7 @@ fn cell(rows: &[Row], number: &str, peer: &str) -> ExitCode {
     match row.histories() {
         Err(why) => println!("{why}"),
         Ok(histories) => {
-            let seconds = if peer == Peer::Ours { 60 } else { 10 };
+            let seconds = if peer == Peer::Ours { 30 } else { 10 };
             measure::end_after(Duration::from_secs(seconds));
             match peers::score(peer, row.subject, &histories) {
                 Some(score) => println!("{}", score.line()),

@@ -47,6 +47,8 @@ impl Row {
     /// Who can judge them.
     pub(crate) fn peers(&self) -> &'static [Peer] {
         match self.subject {
+            // The others copy or walk all that is left at every step.
+            Subject::Registers if self.long() => &[Peer::Ours, Peer::Porcupine],
             Subject::Registers => &[Peer::Ours, Peer::Porcupine, Peer::Todc, Peer::Stateright],
             Subject::Texts => &[
                 Peer::Ours,
@@ -57,6 +59,10 @@ impl Row {
             ],
             Subject::Transactions => &[Peer::Ours, Peer::Adya],
         }
+    }
+
+    fn long(&self) -> bool {
+        matches!(&self.source, Source::Plan(plan) if plan.operations > 10_000)
     }
 }
 
@@ -84,6 +90,11 @@ pub(crate) fn rows() -> Vec<Row> {
         cas(1000, 5)
             .crashing(Crashes::Exactly(count))
             .lying(Lie::Impossible, 90)
+    };
+    // Of five values that sixteen clients write all the time a stale one is mostly legal. With this seed it is not, and ten operations collide.
+    let stale_cas = Plan {
+        seed: 5,
+        ..cas(1000, 16).lying(Lie::Stale, 90)
     };
     let unique_cas = Plan::new(Object::UniqueCas, 1000, 20, 1);
     let unique = Plan::new(Object::UniqueWrites, 1000, 20, 1);
@@ -129,11 +140,7 @@ pub(crate) fn rows() -> Vec<Row> {
             "50 ms",
             cas(1000, 16).lying(Lie::Impossible, 90),
         ),
-        made(
-            "the same, stale",
-            "50 ms",
-            cas(1000, 16).lying(Lie::Stale, STALE_AT_PERCENT),
-        ),
+        made("the same, stale", "50 ms", stale_cas),
         made(
             "cas, 1,000 operations, 20 in flight, good",
             "0.5 s",
@@ -168,9 +175,6 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
     ]
 }
-
-/// Where a stale value of five that sixteen clients write all the time is indeed a violation.
-const STALE_AT_PERCENT: u64 = 90;
 
 fn etcd(folder: PathBuf) -> Vec<History> {
     let folder = folder.join("jepsen_etcd");
