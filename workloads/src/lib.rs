@@ -8,6 +8,7 @@
 //! # Entry points
 //!
 //! [`workload::WorkloadConfig`] is a workload as data; [`workload::Workload`] is one at work. [`client::Client`] is the client core.
+//! [`generate::Plan`] makes a history to order.
 //!
 //! # Code map
 //!
@@ -18,6 +19,7 @@
 //! | [`workload`] | workloads by name, and their face towards the arenas |
 //! | [`register`] | read, write, compare-and-set over several keys |
 //! | [`recorder`] | turns calls and outcomes into a history |
+//! | [`generate`] | histories made to order, legal or with one read falsified |
 //! | `driver` | runs a client core on tokio (feature `driver`) |
 //!
 //! # Invariants
@@ -31,6 +33,7 @@
 
 pub mod client;
 pub mod draw;
+pub mod generate;
 pub mod recorder;
 pub mod register;
 pub mod workload;

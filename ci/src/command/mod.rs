@@ -7,6 +7,7 @@ mod cpu;
 mod exit;
 mod explain;
 mod fingerprint;
+mod generate;
 mod interrupt;
 mod jobs;
 mod list;
@@ -75,6 +76,8 @@ enum Command {
     Node(node::NodeArgs),
     /// Print a number for all that comes out of each of many trials, to be compared between builds and machines
     Fingerprint(fingerprint::FingerprintArgs),
+    /// Make a history to order: to measure a judge, or to compare it with another
+    Generate(generate::GenerateArgs),
     /// Judge a history file
     Check(check::CheckArgs),
     /// Judge finished runs again, and write their reports anew
@@ -104,6 +107,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Client(args) => client::execute(&args, cli.format),
         Command::Node(args) => node::execute(&args),
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),
+        Command::Generate(args) => generate::execute(&args, cli.format),
         Command::Check(args) => check::execute(&args, cli.format),
         Command::Report(args) => report::execute(&args, cli.format),
     }

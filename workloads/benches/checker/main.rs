@@ -1,0 +1,165 @@
+//! What judging costs, ours and others', on the same histories in the same run:
+//! `STORMGLASS_CORPUS=FOLDER cargo bench -p stormglass-workloads --bench checker [-- WORDS]`. Words choose the rows whose name holds one of them.
+//!
+//! Each cell is measured in a process of its own, one after the other: processor time of one thread, the mean of as many repeats as fit into
+//! a tenth of a second. It ends after ten seconds of it (ours after thirty), or when it asks for more than six gigabytes.
+//!
+//! Ours is `check` as users call it: calls paired with returns, operations parsed, judged, and evidence found and made small. The pairing
+//! alone stands beside it. Others begin with typed operations in memory, and say yes or no. Where a history has keys they are given each by
+//! itself, except in the column that says unsplit.
+
+mod key_value;
+mod measure;
+#[path = "../peers/mod.rs"]
+mod others;
+mod peers;
+mod rows;
+
+use peers::{Peer, Score};
+use rows::{Row, rows};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+/// What one process may hold.
+const KIBIBYTES_MAX: u64 = 6 << 20;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rows = rows();
+    if let [flag, number, peer] = arguments.as_slice()
+        && flag == "--cell"
+    {
+        return cell(&rows, number, peer);
+    }
+    let words: Vec<&String> = arguments
+        .iter()
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    println!("| history | aim | ours | pairing of it | search holds | says | others |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let mut agreed = true;
+    for (number, row) in rows.iter().enumerate() {
+        let chosen = words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str()));
+        if chosen {
+            agreed &= print(number, row);
+        }
+    }
+    if agreed {
+        ExitCode::SUCCESS
+    } else {
+        println!("Verdicts differ: see the rows marked with DIFFERS.");
+        ExitCode::FAILURE
+    }
+}
+
+/// Measures one cell in this process.
+fn cell(rows: &[Row], number: &str, peer: &str) -> ExitCode {
+    let row = number
+        .parse()
+        .ok()
+        .and_then(|number: usize| rows.get(number));
+    let Some((row, peer)) = row.zip(Peer::named(peer)) else {
+        return ExitCode::FAILURE;
+    };
+    match row.histories() {
+        Err(why) => println!("{why}"),
+        Ok(histories) => {
+            let seconds = if peer == Peer::Ours { 30 } else { 10 };
+            measure::end_after(Duration::from_secs(seconds));
+            match peers::score(peer, row.subject, &histories) {
+                Some(score) => println!("{}", score.line()),
+                None => println!("not here yet"),
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints a row. False when verdicts differ.
+fn print(number: usize, row: &Row) -> bool {
+    let mut ours = None;
+    let mut first = String::new();
+    let mut others = Vec::new();
+    let mut agreed = true;
+    for peer in row.peers() {
+        let line = run(number, *peer);
+        let score = Score::read(&line);
+        if *peer == Peer::Ours {
+            first = line;
+            ours = score;
+            continue;
+        }
+        let mut text = score.as_ref().map_or(line, Score::time);
+        if let (Some(ours), Some(score)) = (&ours, &score)
+            && !ours.agrees(score)
+        {
+            text += " DIFFERS";
+            agreed = false;
+        }
+        others.push(format!("{} {text}", peer.name()));
+    }
+    let cells = match &ours {
+        Some(score) => format!(
+            "{} | {} | {} | {}",
+            score.time(),
+            milliseconds(score.pairing_ns),
+            bytes(score.bytes),
+            score.says
+        ),
+        None => format!("{first} | | | "),
+    };
+    println!(
+        "| {} | {} | {cells} | {} |",
+        row.name,
+        row.aim,
+        others.join("; ")
+    );
+    agreed
+}
+
+/// Measures one cell in a process of its own; what it said in the end.
+fn run(number: usize, peer: Peer) -> String {
+    let program = std::env::current_exe().expect("a process knows its program");
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -v {KIBIBYTES_MAX}; exec \"$0\" \"$@\""))
+        .arg(program)
+        .args(["--cell", &number.to_string(), peer.name()])
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return format!("cannot be run: {error}"),
+    };
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    match said.lines().last() {
+        Some(line) if output.status.success() => line.to_owned(),
+        _ if complained.contains("memory allocation") => {
+            format!("> {} GiB", KIBIBYTES_MAX >> 20)
+        }
+        _ if complained.contains("overflowed its stack") => "overflows its stack".to_owned(),
+        _ => format!(
+            "{}: {}",
+            output.status,
+            complained.lines().last().unwrap_or_default()
+        ),
+    }
+}
+
+fn milliseconds(nanoseconds: u64) -> String {
+    let milliseconds = nanoseconds as f64 / 1e6;
+    match milliseconds {
+        0.0..1.0 => format!("{milliseconds:.3} ms"),
+        1.0..1000.0 => format!("{milliseconds:.1} ms"),
+        _ => format!("{:.2} s", milliseconds / 1e3),
+    }
+}
+
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+    }
+}
