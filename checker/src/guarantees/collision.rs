@@ -140,6 +140,16 @@ fn unfold<S: Specification>(
             .collect();
         open.extend(joined(program.nodes.len(), &way));
     }
+    // What is of unknown outcome did take effect, and those who saw it show that.
+    let mut unshown: Vec<usize> = culprits.iter().copied().collect();
+    while let Some(node) = unshown.pop() {
+        if !program.nodes[node].known()
+            && let Some(reader) = program.first_to_see(node)
+            && culprits.insert(reader)
+        {
+            unshown.push(reader);
+        }
+    }
     let link = |from: usize, to: usize, why: &Why| Link {
         before: program.nodes[from].operation.id,
         after: program.nodes[to].operation.id,
@@ -239,6 +249,17 @@ fn shrink<S: Specification>(
     (best.links, best.circle) = (Vec::new(), 0);
     if best.minimal {
         return best;
+    }
+    let whole = attempt(
+        specification,
+        operations,
+        rule,
+        limits,
+        &best.culprits,
+        meter,
+    );
+    if !matches!(whole, Some(Look::Illegal(_))) {
+        best.culprits = operations.iter().map(|operation| operation.id).collect();
     }
     let mut size = best.culprits.len().div_ceil(2).max(1);
     loop {

@@ -138,6 +138,13 @@ impl<'a, S: Specification> Program<'a, S> {
         self.nodes.iter().all(|node| node.access.is_some())
     }
 
+    /// The first operation that took effect and saw what `writer` alone wrote.
+    pub(super) fn first_to_see(&self, writer: usize) -> Option<usize> {
+        self.nodes
+            .iter()
+            .position(|node| node.happened && node.source == Source::Node(writer))
+    }
+
     /// Drops writes of unknown outcome whose content no operation of the key can have seen.
     ///
     /// That loses nothing: in a legal order, until the next change nobody saw anything after such a write, so without it the order is legal

@@ -97,8 +97,7 @@ fn saw_nothing_written<S: Specification>(
 ) -> Answer {
     let mut chain = vec![number];
     while let Some(last) = chain.last().filter(|last| !program.nodes[**last].known()) {
-        let shows = |node: &Node<'_, S::Op>| node.happened && node.source == Source::Node(*last);
-        match program.nodes.iter().position(shows) {
+        match program.first_to_see(*last) {
             Some(reader) if !chain.contains(&reader) => chain.push(reader),
             _ => break,
         }
@@ -421,7 +420,7 @@ impl Versions {
                 continue;
             }
             let ends = [from, edge.to].map(|vertex| program.nodes.get(vertex));
-            let because = self.because(program, first, edge.second);
+            let because = Self::because(program, ends, first, edge.second);
             let name = |end: Option<&Node<'_, S::Op>>| {
                 end.map_or_else(
                     || "the initial content".to_owned(),
@@ -474,15 +473,21 @@ impl Versions {
         }
     }
 
+    /// Why one vertex is not later than the next. Where no operation of a session says so, the initial content or numbers do.
     fn because<S: Specification>(
-        &self,
         program: &Program<'_, S>,
+        ends: [Option<&Node<'_, S::Op>>; 2],
         first: Option<usize>,
         second: Option<usize>,
     ) -> String {
+        let numbers = ends.map(|end| end.and_then(|node| node.operation.version));
         match (first, second) {
             (Some(first), Some(second)) => {
                 let [first, second] = [first, second].map(|node| program.nodes[node].operation);
+                let both = first.id == second.id;
+                if both {
+                    return format!("{} was one operation", label(first));
+                }
                 format!(
                     "process {} called {} and later {}",
                     first.process,
@@ -490,11 +495,12 @@ impl Versions {
                     label(second)
                 )
             }
-            (None, None) => {
-                "the numbers the server gave them say so, or the initial content comes first"
-                    .to_owned()
-            }
-            (Some(node), None) | (None, Some(node)) => label(program.nodes[node].operation),
+            _ => match (ends, numbers) {
+                ([Some(_), Some(_)], [Some(before), Some(after)]) => {
+                    format!("the server numbered them {before} and {after}")
+                }
+                _ => "the initial content comes first".to_owned(),
+            },
         }
     }
 
