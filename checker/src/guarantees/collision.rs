@@ -130,7 +130,7 @@ fn unfold<S: Specification>(
             _ => continue,
         };
         culprits.extend([from, to]);
-        let earlier = |number: usize| constraints.edges[number].round < edge.round;
+        let earlier = |number: usize| (constraints.edges[number].round < edge.round).then_some(1);
         let way = graph
             .path(from, |vertex| vertex == to, earlier)
             .unwrap_or_default();

@@ -65,7 +65,7 @@ pub(super) enum Saturated {
 
 impl Constraints {
     /// How many operations of each process must come before `node`.
-    pub(super) fn clock(&self, node: usize) -> &[u32] {
+    fn clock(&self, node: usize) -> &[u32] {
         &self.before[node * self.queues..(node + 1) * self.queues]
     }
 
@@ -336,7 +336,7 @@ fn shortest_circle(graph: &Graph, edges: &[Edge], stuck: &[usize]) -> Option<Vec
         while !std::mem::replace(&mut visited[at], true) {
             at = back[at]?;
         }
-        let circle = graph.path(at, |vertex| vertex == at, |_| true);
+        let circle = graph.path(at, |vertex| vertex == at, |_| Some(1));
         if let Some(circle) = circle
             && best.as_ref().is_none_or(|best| circle.len() < best.len())
         {

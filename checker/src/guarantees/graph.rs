@@ -44,26 +44,39 @@ impl Graph {
         &self.leaving[self.starts[vertex]..self.starts[vertex + 1]]
     }
 
-    /// The shortest way from one vertex to the nearest that is a `goal`, at least one edge long, along edges that are `allowed`.
+    /// The shortest way from one vertex to the nearest that is a `goal`, at least one edge long. `length` says how long an
+    /// edge is: 0 or 1, or `None` if it must not be used.
     pub(super) fn path(
         &self,
         from: usize,
         goal: impl Fn(usize) -> bool,
-        allowed: impl Fn(usize) -> bool,
+        length: impl Fn(usize) -> Option<u8>,
     ) -> Option<Vec<usize>> {
+        const FAR: u32 = u32::MAX;
         let mut came: Vec<Option<usize>> = vec![None; self.vertices()];
-        let mut queue = VecDeque::from([from]);
-        while let Some(vertex) = queue.pop_front() {
+        let mut distance = vec![FAR; self.vertices()];
+        let mut queue = VecDeque::from([(0, from)]);
+        while let Some((far, vertex)) = queue.pop_front() {
+            let start = vertex == from && came[vertex].is_none();
+            if !start && far > distance[vertex] {
+                continue;
+            }
+            if !start && goal(vertex) {
+                return self.way_back(from, vertex, &came);
+            }
             for &edge in self.leaving(vertex) {
                 let to = self.to(edge);
-                if came[to].is_some() || !allowed(edge) {
+                let Some(length) = length(edge) else { continue };
+                let there = far + u32::from(length);
+                if there >= distance[to] {
                     continue;
                 }
+                distance[to] = there;
                 came[to] = Some(edge);
-                if goal(to) {
-                    return self.way_back(from, to, &came);
+                match length {
+                    0 => queue.push_front((there, to)),
+                    _ => queue.push_back((there, to)),
                 }
-                queue.push_back(to);
             }
         }
         None

@@ -18,7 +18,8 @@ use rustc_hash::FxHashMap;
 use crate::limits::{Meter, Reason};
 use crate::specification::Specification;
 
-use super::constraints::{Constraints, Rule};
+use super::constraints::{Constraints, Rule, Why};
+use super::graph::Graph;
 use super::memo::Memo;
 use super::program::Program;
 
@@ -59,8 +60,10 @@ struct Frame {
 
 struct Engine<'a, 'p, S: Specification> {
     program: &'a Program<'p, S>,
-    constraints: &'a Constraints,
     rule: Rule,
+    /// What comes after each node, beside its own process and real time; and how much of what must come before it is not taken.
+    after: Graph,
+    waiting: Vec<u32>,
     positions: Vec<u32>,
     /// The state of each key, by number.
     current: Vec<u32>,
@@ -92,7 +95,7 @@ pub(super) fn search<S: Specification>(
 }
 
 impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
-    fn new(program: &'a Program<'p, S>, constraints: &'a Constraints, rule: Rule) -> Self {
+    fn new(program: &'a Program<'p, S>, constraints: &Constraints, rule: Rule) -> Self {
         let initial = program.specification.initial();
         let mut contents: FxHashMap<(usize, u64), u32> = FxHashMap::default();
         let mut slot = |key: usize, content: Option<u64>| {
@@ -122,10 +125,19 @@ impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
                 written[slots.left as usize] += 1;
             }
         }
+        let beside = constraints
+            .edges
+            .iter()
+            .filter(|edge| !matches!(edge.why, Why::Program | Why::RealTime))
+            .map(|edge| (edge.from, edge.to));
+        let after = Graph::new(program.nodes.len(), beside.clone());
+        let mut waiting = vec![0; program.nodes.len()];
+        beside.for_each(|(_, to)| waiting[to] += 1);
         Self {
             program,
-            constraints,
             rule,
+            after,
+            waiting,
             positions: vec![0; program.queues.len()],
             current: vec![0; program.keys.len()],
             slots,
@@ -194,7 +206,7 @@ impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
             for queue in 0..self.positions.len() {
                 while let Some(node) = self.head(queue) {
                     meter.step(1)?;
-                    let may = !self.program.nodes[node].mutates && self.may_come(node);
+                    let may = !self.program.nodes[node].mutates && self.waiting[node] == 0;
                     if !may || self.next_state(node).is_none() {
                         break;
                     }
@@ -209,13 +221,15 @@ impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
     /// What may come next, the best first: what returned first, and what is of unknown outcome last.
     fn choices(&self, meter: &mut Meter) -> Result<Vec<usize>, Reason> {
         let mut choices = Vec::new();
+        let earliest_return = self.earliest_return();
         for queue in 0..self.positions.len() {
             meter.step(1)?;
             let Some(node) = self.head(queue) else {
                 continue;
             };
             let now = &self.program.nodes[node];
-            if !now.mutates || !self.may_come(node) || self.hides_what_is_needed(node) {
+            let early = self.waiting[node] > 0 || earliest_return < now.operation.call;
+            if !now.mutates || early || self.hides_what_is_needed(node) {
                 continue;
             }
             let Some(next) = self.next_state(node) else {
@@ -233,23 +247,15 @@ impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
         Ok(choices)
     }
 
-    /// True when all that must come before `node` was taken.
-    fn may_come(&self, node: usize) -> bool {
-        let clock = self.constraints.clock(node);
-        if clock
-            .iter()
-            .zip(&self.positions)
-            .any(|(before, position)| before > position)
-        {
-            return false;
+    /// When the earliest operation that is not taken returned. Nothing called later may change anything before it, where
+    /// mutations keep real time.
+    fn earliest_return(&self) -> usize {
+        if self.rule == Rule::ProgramOrder {
+            return usize::MAX;
         }
-        let now = &self.program.nodes[node];
-        if self.rule == Rule::ProgramOrder || !now.mutates {
-            return true;
-        }
-        (0..self.positions.len())
-            .filter_map(|queue| self.head(queue))
-            .all(|head| !self.program.nodes[head].operation.precedes(now.operation))
+        let heads = (0..self.positions.len()).filter_map(|queue| self.head(queue));
+        let returns = heads.filter_map(|head| self.program.nodes[head].operation.deadline());
+        returns.min().unwrap_or(usize::MAX)
     }
 
     /// Law 2.
@@ -290,6 +296,9 @@ impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
                 self.needed[slots.seen as usize] -= 1;
             }
         }
+        for edge in self.after.leaving(node) {
+            self.waiting[self.after.to(*edge)] -= 1;
+        }
         self.positions[self.program.nodes[node].queue] += 1;
         self.taken.push(Step { node, state, slot });
         Ok(())
@@ -312,6 +321,9 @@ impl<'a, 'p, S: Specification> Engine<'a, 'p, S> {
                 }
             }
             self.positions[node.queue] -= 1;
+            for edge in self.after.leaving(step.node) {
+                self.waiting[self.after.to(*edge)] += 1;
+            }
         }
     }
 

@@ -165,8 +165,7 @@ struct Versions {
 /// What a session did on one key so far.
 #[derive(Default)]
 struct Session {
-    last_read: Option<(usize, usize)>,
-    last_write: Option<usize>,
+    /// The stage of all its reads, and of all its writes.
     reads: Option<usize>,
     writes: Option<usize>,
     reads_any: usize,
@@ -312,13 +311,12 @@ impl Versions {
         {
             self.edge(writes, vertex, None, Some(read));
         }
-        if demands.monotonic_reads {
-            if let Some((earlier, last)) = session.last_read.filter(|(_, last)| *last != vertex) {
-                self.edge(last, vertex, Some(earlier), Some(read));
-            }
-            session.last_read = Some((read, vertex));
+        if demands.monotonic_reads
+            && let Some(reads) = session.reads
+        {
+            self.edge(reads, vertex, None, Some(read));
         }
-        if demands.writes_follow_reads {
+        if demands.monotonic_reads || demands.writes_follow_reads {
             session.reads = Some(self.stage(session.reads, vertex, read));
         }
     }
@@ -331,12 +329,11 @@ impl Versions {
             }
         }
         if demands.monotonic_writes
-            && let Some(last) = session.last_write
+            && let Some(writes) = session.writes
         {
-            self.strict(last, write, Some(last), Some(write));
+            self.strict(writes, write, None, Some(write));
         }
-        session.last_write = Some(write);
-        if demands.read_your_writes {
+        if demands.monotonic_writes || demands.read_your_writes {
             session.writes = Some(self.stage(session.writes, write, write));
         }
     }
@@ -345,20 +342,28 @@ impl Versions {
     fn circle(&self, graph: &Graph, components: &[usize]) -> Option<Vec<usize>> {
         let inside = |edge: usize| {
             let Edge { from, to, .. } = self.edges[edge];
-            components[from] == components[to]
+            // A step from stage to stage, or onto a stage, tells nothing by itself.
+            (components[from] == components[to]).then_some(u8::from(to < self.first_stage))
         };
         let mut tried = 0;
         let mut best: Option<Vec<usize>> = None;
         let mut offer = |circle: Option<Vec<usize>>| {
-            let shorter = |best: &Vec<usize>, circle: &Vec<usize>| circle.len() < best.len();
+            let length = |circle: &[usize]| {
+                circle
+                    .iter()
+                    .filter(|edge| self.edges[**edge].to < self.first_stage)
+                    .count()
+            };
             if let Some(circle) = circle
-                && best.as_ref().is_none_or(|best| shorter(best, &circle))
+                && best
+                    .as_ref()
+                    .is_none_or(|best| length(&circle) < length(best))
             {
                 best = Some(circle);
             }
         };
         for number in 0..self.edges.len() {
-            if !self.edges[number].strict || !inside(number) || tried == CIRCLES_TRIED {
+            if !self.edges[number].strict || inside(number).is_none() || tried == CIRCLES_TRIED {
                 continue;
             }
             tried += 1;

@@ -74,7 +74,8 @@ pub(crate) fn run(asked: Asked, random: &mut Random) -> History {
     if asked.system == System::Shifted {
         moments = interleaving(asked, random);
     }
-    let keys = [Some("x"), Some("y")];
+    let names: Vec<String> = (0..asked.keys).map(|key| format!("k{key}")).collect();
+    let keys: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
     let open = random.below(5) == 0;
     let mut events: Vec<Event> = Vec::new();
     for (at, moment) in moments {
@@ -114,7 +115,7 @@ fn last_reads(
     random: &mut Random,
 ) {
     for key in 0..asked.keys {
-        for process in [100, 101] {
+        for process in [1_000_000, 1_000_001] {
             let of_key: Vec<&Written> = log.iter().filter(|written| written.key == key).collect();
             let lag = usize::from(asked.system != System::Shifted && random.below(4) == 0);
             let seen = of_key.len().checked_sub(1 + lag).map(|at| of_key[at]);
