@@ -140,16 +140,7 @@ fn unfold<S: Specification>(
             .collect();
         open.extend(joined(program.nodes.len(), &way));
     }
-    // What is of unknown outcome did take effect, and those who saw it show that.
-    let mut unshown: Vec<usize> = culprits.iter().copied().collect();
-    while let Some(node) = unshown.pop() {
-        if !program.nodes[node].known()
-            && let Some(reader) = program.first_to_see(node)
-            && culprits.insert(reader)
-        {
-            unshown.push(reader);
-        }
-    }
+    program.add_who_show(&mut culprits);
     let link = |from: usize, to: usize, why: &Why| Link {
         before: program.nodes[from].operation.id,
         after: program.nodes[to].operation.id,

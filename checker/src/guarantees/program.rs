@@ -1,6 +1,6 @@
 //! The program: what each process did, in its own order, with what each operation saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Access, Effect, Specification, SpecificationError};
@@ -138,11 +138,20 @@ impl<'a, S: Specification> Program<'a, S> {
         self.nodes.iter().all(|node| node.access.is_some())
     }
 
-    /// The first operation that took effect and saw what `writer` alone wrote.
-    pub(super) fn first_to_see(&self, writer: usize) -> Option<usize> {
-        self.nodes
-            .iter()
-            .position(|node| node.happened && node.source == Source::Node(writer))
+    /// Adds to `told`, for each operation of unknown outcome in it, one that saw what it wrote: that shows that it took effect.
+    pub(super) fn add_who_show(&self, told: &mut BTreeSet<usize>) {
+        let mut open: Vec<usize> = told.iter().copied().collect();
+        while let Some(writer) = open.pop() {
+            if self.nodes[writer].known() {
+                continue;
+            }
+            let saw = |node: &Node<'_, S::Op>| node.happened && node.source == Source::Node(writer);
+            if let Some(reader) = self.nodes.iter().position(saw)
+                && told.insert(reader)
+            {
+                open.push(reader);
+            }
+        }
     }
 
     /// Drops writes of unknown outcome whose content no operation of the key can have seen.

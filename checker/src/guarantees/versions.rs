@@ -95,16 +95,10 @@ fn saw_nothing_written<S: Specification>(
     guarantee: Guarantee,
     number: usize,
 ) -> Answer {
-    let mut chain = vec![number];
-    while let Some(last) = chain.last().filter(|last| !program.nodes[**last].known()) {
-        match program.first_to_see(*last) {
-            Some(reader) if !chain.contains(&reader) => chain.push(reader),
-            _ => break,
-        }
-    }
+    let mut told = BTreeSet::from([number]);
+    program.add_who_show(&mut told);
     let first = program.nodes[number].operation;
-    chain.sort_unstable();
-    let culprits: Vec<Operation> = chain
+    let culprits: Vec<Operation> = told
         .iter()
         .map(|node| program.nodes[*node].operation.clone())
         .collect();
@@ -414,7 +408,7 @@ impl Versions {
         if let Some(at) = circle.iter().position(|edge| real(edge.from)) {
             circle.rotate_left(at);
         }
-        let mut culprits: Vec<usize> = Vec::new();
+        let mut culprits: BTreeSet<usize> = BTreeSet::new();
         let mut links = Vec::new();
         let mut said = Vec::new();
         let mut first = None;
@@ -452,8 +446,7 @@ impl Versions {
             (first, from) = (None, edge.to);
         }
         culprits.retain(|vertex| *vertex < self.first_initial);
-        culprits.sort_unstable();
-        culprits.dedup();
+        program.add_who_show(&mut culprits);
         let culprits: Vec<Operation> = culprits
             .iter()
             .map(|node| program.nodes[*node].operation.clone())

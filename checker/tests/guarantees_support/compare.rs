@@ -81,7 +81,7 @@ pub(crate) fn fuzz(histories: u64, seed: u64) -> Result<Tally, String> {
         let asked = Asked {
             system: systems[random.below(4) as usize],
             clients: 2 + random.below(2) as usize,
-            operations: 4 + random.below(if finals { 2 } else { 4 }) as usize,
+            operations: 3 + random.below(if finals { 2 } else { 4 }) as usize,
             keys: 1 + random.below(2) as usize,
             finals,
             unique: random.below(3) > 0,
