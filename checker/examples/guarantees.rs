@@ -43,6 +43,7 @@ fn main() {
                 cas,
                 versions: false,
                 crashes_percent,
+                starts_at_one: false,
                 finals: true,
             };
             let mut random = Random(1);

@@ -84,6 +84,7 @@ pub(crate) fn fuzz(histories: u64, seed: u64) -> Result<Tally, String> {
             operations: 3 + random.below(if finals { 2 } else { 4 }) as usize,
             keys: 1 + random.below(2) as usize,
             finals,
+            starts_at_one: random.below(4) == 0,
             unique: random.below(3) > 0,
             cas: random.below(2) == 0,
             versions: random.below(2) == 0,
@@ -93,7 +94,7 @@ pub(crate) fn fuzz(histories: u64, seed: u64) -> Result<Tally, String> {
         if number % 2 == 1 {
             bend(&mut history, asked, &mut random);
         }
-        compare(&history, &mut tally).map_err(|problem| {
+        compare(&history, &asked.initial(), &mut tally).map_err(|problem| {
             let mut text = Vec::new();
             let _ = history.write_jsonl(&mut text);
             let text = String::from_utf8_lossy(&text).into_owned();
@@ -103,22 +104,22 @@ pub(crate) fn fuzz(histories: u64, seed: u64) -> Result<Tally, String> {
     Ok(tally)
 }
 
-pub(crate) fn compare(history: &History, tally: &mut Tally) -> Result<(), String> {
+pub(crate) fn compare(history: &History, initial: &Value, tally: &mut Tally) -> Result<(), String> {
     let operations = history.operations().map_err(|error| error.to_string())?;
-    let register = Register::default();
+    let register = Register::starting_at(initial);
     let found =
         ladder(&register, history, &Limits::default()).map_err(|error| error.to_string())?;
     orders(&register, history, &operations, &found, tally)?;
     for hints in [false, true] {
         let mute = Mute {
-            register: Register::default(),
+            register: Register::starting_at(initial),
             hints,
         };
         let found =
             ladder(&mute, history, &Limits::default()).map_err(|error| error.to_string())?;
         orders(&mute, history, &operations, &found, &mut Tally::default())?;
     }
-    sessions(&register, &operations, &found, tally)?;
+    sessions(&register, initial, &operations, &found, tally)?;
     let conv = answer(&found, Guarantee::Convergence)?;
     count(tally, Guarantee::Convergence, conv);
     if !operations.is_empty() && !matches!(conv, Answer::Unknown(Unproven::NoRegister)) {
@@ -289,6 +290,7 @@ fn collide<S: Specification>(
 
 fn sessions(
     register: &Register,
+    initial: &Value,
     operations: &[Operation],
     found: &Ladder,
     tally: &mut Tally,
@@ -335,7 +337,7 @@ fn sessions(
                     ));
                 }
             }
-            Answer::Unknown(Unproven::NotRuledOut { .. }) if repeats(operations) => {}
+            Answer::Unknown(Unproven::NotRuledOut { .. }) if repeats(operations, initial) => {}
             Answer::Unknown(Unproven::NoRegister) => {}
             Answer::Unknown(why) => return Err(format!("{guarantee:?} is unknown: {why}")),
             Answer::Satisfied(_) => {}
@@ -345,7 +347,7 @@ fn sessions(
 }
 
 /// True when which write a read saw may be unclear: a value written twice, or one that was there at first.
-fn repeats(operations: &[Operation]) -> bool {
+fn repeats(operations: &[Operation], initial: &Value) -> bool {
     let written = |operation: &Operation| match operation.f.as_str() {
         "write" => Some((operation.key.clone(), operation.input.to_string())),
         "cas" => Some((operation.key.clone(), operation.input[1].to_string())),
@@ -358,10 +360,8 @@ fn repeats(operations: &[Operation]) -> bool {
     let guess = operations
         .iter()
         .any(|operation| operation.f == "cas" && operation.outcome == Outcome::Unknown);
-    let null = all
-        .iter()
-        .any(|(_, value)| *value == Value::Null.to_string());
-    all.len() < count || guess || null
+    let first = all.iter().any(|(_, value)| *value == initial.to_string());
+    all.len() < count || guess || first
 }
 
 /// What follows from a kept guarantee is not broken, where no numbers of the server say otherwise.

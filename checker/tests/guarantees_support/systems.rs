@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) cas: bool,
     pub(crate) versions: bool,
     pub(crate) crashes_percent: u64,
+    /// The register holds 1 at first, which may be written again, and not null.
+    pub(crate) starts_at_one: bool,
     /// Clients read once more when all is quiet.
     pub(crate) finals: bool,
 }
@@ -48,6 +50,16 @@ struct Written {
     key: usize,
     value: Value,
     version: u64,
+}
+
+impl Asked {
+    pub(crate) fn initial(&self) -> Value {
+        if self.starts_at_one {
+            json!(1)
+        } else {
+            Value::Null
+        }
+    }
 }
 
 /// The moments of an operation: called, in effect, returned.
@@ -119,7 +131,7 @@ fn last_reads(
             let of_key: Vec<&Written> = log.iter().filter(|written| written.key == key).collect();
             let lag = usize::from(asked.system != System::Shifted && random.below(4) == 0);
             let seen = of_key.len().checked_sub(1 + lag).map(|at| of_key[at]);
-            let value = seen.map_or(Value::Null, |written| written.value.clone());
+            let value = seen.map_or(asked.initial(), |written| written.value.clone());
             let mut pair = crate::common::ok(process, "read", Value::Null, value);
             if asked.keys > 1 {
                 pair.iter_mut()
@@ -214,7 +226,7 @@ fn take_effect(
         visible.truncate(random.below(visible.len() as u64 + 1) as usize);
     }
     let latest = visible.last();
-    let current = latest.map_or(Value::Null, |written| written.value.clone());
+    let current = latest.map_or(asked.initial(), |written| written.value.clone());
     let current_version = latest.map_or(0, |written| written.version);
     if one.f == "read" {
         seen[client] = until;
@@ -281,7 +293,7 @@ pub(crate) fn bend(history: &mut History, asked: Asked, random: &mut Random) {
                 let at = reads[random.below(reads.len() as u64) as usize];
                 let number = random.below(asked.operations as u64 + 1);
                 history.events[at].value = if number == 0 {
-                    Value::Null
+                    asked.initial()
                 } else {
                     json!(number)
                 };
