@@ -374,8 +374,8 @@ impl Versions {
         }
         let real = |vertex: usize| vertex < self.first_stage;
         let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for vertex in 0..self.first_stage {
-            members.entry(components[vertex]).or_default().push(vertex);
+        for (vertex, component) in components.iter().enumerate().take(self.first_stage) {
+            members.entry(*component).or_default().push(vertex);
         }
         for members in members.values().filter(|members| members.len() > 1) {
             for &vertex in members {
