@@ -360,7 +360,8 @@ fn repeats(operations: &[Operation], initial: &Value) -> bool {
     let guess = operations
         .iter()
         .any(|operation| operation.f == "cas" && operation.outcome == Outcome::Unknown);
-    let first = all.iter().any(|(_, value)| *value == initial.to_string());
+    let initial = initial.to_string();
+    let first = all.iter().any(|(_, value)| *value == initial);
     all.len() < count || guess || first
 }
 

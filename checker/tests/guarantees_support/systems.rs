@@ -126,7 +126,7 @@ fn last_reads(
     events: &mut Vec<Event>,
     random: &mut Random,
 ) {
-    for key in 0..asked.keys {
+    for (key, name) in keys.iter().enumerate() {
         for process in [1_000_000, 1_000_001] {
             let of_key: Vec<&Written> = log.iter().filter(|written| written.key == key).collect();
             let lag = usize::from(asked.system != System::Shifted && random.below(4) == 0);
@@ -135,7 +135,7 @@ fn last_reads(
             let mut pair = crate::common::ok(process, "read", Value::Null, value);
             if asked.keys > 1 {
                 pair.iter_mut()
-                    .for_each(|event| event.key = keys[key].map(str::to_owned));
+                    .for_each(|event| event.key = name.map(str::to_owned));
             }
             pair[1].version = seen
                 .map(|written| written.version)
