@@ -26,12 +26,14 @@
 //! - [`read`] opens a history file of any of the [`formats`], [`read_with`] also says how it was read;
 //!   [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
 //! - [`check()`] judges it by a [`Specification`]; [`Register`] is one, and the trait's page shows how to write another.
+//! - [`ladder()`](guarantees::ladder) names the strongest of eight guarantees that a history satisfies.
 //! - [`verify`] checks a certificate without the search; [`oracle::is_legal`] tries every order, for tests.
 //!
 //! # Code map
 //! - [`history`], [`formats`]: events, and the formats they are read from.
 //! - [`operation`]: calls paired with returns. [`error`]: what can be wrong with a history.
 //! - [`specification`], [`specifications`]: what an object promises.
+//! - [`guarantees`]: weaker guarantees on the same history, and the ladder of all of them.
 //! - [`monitors`]: judges for histories of a particular shape, in time n log n.
 //! - `search`: the frontier of configurations; its module page states the laws it rests on.
 //! - [`case`], `scope`: a history read by a specification, and the parts of it that are judged apart.
@@ -54,6 +56,7 @@ pub mod check;
 pub mod error;
 mod evidence;
 pub mod formats;
+pub mod guarantees;
 pub mod history;
 pub mod limits;
 pub mod monitors;
@@ -70,11 +73,12 @@ pub use certificate::verify;
 pub use check::{CheckError, check};
 pub use error::{HistoryError, Problem};
 pub use formats::input::{FailedCas, Input, ReadOptions, Recording, read, read_from, read_with};
+pub use guarantees::{Guarantee, Ladder, ladder};
 pub use history::{Event, History, Kind, Process};
 pub use limits::{Limits, Reason, Work, spend};
 pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use search::Judge;
-pub use specification::{Effect, Specification, SpecificationError};
+pub use specification::{Access, Effect, Specification, SpecificationError};
 pub use specifications::Register;
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

@@ -158,11 +158,29 @@ pub trait Specification: Sync {
         Vec::new()
     }
 
+    /// What `op` saw and what it left, for an object that holds one content at a time, such as a register. Guarantees that
+    /// speak of which write a read saw can then be judged, see [`crate::guarantees`]. `None` for any other object.
+    ///
+    /// It must be exact: an op of known outcome that saw a content is allowed when the state holds that and nothing else, what it
+    /// left is what the state holds afterwards, and an op that left nothing changes nothing.
+    fn access(&self, _op: &Self::Op) -> Option<Access> {
+        None
+    }
+
     /// The memory of one state in bytes, with what it owns on the heap. States that own much should say so, since
     /// [`Limits::bytes`](crate::Limits::bytes) rests on it.
     fn state_bytes(&self, _state: &Self::State) -> u64 {
         size_of::<Self::State>() as u64
     }
+}
+
+/// What an op on a register saw and left. Contents are numbers; equal numbers are equal contents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Access {
+    /// What it held when the op took effect; for an op of unknown outcome, if it took effect. `None` when that is not known.
+    pub seen: Option<u64>,
+    /// What it held from then on; `None` when the op changed nothing.
+    pub left: Option<u64>,
 }
 
 /// How an op acts on any state.

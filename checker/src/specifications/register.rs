@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::monitors::Observed;
 use crate::operation::{Operation, Outcome};
-use crate::specification::{Effect, Specification, SpecificationError};
+use crate::specification::{Access, Effect, Specification, SpecificationError};
 
 /// A compare-and-set register. Values are JSON scalars. A compare-and-set has the value `[old, new]`.
 ///
@@ -230,6 +230,21 @@ impl Specification for Register {
 
     fn interchangeable(&self, left: &RegisterOp, right: &RegisterOp) -> bool {
         left == right
+    }
+
+    fn access(&self, op: &RegisterOp) -> Option<Access> {
+        let (seen, left) = match *op {
+            RegisterOp::Read(seen) => (Some(seen), None),
+            RegisterOp::Write(new) => (None, Some(new)),
+            RegisterOp::Differs(_) => (None, None),
+            RegisterOp::Cas(old, new) | RegisterOp::MaybeCas(old, new) => {
+                (Some(old), (old != new).then_some(new))
+            }
+        };
+        Some(Access {
+            seen: seen.map(|content| content.0.into()),
+            left: left.map(|content| content.0.into()),
+        })
     }
 }
 
