@@ -26,7 +26,7 @@
 //! - [`read`] opens a history file of any of the [`formats`], [`read_with`] also says how it was read;
 //!   [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
 //! - [`check()`] judges it by a [`Specification`]; [`Register`] is one, and the trait's page shows how to write another.
-//! - [`ladder()`](guarantees::ladder) names the strongest of eight guarantees that a history satisfies.
+//! - [`ladder()`](guarantees::ladder) names the strongest of nine guarantees that a history satisfies.
 //! - [`verify`] checks a certificate without the search; [`oracle::is_legal`] tries every order, for tests.
 //!
 //! # Code map

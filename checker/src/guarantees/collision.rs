@@ -54,8 +54,7 @@ pub(super) fn decide<S: Specification>(
     // Shortening is bounded by steps of its own, so that evidence is the same everywhere.
     let mut bounded = Meter::new(Limits {
         steps: STEPS_GRANTED.max(meter.work.steps.saturating_mul(4)),
-        bytes: limits.bytes,
-        time: None,
+        ..*limits
     });
     Ok(Decision::Illegal(shrink(
         specification,
@@ -328,8 +327,7 @@ fn attempt<S: Specification>(
     let program = Program::new(specification, &trial).ok()?;
     let mut inner = Meter::new(Limits {
         steps: meter.steps_left(),
-        bytes: limits.bytes,
-        time: None,
+        ..*limits
     });
     let look = first_look(&program, rule, &mut inner);
     let _ = meter.step(inner.work.steps);
