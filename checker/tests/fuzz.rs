@@ -35,6 +35,14 @@ fn registers() {
     short(Register::default, |_| Registers::new(asked));
 }
 
+/// The monitor must have given both verdicts often, not only the search.
+fn often_monitored(tally: &Tally) {
+    assert!(
+        tally.monitored_valid > HISTORIES / 5 && tally.monitored_invalid > HISTORIES / 10,
+        "neither verdict of the monitor may be rare: {tally:?}"
+    );
+}
+
 #[test]
 fn registers_whose_writes_are_unique() {
     let asked = Asked {
@@ -43,5 +51,16 @@ fn registers_whose_writes_are_unique() {
         unique: true,
         cas: false,
     };
-    short(Register::default, |_| Registers::new(asked));
+    often_monitored(&short(Register::default, |_| Registers::new(asked)));
+}
+
+#[test]
+fn registers_whose_writes_and_compare_and_sets_are_unique() {
+    let asked = Asked {
+        values: 0,
+        keys: &[],
+        unique: true,
+        cas: true,
+    };
+    often_monitored(&short(Register::default, |_| Registers::new(asked)));
 }

@@ -40,6 +40,14 @@ impl Registers {
         json!(random.below(self.asked.values))
     }
 
+    /// A value that some write has had, or the initial one.
+    fn known(&self, random: &mut Random) -> Value {
+        match random.below(self.written - self.asked.values + 2) {
+            0 => Value::Null,
+            number => json!(self.asked.values + number),
+        }
+    }
+
     fn place(&self, key: Option<&str>) -> usize {
         self.asked
             .keys
@@ -58,6 +66,8 @@ impl Player for Registers {
             5 if self.asked.cas => {
                 let old = if random.below(2) == 0 {
                     self.contents[self.place(key)].clone()
+                } else if self.asked.unique {
+                    self.known(random)
                 } else {
                     json!(random.below(self.asked.values.max(1)))
                 };
@@ -82,11 +92,7 @@ impl Player for Registers {
 
     fn lie(&self, random: &mut Random, f: &str, result: &Value) -> Value {
         match f {
-            "read" if self.asked.unique => match random.below(self.written - self.asked.values + 2)
-            {
-                0 => Value::Null,
-                number => json!(self.asked.values + number),
-            },
+            "read" if self.asked.unique => self.known(random),
             "read" => json!(random.below(self.asked.values)),
             _ => result.clone(),
         }
