@@ -3,12 +3,26 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use common::Random;
 use common::fuzz::{SMALL, Tally, fuzz};
+use common::large::{LARGE, fuzz_monitor};
 use common::players::register::{Asked, Registers};
 use stormglass_checker::Register;
 
 /// Tries a number of histories from a seed.
 type Run = fn(u64, u64) -> Result<Tally, String>;
+
+const UNIQUE: Asked = Asked {
+    values: 0,
+    keys: &[],
+    unique: true,
+    cas: false,
+};
+
+const UNIQUE_WITH_CAS: Asked = Asked {
+    cas: true,
+    ..UNIQUE
+};
 
 /// What can be fuzzed.
 const MODELS: &[(&str, Run)] = &[
@@ -28,19 +42,23 @@ const MODELS: &[(&str, Run)] = &[
         )
     }),
     ("register-unique-writes", |histories, seed| {
-        let asked = Asked {
-            values: 0,
-            keys: &[],
-            unique: true,
-            cas: false,
+        let player = |_: &mut Random| Registers::new(UNIQUE);
+        fuzz(Register::default, player, SMALL, histories, seed)
+    }),
+    ("register-unique-cas", |histories, seed| {
+        let player = |_: &mut Random| Registers::new(UNIQUE_WITH_CAS);
+        fuzz(Register::default, player, SMALL, histories, seed)
+    }),
+    ("register-unique-cas-lies", |histories, seed| {
+        let player = |_: &mut Random| Registers::lying(UNIQUE_WITH_CAS);
+        fuzz(Register::default, player, SMALL, histories, seed)
+    }),
+    ("register-unique-cas-large", |histories, seed| {
+        let player = |random: &mut Random| match random.below(2) {
+            0 => Registers::new(UNIQUE_WITH_CAS),
+            _ => Registers::lying(UNIQUE_WITH_CAS),
         };
-        fuzz(
-            Register::default,
-            |_| Registers::new(asked),
-            SMALL,
-            histories,
-            seed,
-        )
+        fuzz_monitor(Register::default, player, LARGE, histories, seed)
     }),
 ];
 

@@ -4,6 +4,7 @@ mod common;
 
 use common::Random;
 use common::fuzz::{Player, SMALL, Tally, fuzz};
+use common::large::{LARGE, fuzz_monitor};
 use common::players::register::{Asked, Registers};
 use stormglass_checker::{Register, Specification};
 
@@ -43,24 +44,42 @@ fn often_monitored(tally: &Tally) {
     );
 }
 
+/// A register whose every value is written once.
+const UNIQUE: Asked = Asked {
+    values: 0,
+    keys: &[],
+    unique: true,
+    cas: false,
+};
+
+const UNIQUE_WITH_CAS: Asked = Asked {
+    cas: true,
+    ..UNIQUE
+};
+
 #[test]
 fn registers_whose_writes_are_unique() {
-    let asked = Asked {
-        values: 0,
-        keys: &[],
-        unique: true,
-        cas: false,
-    };
-    often_monitored(&short(Register::default, |_| Registers::new(asked)));
+    often_monitored(&short(Register::default, |_| Registers::new(UNIQUE)));
 }
 
 #[test]
 fn registers_whose_writes_and_compare_and_sets_are_unique() {
-    let asked = Asked {
-        values: 0,
-        keys: &[],
-        unique: true,
-        cas: true,
-    };
-    often_monitored(&short(Register::default, |_| Registers::new(asked)));
+    let player = |_: &mut Random| Registers::new(UNIQUE_WITH_CAS);
+    often_monitored(&short(Register::default, player));
+}
+
+#[test]
+fn larger_registers_whose_writes_and_compare_and_sets_are_unique() {
+    let player = |_: &mut Random| Registers::new(UNIQUE_WITH_CAS);
+    let tally = fuzz_monitor(Register::default, player, LARGE, HISTORIES, 1);
+    let tally = tally.unwrap_or_else(|problem| panic!("{problem}"));
+    println!("{tally:?}");
+    often_monitored(&tally);
+}
+
+/// Two compare-and-sets from one value, or one from a value not yet there, come from liars only.
+#[test]
+fn registers_that_lie_about_compare_and_sets() {
+    let player = |_: &mut Random| Registers::lying(UNIQUE_WITH_CAS);
+    often_monitored(&short(Register::default, player));
 }

@@ -20,6 +20,9 @@ pub(crate) struct Registers {
     asked: Asked,
     contents: Vec<Value>,
     written: u64,
+    /// Whether it sometimes confirms a compare-and-set that did not find the old value.
+    lies: bool,
+    lie_next: bool,
 }
 
 impl Registers {
@@ -29,6 +32,16 @@ impl Registers {
             asked,
             contents,
             written: asked.values,
+            lies: false,
+            lie_next: false,
+        }
+    }
+
+    /// One that confirms a compare-and-set now and then that did not find the old value.
+    pub(crate) fn lying(asked: Asked) -> Self {
+        Self {
+            lies: true,
+            ..Self::new(asked)
         }
     }
 
@@ -61,6 +74,7 @@ impl Player for Registers {
     fn call(&mut self, random: &mut Random) -> (Option<&'static str>, &'static str, Value) {
         let key = (!self.asked.keys.is_empty())
             .then(|| self.asked.keys[random.below(self.asked.keys.len() as u64) as usize]);
+        self.lie_next = self.lies && random.below(3) == 0;
         match random.below(6) {
             0..=2 => (key, "read", Value::Null),
             5 if self.asked.cas => {
@@ -85,7 +99,10 @@ impl Player for Registers {
             "read" => return Ok(content.clone()),
             "write" => *content = input.clone(),
             _ if *content == input[0] => *content = input[1].clone(),
-            _ => return Err(()),
+            _ if !self.lie_next => return Err(()),
+            // Half of the lies are even carried out.
+            _ if input[1].as_u64().is_some_and(|new| new % 2 == 0) => *content = input[1].clone(),
+            _ => {}
         }
         Ok(input.clone())
     }
