@@ -7,7 +7,8 @@ use common::Random;
 use common::fuzz::{SMALL, Tally, fuzz};
 use common::large::{LARGE, fuzz_monitor};
 use common::players::register::{Asked, Registers};
-use stormglass_checker::Register;
+use common::players::versioned_register::VersionedRegisters;
+use stormglass_checker::{Register, VersionedRegister};
 
 /// Tries a number of histories from a seed.
 type Run = fn(u64, u64) -> Result<Tally, String>;
@@ -60,7 +61,33 @@ const MODELS: &[(&str, Run)] = &[
         };
         fuzz_monitor(Register::default, player, LARGE, histories, seed)
     }),
+    ("versioned-register", |histories, seed| {
+        let player = versioned_registers;
+        fuzz(VersionedRegister::default, player, SMALL, histories, seed)
+    }),
+    ("versioned-register-large", |histories, seed| {
+        let player = versioned_registers;
+        fuzz_monitor(VersionedRegister::default, player, LARGE, histories, seed)
+    }),
+    ("versioned-register-silent", |histories, seed| {
+        let asked = Asked {
+            values: 2,
+            unique: false,
+            ..UNIQUE_WITH_CAS
+        };
+        let player = |_: &mut Random| VersionedRegisters::new(asked, 2, true);
+        fuzz(VersionedRegister::default, player, SMALL, histories, seed)
+    }),
 ];
+
+fn versioned_registers(random: &mut Random) -> VersionedRegisters {
+    let asked = Asked {
+        values: 3,
+        unique: random.below(3) == 0,
+        ..UNIQUE_WITH_CAS
+    };
+    VersionedRegisters::new(asked, 1 + random.below(2), false)
+}
 
 fn main() {
     let mut words = std::env::args().skip(1);

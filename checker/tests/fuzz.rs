@@ -6,7 +6,8 @@ use common::Random;
 use common::fuzz::{Player, SMALL, Tally, fuzz};
 use common::large::{LARGE, fuzz_monitor};
 use common::players::register::{Asked, Registers};
-use stormglass_checker::{Register, Specification};
+use common::players::versioned_register::VersionedRegisters;
+use stormglass_checker::{Register, Specification, VersionedRegister};
 
 /// How many histories `cargo test` tries for each object.
 const HISTORIES: u64 = 4_000;
@@ -82,4 +83,41 @@ fn larger_registers_whose_writes_and_compare_and_sets_are_unique() {
 fn registers_that_lie_about_compare_and_sets() {
     let player = |_: &mut Random| Registers::lying(UNIQUE_WITH_CAS);
     often_monitored(&short(Register::default, player));
+}
+
+fn versioned_registers(random: &mut Random) -> VersionedRegisters {
+    let asked = Asked {
+        values: 3,
+        keys: &[],
+        unique: random.below(3) == 0,
+        cas: true,
+    };
+    VersionedRegisters::new(asked, 1 + random.below(2), false)
+}
+
+#[test]
+fn versioned_registers_that_tell_every_version() {
+    often_monitored(&short(VersionedRegister::default, versioned_registers));
+}
+
+#[test]
+fn larger_versioned_registers_that_tell_every_version() {
+    let player = versioned_registers;
+    let tally = fuzz_monitor(VersionedRegister::default, player, LARGE, HISTORIES, 1);
+    let tally = tally.unwrap_or_else(|problem| panic!("{problem}"));
+    println!("{tally:?}");
+    often_monitored(&tally);
+}
+
+#[test]
+fn versioned_registers_that_tell_some_versions() {
+    let asked = Asked {
+        cas: true,
+        values: 2,
+        unique: false,
+        ..UNIQUE
+    };
+    short(VersionedRegister::default, |_| {
+        VersionedRegisters::new(asked, 2, true)
+    });
 }

@@ -5,6 +5,7 @@
 
 pub mod cas_chain;
 mod refused;
+pub mod versions;
 pub mod zones;
 
 /// An operation as a monitor sees it.

@@ -88,7 +88,7 @@ impl Register {
             .number(value))
     }
 
-    fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
+    pub(super) fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
         match value.as_array().map(Vec::as_slice) {
             Some([old, new]) => Ok((self.content(old)?, self.content(new)?)),
             _ => Err(SpecificationError::new(

@@ -141,6 +141,12 @@ pub(crate) fn mutate(history: &mut History, player: &impl Player, random: &mut R
                     history.events[at].kind = kind;
                 }
             }
+            2 if history.events[at].version.is_some() => {
+                // Another version, near the true one.
+                let version = history.events[at].version.map(|version| version + 2);
+                history.events[at].version =
+                    version.map(|version| version.saturating_sub(random.below(4)));
+            }
             _ => {
                 let event = &history.events[at];
                 let value = player.lie(random, &event.f, &event.value);
