@@ -40,7 +40,7 @@ fn measure<S: Specification>(name: &str, specification: &S, history: &History) {
             deadline: operation.deadline(),
         })
         .collect();
-    let rounds = (200_000 / observed.len().max(1)).max(1) as u64;
+    let rounds = (1_000_000 / observed.len().max(1)).max(1) as u64;
     let started = Instant::now();
     let mut finding = specification.monitor(&observed);
     let before = cpu_nanoseconds(&started);

@@ -32,16 +32,16 @@
 //! "The value was not v" is a demand of another kind: the register must have held *something* else, and which is left
 //! open. We do not know a fast exact answer, so this part may decline. If the chain of v shows that v was there from
 //! before the call until after the return, the history is illegal. Otherwise the refused operations are put into the
-//! order found for all others ([`super::refused`]). If one finds no room there, another order might have it, and the monitor
-//! gives no answer. With few clients that is met now and then, and there the search is quick; with many
-//! clients some other value is nearly always within reach.
+//! order found for all others. One that finds no room there may find it behind an operation of unknown outcome that was left out so far. If
+//! that does not help, another order might, and the monitor gives no answer. With few clients that is met now and then, and there
+//! the search is quick; with many clients some other value is nearly always within reach.
 //!
 //! # Few culprits
 //! An operation that saw a value proves the whole chain before it, since there is no other way to that value. So the two ends of a stretch
 //! of a chain prove that nothing else was between them, and four operations show a collision of two chains. An end that is itself of unknown
 //! outcome is accompanied by an operation that proves that it happened.
 
-use crate::monitors::refused::{Step, insert};
+use crate::monitors::refused::{Step, insert, make_room};
 use crate::monitors::zones::{POSITION_MAX, Zone, arrange};
 use crate::monitors::{Finding, Observed};
 use crate::specifications::{Content, RegisterOp};
@@ -98,6 +98,9 @@ struct Chains<'a> {
     starts: Vec<usize>,
 }
 
+/// How often room is made for refused comparisons. Mostly the first time is enough.
+const ATTEMPTS: usize = 4;
+
 /// Operations that cannot be ordered.
 type Culprits = Vec<usize>;
 
@@ -132,12 +135,26 @@ pub(crate) fn judge(initial: Content, observed: &[Observed<'_, RegisterOp>]) -> 
             call: act.call,
             deadline: act.deadline,
             value: act.value,
+            needs: match act.role {
+                Role::Writes => None,
+                Role::Replaces(old) => Some(old),
+                Role::Reads | Role::Refused | Role::Silent => Some(act.value),
+            },
         }
     };
     let refused = (0..acts.len()).filter(|act| acts[*act].role == Role::Refused);
     let refused: Vec<_> = refused.map(step).collect();
-    let order: Vec<_> = order.into_iter().map(step).collect();
-    insert(initial, &order, &refused).ok().map(Finding::Legal)
+    let spares = (0..acts.len()).filter(|act| chains.is_spare(&acts[*act]));
+    let mut spares: Vec<_> = spares.map(step).collect();
+    let mut order: Vec<_> = order.into_iter().map(step).collect();
+    for _ in 0..ATTEMPTS {
+        match insert(initial, &order, &refused) {
+            Ok(order) => return Some(Finding::Legal(order)),
+            Err(misfits) if make_room(&mut order, &refused, &misfits, &mut spares) => {}
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 impl Chains<'_> {
@@ -273,6 +290,12 @@ impl Chains<'_> {
             Role::Reads => act.deadline.is_some(),
             Role::Writes | Role::Replaces(_) => self.clusters[act.value].place.is_some(),
         }
+    }
+
+    /// Whether it may have happened, but nobody needs it to have.
+    fn is_spare(&self, act: &Act) -> bool {
+        let writes = matches!(act.role, Role::Writes | Role::Replaces(_));
+        writes && !self.takes_part(act)
     }
 
     /// The values of one chain.

@@ -4,6 +4,11 @@
 //! Taking them in the order of their calls and giving each the earliest place it may have is best: a place that is earlier
 //! leaves more room to all that follow. So for one order of the others the answer is exact; whether another order would
 //! have had room is for the caller to know.
+//!
+//! One way to another order is tried here: an operation of unknown outcome that nobody needed so far may have ended the value that is in
+//! the way, just before the next one was written.
+
+use std::collections::BTreeMap;
 
 /// An operation in an order, or one that waits to be put there.
 #[derive(Debug, Clone, Copy)]
@@ -16,10 +21,12 @@ pub(crate) struct Step<V> {
     pub(crate) deadline: Option<usize>,
     /// The value after it. For a refused one, the value it did not find.
     pub(crate) value: V,
+    /// The value it needs to find, if it needs one.
+    pub(crate) needs: Option<V>,
 }
 
 /// A refused operation that found no place.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Misfit {
     /// Its number in the list of refused operations.
     pub(crate) refused: usize,
@@ -27,15 +34,17 @@ pub(crate) struct Misfit {
     pub(crate) after: Option<usize>,
     /// The first step of the order that was called after it returned.
     pub(crate) before: Option<usize>,
+    /// The step of the order that ends the value in its way; as many as there are when none does.
+    ended_by: usize,
 }
 
 /// Puts `refused`, ascending by call, into `order`, in which the value is `initial` first. Gives the positions of all in the list the
-/// monitor was given.
+/// monitor was given, or those that found no place. Where there are several of these, only the first is certain to have none.
 pub(crate) fn insert<V: Copy + PartialEq>(
     initial: V,
     order: &[Step<V>],
     refused: &[Step<V>],
-) -> Result<Vec<usize>, Misfit> {
+) -> Result<Vec<usize>, Vec<Misfit>> {
     if refused.is_empty() {
         return Ok(order.iter().map(|step| step.observed).collect());
     }
@@ -73,6 +82,7 @@ pub(crate) fn insert<V: Copy + PartialEq>(
     let mut places: Vec<usize> = Vec::with_capacity(refused.len());
     let mut after: Option<usize> = None;
     let mut behind_refused = 0;
+    let mut misfits = Vec::new();
     for (number, step) in refused.iter().enumerate() {
         while let Some((_, earlier)) = returned.next_if(|(deadline, _)| *deadline < step.call) {
             after = after.max(Some(earlier));
@@ -89,16 +99,22 @@ pub(crate) fn insert<V: Copy + PartialEq>(
         if value(place) == step.value {
             place = other_value_from[place];
         }
-        if place > before.unwrap_or(last) {
-            return Err(Misfit {
+        let latest = before.unwrap_or(last);
+        if place > latest {
+            misfits.push(Misfit {
                 refused: number,
                 after,
                 before,
+                ended_by: place - 1,
             });
+            place = latest;
         }
         places.push(place);
     }
 
+    if !misfits.is_empty() {
+        return Err(misfits);
+    }
     let mut by_place: Vec<usize> = (0..refused.len()).collect();
     by_place.sort_by_key(|number| places[*number]);
     let mut by_place = by_place.into_iter().peekable();
@@ -110,4 +126,74 @@ pub(crate) fn insert<V: Copy + PartialEq>(
         all.extend(order.get(place).map(|step| step.observed));
     }
     Ok(all)
+}
+
+/// Puts some of `spares` into `order`, so that the misfits may find room. `spares` are of unknown outcome, have no place in the order, and
+/// ascend by call; those that are used are taken away. False when that cannot help.
+pub(crate) fn make_room<V: Copy + Ord>(
+    order: &mut Vec<Step<V>>,
+    refused: &[Step<V>],
+    misfits: &[Misfit],
+    spares: &mut Vec<Step<V>>,
+) -> bool {
+    // The least deadline from each step on.
+    let mut bounds = vec![usize::MAX; order.len() + 1];
+    for (at, step) in order.iter().enumerate().rev() {
+        bounds[at] = bounds[at + 1].min(step.deadline.unwrap_or(usize::MAX));
+    }
+    let mut used = vec![false; spares.len()];
+    // For each value, the spares that need it.
+    let mut needing: Vec<(V, usize)> = (0..spares.len())
+        .filter_map(|spare| Some((spares[spare].needs?, spare)))
+        .collect();
+    needing.sort_unstable();
+    let mut needing_none = (0..spares.len()).filter(|spare| spares[*spare].needs.is_none());
+    let mut next_write = needing_none.next();
+    // Where in the order, and which spare.
+    let mut added: BTreeMap<usize, usize> = BTreeMap::new();
+    for misfit in misfits {
+        let (value, deadline) = (
+            refused[misfit.refused].value,
+            refused[misfit.refused].deadline,
+        );
+        let end = misfit.ended_by;
+        let ends_freely = order.get(end).is_none_or(|step| step.needs.is_none());
+        let called_before = misfit.before.is_some_and(|before| before < end);
+        if called_before || !ends_freely || added.contains_key(&end) {
+            continue;
+        }
+        let bound = bounds[end].min(deadline.unwrap_or(usize::MAX));
+        let first = needing.partition_point(|(needed, _)| *needed < value);
+        let fitting = needing[first..]
+            .iter()
+            .take_while(|(needed, _)| *needed == value);
+        let fitting = fitting
+            .map(|(_, spare)| *spare)
+            .find(|spare| spares[*spare].call <= bound);
+        let spare = match (fitting, next_write) {
+            (Some(spare), _) => spare,
+            (None, Some(spare)) if spares[spare].call <= bound => {
+                next_write = needing_none.next();
+                spare
+            }
+            _ => continue,
+        };
+        used[spare] = true;
+        added.insert(end, spare);
+    }
+    if added.is_empty() {
+        return false;
+    }
+    let mut longer = Vec::with_capacity(order.len() + added.len());
+    for at in 0..=order.len() {
+        longer.extend(added.get(&at).map(|spare| spares[*spare]));
+        longer.extend(order.get(at));
+    }
+    *order = longer;
+    let mut number = 0;
+    spares.retain(|_| {
+        number += 1;
+        !used[number - 1]
+    });
+    true
 }

@@ -35,7 +35,7 @@
 //! no answer.
 //!
 //! # Refused comparisons
-//! One without a version is put into the order in the end ([`super::refused`]). It is enclosed, and the history illegal, when an
+//! One without a version is put into the order in the end. It is enclosed, and the history illegal, when an
 //! operation of one version returned before it and another of the same version was called after it. If it finds no place
 //! for any other reason, an operation of unknown outcome might have made one, and the monitor gives no answer.
 //!
@@ -197,6 +197,7 @@ impl Versions {
                     call: one.call,
                     deadline: one.deadline,
                     value,
+                    needs: None,
                 }),
                 (Some(_), None) => return None,
                 (None, _) => versions.unknown.extend(
@@ -444,6 +445,7 @@ impl Versions {
                     call: filler.call,
                     deadline: None,
                     value: filler.value,
+                    needs: None,
                 });
                 group_of.push(None);
             }
@@ -453,16 +455,18 @@ impl Versions {
                     call: told.call,
                     deadline: Some(told.deadline),
                     value: group.value,
+                    needs: None,
                 });
                 group_of.push(Some(number));
             }
         }
-        insert(self.initial, &order, &self.refused).map_err(|misfit| {
-            let Misfit {
+        insert(self.initial, &order, &self.refused).map_err(|misfits| {
+            let Some(Misfit {
                 refused,
                 after: Some(after),
                 before: Some(before),
-            } = misfit
+                ..
+            }) = misfits.first().copied()
             else {
                 return Refusal::Open;
             };
