@@ -32,43 +32,20 @@
 //! "The value was not v" is a demand of another kind: the register must have held *something* else, and which is left
 //! open. We do not know a fast exact answer, so this part may decline. If the chain of v shows that v was there from
 //! before the call until after the return, the history is illegal. Otherwise the refused operations are put into the
-//! order found for all others. One that finds no room there may find it behind an operation of unknown outcome that was left out so far. If
-//! that does not help, another order might, and the monitor gives no answer. With few clients that is met now and then, and there
-//! the search is quick; with many clients some other value is nearly always within reach.
+//! order found for all others. For one that finds no room there, a chain from nearby that real time does not bind is moved behind the one in the way, or an
+//! operation of unknown outcome that was left out so far is put there. If that does not help, another order might, and the
+//! monitor gives no answer; that is rare.
 //!
 //! # Few culprits
 //! An operation that saw a value proves the whole chain before it, since there is no other way to that value. So the two ends of a stretch
 //! of a chain prove that nothing else was between them, and four operations show a collision of two chains. An end that is itself of unknown
 //! outcome is accompanied by an operation that proves that it happened.
 
-use crate::monitors::refused::{Step, insert, make_room};
-use crate::monitors::zones::{POSITION_MAX, Zone, arrange};
+use crate::monitors::acts::{Act, Numbers, Role, acts};
+use crate::monitors::refused::{Misfit, Step, insert, make_room};
+use crate::monitors::zones::{NEAR, Zone, arrange, bring_behind};
 use crate::monitors::{Finding, Observed};
 use crate::specifications::{Content, RegisterOp};
-
-/// An operation in terms of clusters. Positions of the history count from 1 here; 0 is before everything.
-#[derive(Clone, Copy)]
-struct Act {
-    role: Role,
-    /// The value it saw, wrote, or did not find.
-    value: usize,
-    call: usize,
-    deadline: Option<usize>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// It read the value, or replaced it by itself.
-    Reads,
-    /// It wrote the value, whatever was there before.
-    Writes,
-    /// It wrote the value in place of this one.
-    Replaces(usize),
-    /// It did not find the value.
-    Refused,
-    /// It changed nothing and tells nothing.
-    Silent,
-}
 
 /// What is known of one value.
 #[derive(Clone, Copy, Default)]
@@ -98,8 +75,11 @@ struct Chains<'a> {
     starts: Vec<usize>,
 }
 
-/// How often room is made for refused comparisons. Mostly the first time is enough.
-const ATTEMPTS: usize = 4;
+/// How often refused comparisons are tried to be given room. Mostly the first time is enough.
+const ATTEMPTS: usize = 8;
+
+/// How many of these move chains, before spare operations are used.
+const MOVES: usize = 4;
 
 /// Operations that cannot be ordered.
 type Culprits = Vec<usize>;
@@ -120,8 +100,8 @@ pub(crate) fn judge(initial: Content, observed: &[Observed<'_, RegisterOp>]) -> 
     if !chains.find_writers() {
         return None;
     }
-    let order = match chains.solve() {
-        Ok(order) => order,
+    let (zones, mut line) = match chains.solve() {
+        Ok(solved) => solved,
         Err(mut culprits) => {
             culprits.sort_unstable();
             culprits.dedup();
@@ -144,14 +124,24 @@ pub(crate) fn judge(initial: Content, observed: &[Observed<'_, RegisterOp>]) -> 
     };
     let refused = (0..acts.len()).filter(|act| acts[*act].role == Role::Refused);
     let refused: Vec<_> = refused.map(step).collect();
+    let spell_out =
+        |line: &[usize]| -> Vec<_> { chains.spell_out(line).into_iter().map(step).collect() };
+    let mut order = spell_out(&line);
+    let mut moved = true;
     let spares = (0..acts.len()).filter(|act| chains.is_spare(&acts[*act]));
     let mut spares: Vec<_> = spares.map(step).collect();
-    let mut order: Vec<_> = order.into_iter().map(step).collect();
-    for _ in 0..ATTEMPTS {
-        match insert(initial, &order, &refused) {
+    for attempt in 0..ATTEMPTS {
+        let misfits = match insert(initial, &order, &refused) {
             Ok(order) => return Some(Finding::Legal(order)),
-            Err(misfits) if make_room(&mut order, &refused, &misfits, &mut spares) => {}
-            Err(_) => return None,
+            Err(misfits) => misfits,
+        };
+        moved = moved
+            && attempt < MOVES
+            && chains.move_aside(&mut line, &zones, &order, &refused, &misfits);
+        if moved {
+            order = spell_out(&line);
+        } else if !make_room(&mut order, &refused, &misfits, &mut spares) {
+            return None;
         }
     }
     None
@@ -172,20 +162,20 @@ impl Chains<'_> {
         true
     }
 
-    /// An order of all that happened, refused comparisons apart.
-    fn solve(&mut self) -> Result<Vec<usize>, Culprits> {
+    /// The zone of each chain, and an order of the chains that real time allows.
+    fn solve(&mut self) -> Result<(Vec<Zone>, Vec<usize>), Culprits> {
         self.find_witnesses()?;
         self.glue()?;
         self.line_up()?;
         self.find_bounds();
         let zones = self.zones()?;
         self.no_refusal_is_enclosed()?;
-        let chains = arrange(&zones).map_err(|(left, right)| {
+        let line = arrange(&zones).map_err(|(left, right)| {
             let mut culprits = self.ends(left);
             culprits.extend(self.ends(right));
             culprits
         })?;
-        Ok(self.spell_out(&chains))
+        Ok((zones, line))
     }
 
     /// Follows each certain operation back to the values it could not have done without.
@@ -424,6 +414,56 @@ impl Chains<'_> {
         Ok(())
     }
 
+    /// Where a chain is in the way of a refused comparison because nothing ends it soon enough, another chain is brought behind it. False
+    /// when none could be.
+    fn move_aside(
+        &self,
+        line: &mut [usize],
+        zones: &[Zone],
+        order: &[Step<usize>],
+        refused: &[Step<usize>],
+        misfits: &[Misfit],
+    ) -> bool {
+        let mut place_of = vec![0; line.len()];
+        for (place, chain) in line.iter().enumerate() {
+            place_of[*chain] = place;
+        }
+        let mut moved = false;
+        let mut ended: Option<usize> = None;
+        for misfit in misfits {
+            if ended == Some(misfit.ended_by) {
+                continue;
+            }
+            ended = Some(misfit.ended_by);
+            let refused = &refused[misfit.refused];
+            let Some(place) = self.clusters[refused.value].place else {
+                continue;
+            };
+            let glued = order
+                .get(misfit.ended_by)
+                .is_some_and(|step| step.needs.is_some());
+            let chain = self.starts.partition_point(|start| *start <= place) - 1;
+            let in_time = |chain: usize| {
+                let writer = self.clusters[self.sequence[self.starts[chain]]].writer;
+                let call = writer.map(|writer| self.acts[writer].call);
+                call.is_some_and(|call| refused.deadline.is_none_or(|deadline| call <= deadline))
+            };
+            let place = place_of[chain];
+            if !glued && bring_behind(zones, line, place, in_time) {
+                moved = true;
+                for (place, chain) in line
+                    .iter()
+                    .enumerate()
+                    .skip(place.saturating_sub(NEAR))
+                    .take(2 * NEAR + 2)
+                {
+                    place_of[*chain] = place;
+                }
+            }
+        }
+        moved
+    }
+
     /// Writes the chains out, operation by operation.
     fn spell_out(&self, chains: &[usize]) -> Vec<usize> {
         let mut clusters: Vec<Vec<usize>> = vec![Vec::new(); self.sequence.len()];
@@ -443,86 +483,4 @@ impl Chains<'_> {
         }
         order
     }
-}
-
-/// Small numbers for the values that occur in one part of a history.
-struct Numbers {
-    /// The values in ascending order; empty when they are small enough to stand for themselves.
-    sorted: Vec<usize>,
-    count: usize,
-}
-
-impl Numbers {
-    fn of(initial: Content, observed: &[Observed<'_, RegisterOp>]) -> Self {
-        let mut values = vec![initial.number()];
-        for one in observed {
-            match *one.op {
-                RegisterOp::Read(value) | RegisterOp::Write(value) | RegisterOp::Differs(value) => {
-                    values.push(value.number());
-                }
-                RegisterOp::Cas(old, new) | RegisterOp::MaybeCas(old, new) => {
-                    values.extend([old.number(), new.number()]);
-                }
-            }
-        }
-        let greatest = values.iter().copied().max().unwrap_or(0);
-        if greatest / 4 <= values.len() {
-            return Self {
-                sorted: Vec::new(),
-                count: greatest + 1,
-            };
-        }
-        // A few values of a register of many keys: their numbers are far apart.
-        values.sort_unstable();
-        values.dedup();
-        Self {
-            count: values.len(),
-            sorted: values,
-        }
-    }
-
-    fn number(&self, content: Content) -> Option<usize> {
-        match self.sorted.is_empty() {
-            true => Some(content.number()),
-            false => self.sorted.binary_search(&content.number()).ok(),
-        }
-    }
-}
-
-/// The operations in terms of clusters. `None` when one is of a kind that has no place there.
-fn acts(numbers: &Numbers, observed: &[Observed<'_, RegisterOp>]) -> Option<Vec<Act>> {
-    let mut acts = Vec::with_capacity(observed.len());
-    let mut latest_call = 0;
-    for one in observed {
-        let (role, value) = match *one.op {
-            RegisterOp::Read(value) => (Role::Reads, value),
-            RegisterOp::Write(value) => (Role::Writes, value),
-            RegisterOp::Differs(value) => (Role::Refused, value),
-            RegisterOp::Cas(old, new) if old == new => (Role::Reads, old),
-            RegisterOp::MaybeCas(old, new) if old == new => (Role::Silent, old),
-            // It returned without saying whether it changed anything.
-            RegisterOp::MaybeCas(..) if one.deadline.is_some() => return None,
-            RegisterOp::Cas(old, new) | RegisterOp::MaybeCas(old, new) => {
-                (Role::Replaces(numbers.number(old)?), new)
-            }
-        };
-        let role = match (role, one.deadline) {
-            (Role::Reads | Role::Refused, None) => Role::Silent,
-            _ => role,
-        };
-        let deadline = one.deadline.map(|deadline| deadline.saturating_add(1));
-        let call = one.call.checked_add(1)?;
-        let latest = deadline.unwrap_or(call);
-        if call < latest_call || latest < call || latest > POSITION_MAX {
-            return None;
-        }
-        latest_call = call;
-        acts.push(Act {
-            role,
-            value: numbers.number(value)?,
-            call,
-            deadline,
-        });
-    }
-    Some(acts)
 }

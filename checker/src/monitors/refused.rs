@@ -35,7 +35,7 @@ pub(crate) struct Misfit {
     /// The first step of the order that was called after it returned.
     pub(crate) before: Option<usize>,
     /// The step of the order that ends the value in its way; as many as there are when none does.
-    ended_by: usize,
+    pub(crate) ended_by: usize,
 }
 
 /// Puts `refused`, ascending by call, into `order`, in which the value is `initial` first. Gives the positions of all in the list the

@@ -77,9 +77,45 @@ pub(crate) fn arrange(zones: &[Zone]) -> Result<Vec<usize>, (usize, usize)> {
     Ok(order)
 }
 
+/// How far [`bring_behind`] looks.
+pub(crate) const NEAR: usize = 8;
+
+/// Changes an order that real time allows to another one, in which a zone that `fits` stands directly behind the one at `place`. False when
+/// there is none near that may.
+pub(crate) fn bring_behind(
+    zones: &[Zone],
+    order: &mut [usize],
+    place: usize,
+    fits: impl Fn(usize) -> bool,
+) -> bool {
+    let may_pass =
+        |later: usize, earlier: usize| zones[earlier].first_return >= zones[later].last_call;
+    for from in (place + 2)..order.len().min(place + 2 + NEAR) {
+        let moved = order[from];
+        let free = order[place + 1..from]
+            .iter()
+            .all(|passed| may_pass(moved, *passed));
+        if free && fits(moved) {
+            order[place + 1..=from].rotate_right(1);
+            return true;
+        }
+    }
+    for from in (place.saturating_sub(NEAR)..place).rev() {
+        let moved = order[from];
+        let free = order[from + 1..=place]
+            .iter()
+            .all(|passed| may_pass(*passed, moved));
+        if free && fits(moved) {
+            order[from..=place].rotate_left(1);
+            return true;
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Zone, arrange};
+    use super::{Zone, arrange, bring_behind};
 
     fn zone(first_return: usize, last_call: usize) -> Zone {
         Zone {
@@ -118,6 +154,18 @@ mod tests {
     #[test]
     fn zones_that_touch_do_not_collide() {
         assert!(arrange(&[zone(1, 4), zone(4, 6)]).is_ok());
+    }
+
+    #[test]
+    fn a_zone_is_brought_behind_another_when_nothing_forbids_it() {
+        let zones = [zone(5, 1), zone(6, 1), zone(7, 1), zone(9, 8)];
+        let mut order = [0, 1, 2, 3];
+        assert!(bring_behind(&zones, &mut order, 0, |number| number == 2));
+        assert_eq!(order, [0, 2, 1, 3]);
+        assert!(bring_behind(&zones, &mut order, 2, |number| number == 0));
+        assert_eq!(order, [2, 1, 0, 3]);
+        assert!(!bring_behind(&zones, &mut order, 0, |number| number == 3));
+        assert!(!bring_behind(&zones, &mut order, 3, |number| number == 0));
     }
 
     /// Every triple of small zones: `arrange` finds an order exactly when one of the six is right.
