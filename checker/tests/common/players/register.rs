@@ -53,9 +53,9 @@ impl Registers {
         json!(random.below(self.asked.values))
     }
 
-    /// A value that some write has had, or the initial one.
+    /// A value that some write has had, the initial one, or one that the next writes will have.
     fn known(&self, random: &mut Random) -> Value {
-        match random.below(self.written - self.asked.values + 2) {
+        match random.below(self.written - self.asked.values + 3) {
             0 => Value::Null,
             number => json!(self.asked.values + number),
         }
