@@ -136,11 +136,6 @@ pub(crate) fn make_room<V: Copy + Ord>(
     misfits: &[Misfit],
     spares: &mut Vec<Step<V>>,
 ) -> bool {
-    // The least deadline from each step on.
-    let mut bounds = vec![usize::MAX; order.len() + 1];
-    for (at, step) in order.iter().enumerate().rev() {
-        bounds[at] = bounds[at + 1].min(step.deadline.unwrap_or(usize::MAX));
-    }
     let mut used = vec![false; spares.len()];
     // For each value, the spares that need it.
     let mut needing: Vec<(V, usize)> = (0..spares.len())
@@ -162,7 +157,8 @@ pub(crate) fn make_room<V: Copy + Ord>(
         if called_before || !ends_freely || added.contains_key(&end) {
             continue;
         }
-        let bound = bounds[end].min(deadline.unwrap_or(usize::MAX));
+        // The steps from the end on were called after this one returned, so they do not forbid a spare that was called before it did.
+        let bound = deadline.unwrap_or(usize::MAX);
         let first = needing.partition_point(|(needed, _)| *needed < value);
         let fitting = needing[first..]
             .iter()
