@@ -4,8 +4,10 @@ mod common;
 
 use common::Random;
 use common::fuzz::{Player, SMALL, Tally, fuzz};
+use common::large::{LARGE, fuzz_monitor};
 use common::players::register::{Asked, Registers};
-use stormglass_checker::{Register, Specification};
+use common::players::versioned_register::VersionedRegisters;
+use stormglass_checker::{Register, Specification, VersionedRegister};
 
 /// How many histories `cargo test` tries for each object.
 const HISTORIES: u64 = 4_000;
@@ -35,13 +37,87 @@ fn registers() {
     short(Register::default, |_| Registers::new(asked));
 }
 
+/// The monitor must have given both verdicts often, not only the search.
+fn often_monitored(tally: &Tally) {
+    assert!(
+        tally.monitored_valid > HISTORIES / 5 && tally.monitored_invalid > HISTORIES / 10,
+        "neither verdict of the monitor may be rare: {tally:?}"
+    );
+}
+
+/// A register whose every value is written once.
+const UNIQUE: Asked = Asked {
+    values: 0,
+    keys: &[],
+    unique: true,
+    cas: false,
+};
+
+const UNIQUE_WITH_CAS: Asked = Asked {
+    cas: true,
+    ..UNIQUE
+};
+
 #[test]
 fn registers_whose_writes_are_unique() {
+    often_monitored(&short(Register::default, |_| Registers::new(UNIQUE)));
+}
+
+#[test]
+fn registers_whose_writes_and_compare_and_sets_are_unique() {
+    let player = |_: &mut Random| Registers::new(UNIQUE_WITH_CAS);
+    often_monitored(&short(Register::default, player));
+}
+
+#[test]
+fn larger_registers_whose_writes_and_compare_and_sets_are_unique() {
+    let player = |_: &mut Random| Registers::new(UNIQUE_WITH_CAS);
+    let tally = fuzz_monitor(Register::default, player, LARGE, HISTORIES, 1);
+    let tally = tally.unwrap_or_else(|problem| panic!("{problem}"));
+    println!("{tally:?}");
+    often_monitored(&tally);
+}
+
+/// Two compare-and-sets from one value, or one from a value not yet there, come from liars only.
+#[test]
+fn registers_that_lie_about_compare_and_sets() {
+    let player = |_: &mut Random| Registers::lying(UNIQUE_WITH_CAS);
+    often_monitored(&short(Register::default, player));
+}
+
+fn versioned_registers(random: &mut Random) -> VersionedRegisters {
     let asked = Asked {
-        values: 0,
+        values: 3,
         keys: &[],
-        unique: true,
-        cas: false,
+        unique: random.below(3) == 0,
+        cas: true,
     };
-    short(Register::default, |_| Registers::new(asked));
+    VersionedRegisters::new(asked, 1 + random.below(2), false)
+}
+
+#[test]
+fn versioned_registers_that_tell_every_version() {
+    often_monitored(&short(VersionedRegister::default, versioned_registers));
+}
+
+#[test]
+fn larger_versioned_registers_that_tell_every_version() {
+    let player = versioned_registers;
+    let tally = fuzz_monitor(VersionedRegister::default, player, LARGE, HISTORIES, 1);
+    let tally = tally.unwrap_or_else(|problem| panic!("{problem}"));
+    println!("{tally:?}");
+    often_monitored(&tally);
+}
+
+#[test]
+fn versioned_registers_that_tell_some_versions() {
+    let asked = Asked {
+        cas: true,
+        values: 2,
+        unique: false,
+        ..UNIQUE
+    };
+    short(VersionedRegister::default, |_| {
+        VersionedRegisters::new(asked, 2, true)
+    });
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::monitors::Observed;
+use crate::monitors::{Finding, Observed, cas_chain};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Access, Effect, Specification, SpecificationError};
 
@@ -21,6 +21,13 @@ pub struct Register {
 /// The content of a register: a number that stands for one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Content(u32);
+
+impl Content {
+    /// Small, and the same for the same value of one register.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// An operation on a register, with what is known of its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +88,7 @@ impl Register {
             .number(value))
     }
 
-    fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
+    pub(super) fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
         match value.as_array().map(Vec::as_slice) {
             Some([old, new]) => Ok((self.content(old)?, self.content(new)?)),
             _ => Err(SpecificationError::new(
@@ -230,6 +237,10 @@ impl Specification for Register {
 
     fn interchangeable(&self, left: &RegisterOp, right: &RegisterOp) -> bool {
         left == right
+    }
+
+    fn monitor(&self, observed: &[Observed<'_, RegisterOp>]) -> Option<Finding> {
+        cas_chain::judge(self.initial, observed)
     }
 
     fn access(&self, op: &RegisterOp) -> Option<Access> {

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use stormglass_checker::oracle::is_legal;
 use stormglass_checker::{
-    Case, Event, Evidence, Finding, History, Judge, Kind, Limits, Observed, Operation, Outcome,
-    Specification, Verdict, check, verify,
+    Case, Certificate, Event, Evidence, Finding, History, Judge, Kind, Limits, Observed, Operation,
+    Outcome, Part, Specification, Verdict, check, verify,
 };
 
 use super::{Random, event, history};
@@ -140,6 +140,12 @@ pub(crate) fn mutate(history: &mut History, player: &impl Player, random: &mut R
                 if kind == Kind::Fail || last {
                     history.events[at].kind = kind;
                 }
+            }
+            2 if history.events[at].version.is_some() => {
+                // Another version, near the true one.
+                let version = history.events[at].version.map(|version| version + 2);
+                history.events[at].version =
+                    version.map(|version| version.saturating_sub(random.below(4)));
             }
             _ => {
                 let event = &history.events[at];
@@ -290,10 +296,13 @@ fn monitors_agree<S: Specification>(
         let Some(finding) = specification.monitor(&observed) else {
             continue;
         };
-        let only: Vec<Operation> = part
+        let mut only: Vec<Operation> = part
             .iter()
             .map(|(operation, _)| operation.clone())
             .collect();
+        for (id, operation) in only.iter_mut().enumerate() {
+            operation.id = id;
+        }
         let truth = is_legal(specification, &only).map_err(text)?;
         match finding {
             Finding::Legal(order) => {
@@ -301,12 +310,20 @@ fn monitors_agree<S: Specification>(
                 if !truth {
                     return Err(format!("the monitor calls key {key:?} legal: {order:?}"));
                 }
+                let parts = vec![Part { key, order }];
+                verify(specification, &only, &Certificate { parts })
+                    .map_err(|problem| format!("the order of the monitor: {problem}"))?;
             }
             Finding::Illegal(culprits) => {
                 tally.monitored_invalid += 1;
                 if truth {
                     return Err(format!(
                         "the monitor calls key {key:?} illegal: {culprits:?}"
+                    ));
+                }
+                if legal_with(specification, &only, &|id| culprits.contains(&id))? {
+                    return Err(format!(
+                        "the culprits of the monitor do not collide: {culprits:?}"
                     ));
                 }
             }
@@ -325,22 +342,7 @@ fn culprits_collide<S: Specification>(
         .operations()
         .map_err(text)?;
     operations.retain(|operation| !specification.per_key() || operation.key == evidence.key);
-    let legal_with = |kept: &dyn Fn(usize) -> bool| {
-        let trial: Vec<Operation> = operations
-            .iter()
-            .filter(|operation| kept(operation.id) || operation.outcome != Outcome::Mismatch)
-            .map(|operation| match kept(operation.id) {
-                true => operation.clone(),
-                false => Operation {
-                    outcome: Outcome::Unknown,
-                    call: 0,
-                    ret: None,
-                    ..operation.clone()
-                },
-            })
-            .collect();
-        is_legal(specification, &trial).map_err(text)
-    };
+    let legal_with = |kept: &dyn Fn(usize) -> bool| legal_with(specification, &operations, kept);
     let culprit = |id| evidence.culprits.iter().any(|operation| operation.id == id);
     if evidence.context.is_some() {
         return Err("a short story begins in the middle".into());
@@ -354,4 +356,26 @@ fn culprits_collide<S: Specification>(
         }
     }
     Ok(())
+}
+
+/// Whether some order is legal when every operation but those kept may happen at any time or never.
+fn legal_with<S: Specification>(
+    specification: &S,
+    operations: &[Operation],
+    kept: &dyn Fn(usize) -> bool,
+) -> Result<bool, String> {
+    let trial: Vec<Operation> = operations
+        .iter()
+        .filter(|operation| kept(operation.id) || operation.outcome != Outcome::Mismatch)
+        .map(|operation| match kept(operation.id) {
+            true => operation.clone(),
+            false => Operation {
+                outcome: Outcome::Unknown,
+                call: 0,
+                ret: None,
+                ..operation.clone()
+            },
+        })
+        .collect();
+    is_legal(specification, &trial).map_err(text)
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod counter;
 pub(crate) mod fuzz;
+pub(crate) mod large;
 pub(crate) mod players;
 
 use serde_json::{Value, json};

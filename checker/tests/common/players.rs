@@ -1,3 +1,4 @@
 //! The true objects that fuzzing asks, one a specification.
 
 pub(crate) mod register;
+pub(crate) mod versioned_register;

@@ -20,6 +20,9 @@ pub(crate) struct Registers {
     asked: Asked,
     contents: Vec<Value>,
     written: u64,
+    /// Whether it sometimes confirms a compare-and-set that did not find the old value.
+    lies: bool,
+    lie_next: bool,
 }
 
 impl Registers {
@@ -29,6 +32,16 @@ impl Registers {
             asked,
             contents,
             written: asked.values,
+            lies: false,
+            lie_next: false,
+        }
+    }
+
+    /// One that confirms a compare-and-set now and then that did not find the old value.
+    pub(crate) fn lying(asked: Asked) -> Self {
+        Self {
+            lies: true,
+            ..Self::new(asked)
         }
     }
 
@@ -38,6 +51,14 @@ impl Registers {
             return json!(self.written);
         }
         json!(random.below(self.asked.values))
+    }
+
+    /// A value that some write has had, the initial one, or one that the next writes will have.
+    fn known(&self, random: &mut Random) -> Value {
+        match random.below(self.written - self.asked.values + 3) {
+            0 => Value::Null,
+            number => json!(self.asked.values + number),
+        }
     }
 
     fn place(&self, key: Option<&str>) -> usize {
@@ -53,11 +74,14 @@ impl Player for Registers {
     fn call(&mut self, random: &mut Random) -> (Option<&'static str>, &'static str, Value) {
         let key = (!self.asked.keys.is_empty())
             .then(|| self.asked.keys[random.below(self.asked.keys.len() as u64) as usize]);
+        self.lie_next = self.lies && random.below(3) == 0;
         match random.below(6) {
             0..=2 => (key, "read", Value::Null),
             5 if self.asked.cas => {
                 let old = if random.below(2) == 0 {
                     self.contents[self.place(key)].clone()
+                } else if self.asked.unique {
+                    self.known(random)
                 } else {
                     json!(random.below(self.asked.values.max(1)))
                 };
@@ -75,18 +99,17 @@ impl Player for Registers {
             "read" => return Ok(content.clone()),
             "write" => *content = input.clone(),
             _ if *content == input[0] => *content = input[1].clone(),
-            _ => return Err(()),
+            _ if !self.lie_next => return Err(()),
+            // Half of the lies are even carried out.
+            _ if input[1].as_u64().is_some_and(|new| new % 2 == 0) => *content = input[1].clone(),
+            _ => {}
         }
         Ok(input.clone())
     }
 
     fn lie(&self, random: &mut Random, f: &str, result: &Value) -> Value {
         match f {
-            "read" if self.asked.unique => match random.below(self.written - self.asked.values + 2)
-            {
-                0 => Value::Null,
-                number => json!(self.asked.values + number),
-            },
+            "read" if self.asked.unique => self.known(random),
             "read" => json!(random.below(self.asked.values)),
             _ => result.clone(),
         }
