@@ -70,5 +70,5 @@ pub use limits::{Limits, Reason, Work};
 pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use specification::{Effect, Specification, SpecificationError};
-pub use specifications::Register;
+pub use specifications::{Append, Counter, Queue, Register, Set};
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

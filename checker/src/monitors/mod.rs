@@ -3,6 +3,12 @@
 //! A monitor first makes sure that its precondition holds, and answers nothing when it does not. What it finds is as good as what the
 //! search finds: an order, which [`verify`](crate::verify()) accepts, or a few operations that collide.
 
+pub mod append;
+pub mod counter;
+pub mod queue;
+mod schedule;
+pub mod set;
+
 /// An operation as a monitor sees it.
 #[derive(Debug)]
 pub struct Observed<'a, Op> {

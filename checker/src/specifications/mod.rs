@@ -1,5 +1,15 @@
 //! The objects whose promises are written here: one file each.
 
+mod append;
+mod counter;
+mod elements;
+mod queue;
 mod register;
+mod set;
 
+pub use append::{Append, AppendOp, List};
+pub use counter::{Counter, CounterOp};
+pub use elements::Element;
+pub use queue::{Queue, QueueOp, Waiting};
 pub use register::{Content, Register, RegisterOp};
+pub use set::{Members, Set, SetOp};
