@@ -105,7 +105,7 @@ fn compare<S: Specification>(
     tally: &mut Found,
 ) -> Result<(), String> {
     let operations = history.operations().map_err(text)?;
-    let legal = some_order(plain, &operations)?.ok_or("too many configurations")?;
+    let legal = some_order(plain, &operations, 5_000_000)?.ok_or("too many configurations")?;
     if with_search {
         let limits = Limits::default();
         let verdict = check(plain, history, &limits).map_err(text)?.verdict;
@@ -131,7 +131,7 @@ fn compare<S: Specification>(
             if legal {
                 return Err(format!("an order is legal, not illegal by {culprits:?}"));
             }
-            match some_order(plain, &set_free(&operations, &culprits))? {
+            match some_order(plain, &set_free(&operations, &culprits), 100_000)? {
                 Some(true) => Err(format!("the culprits do not collide: {culprits:?}")),
                 Some(false) => Ok(()),
                 None => {
@@ -147,8 +147,8 @@ fn compare<S: Specification>(
 fn some_order<S: Specification>(
     specification: &S,
     operations: &[Operation],
+    configurations_max: usize,
 ) -> Result<Option<bool>, String> {
-    const CONFIGURATIONS_MAX: usize = 100_000;
     let mut part = Vec::new();
     for operation in operations {
         if let Some(op) = specification.parse(operation).map_err(text)? {
@@ -163,7 +163,7 @@ fn some_order<S: Specification>(
         if done & certain == certain {
             return Ok(Some(true));
         }
-        if seen.len() > CONFIGURATIONS_MAX {
+        if seen.len() > configurations_max {
             return Ok(None);
         }
         for (at, (operation, op)) in part.iter().enumerate() {

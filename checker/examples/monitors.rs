@@ -1,0 +1,127 @@
+//! CPU time of each monitor alone: `cargo run --release -p stormglass-checker --example monitors`.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::Instant;
+
+use common::Random;
+use common::fuzz::{Player, Size, play};
+use common::players::append::Lists;
+use common::players::counter::Counters;
+use common::players::queue::Queues;
+use common::players::set::Sets;
+use stormglass_checker::{
+    Append, Counter, Finding, History, Kind, Observed, Operation, Queue, Set, Specification,
+};
+
+/// Nanoseconds this thread was on a processor; wall time where that is not known.
+fn cpu_nanoseconds(started: &Instant) -> u64 {
+    let scheduled = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let first = scheduled
+        .as_deref()
+        .and_then(|text| text.split_whitespace().next());
+    first
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| started.elapsed().as_nanos() as u64)
+}
+
+/// The function whose last ok becomes a lie.
+fn measure<S: Specification, P: Player>(
+    name: &str,
+    specification: impl Fn() -> S,
+    player: impl Fn() -> P,
+    lied: &str,
+    operations: usize,
+) {
+    let size = Size {
+        clients: 20,
+        operations,
+        crashes_percent: 1,
+    };
+    let mut player = player();
+    let mut random = Random(1);
+    let mut history = play(&mut player, size, &mut random);
+    judge(name, &specification(), &history, operations, "legal");
+    let last = (0..history.events.len())
+        .rev()
+        .find(|at| history.events[*at].kind == Kind::Ok && history.events[*at].f == lied);
+    if let Some(at) = last {
+        let truth = history.events[at].value.clone();
+        while history.events[at].value == truth {
+            history.events[at].value = player.lie(&mut random, lied, &truth);
+        }
+    }
+    judge(name, &specification(), &history, operations, "bent");
+}
+
+fn judge<S: Specification>(
+    name: &str,
+    specification: &S,
+    history: &History,
+    number: usize,
+    kind: &str,
+) {
+    let operations = history.operations().unwrap_or_default();
+    let parsed = operations
+        .iter()
+        .filter_map(|operation| Some((operation, specification.parse(operation).ok()??)));
+    let part: Vec<(&Operation, S::Op)> = parsed.collect();
+    let observed: Vec<Observed<'_, S::Op>> = part
+        .iter()
+        .map(|(operation, op)| Observed {
+            op,
+            call: operation.call,
+            deadline: operation.deadline(),
+        })
+        .collect();
+    let started = Instant::now();
+    let before = cpu_nanoseconds(&started);
+    let finding = specification.monitor(&observed);
+    let spent = cpu_nanoseconds(&started) - before;
+    let verdict = match finding {
+        Some(Finding::Legal(_)) => "legal".to_owned(),
+        Some(Finding::Illegal(culprits)) => format!("illegal, {} culprits", culprits.len()),
+        None => "no answer".to_owned(),
+    };
+    println!(
+        "{name}, {number} operations, {kind}: {:.2} ms, {verdict}",
+        spent as f64 / 1e6
+    );
+}
+
+fn main() {
+    for operations in [1_000, 100_000] {
+        // Full reads of long lists and sets would make the history larger than memory; few values in a set keep its reads short.
+        let lists = operations.min(10_000);
+        measure(
+            "append",
+            Append::default,
+            || Lists::new(&[], 0),
+            "read",
+            lists,
+        );
+        measure("set", Set::default, || Sets::new(0, false), "read", lists);
+        measure(
+            "set of 100",
+            Set::default,
+            || Sets::new(100, false),
+            "read",
+            operations,
+        );
+        measure(
+            "counter",
+            || Counter,
+            || Counters::new(&[1]),
+            "read",
+            operations,
+        );
+        measure(
+            "queue",
+            Queue::default,
+            || Queues::new(0),
+            "dequeue",
+            operations,
+        );
+    }
+}
