@@ -11,6 +11,7 @@ use common::players::append::Lists;
 use common::players::counter::Counters;
 use common::players::queue::Queues;
 use common::players::set::Sets;
+use serde_json::Value;
 use stormglass_checker::{
     Append, Counter, Finding, History, Kind, Observed, Operation, Queue, Set, Specification,
 };
@@ -94,6 +95,26 @@ fn judge<S: Specification>(
     );
 }
 
+/// A player that seldom looks at everything.
+struct Seldom<P>(P);
+
+impl<P: Player> Player for Seldom<P> {
+    fn call(&mut self, random: &mut Random) -> (Option<&'static str>, &'static str, Value) {
+        loop {
+            let call = self.0.call(random);
+            if call.1 != "read" || random.below(500) == 0 {
+                return call;
+            }
+        }
+    }
+    fn carry_out(&mut self, key: Option<&str>, f: &str, input: &Value) -> Result<Value, ()> {
+        self.0.carry_out(key, f, input)
+    }
+    fn lie(&self, random: &mut Random, f: &str, result: &Value) -> Value {
+        self.0.lie(random, f, result)
+    }
+}
+
 fn main() {
     for operations in [1_000, 100_000] {
         // Full reads of long lists and sets would make the history larger than memory; few values in a set keep its reads short.
@@ -106,6 +127,13 @@ fn main() {
             lists,
         );
         measure("set", Set::default, || Sets::new(0, false), "read", lists);
+        measure(
+            "append, seldom read",
+            Append::default,
+            || Seldom(Lists::new(&[], 0)),
+            "read",
+            operations,
+        );
         measure(
             "set of 100",
             Set::default,

@@ -14,8 +14,8 @@
 //! Within a group any order is legal for the object, and sorting by call keeps real time. Between groups each order is forced:
 //! by the two operations alone where one is a read, since a read shows exactly the appends before it; by the ruler where both are
 //! appends. So a pair against real time is a contradiction of these two and, for two appends, the ruler. Leaving out what nobody saw
-//! removes demands and adds none. That values are unique is what makes a read name its appends; without it the question is hard
-//! (Gibbons and Korach, Testing Shared Memories, 1997).
+//! removes demands and adds none. That values are unique is what makes a read name its appends; where a value is appended twice, the answer
+//! is `None`.
 //!
 //! The time is that of sorting: n log n, and one step for each element of the longest read.
 

@@ -29,7 +29,8 @@
 //! before an operation is before its return: enqueues and dequeues by the two relations, an enqueue before its own dequeue by the ends chosen above, and
 //! across a free moment everything before it is called before it and everything after it returns after it.
 //!
-//! *The gifts are the best ones.* Take any legal order in which some unknown dequeues take values. If of two values the one whose
+//! *The gifts are the best ones.* Take any legal order in which some unknown dequeues take values. Where one takes a value whose own
+//! enqueue is of unknown outcome, leave out both. If of two values the one whose
 //! enqueue ended first is taken by the later dequeue or not at all, exchange the two. What must be taken before a known value is taken, must be so
 //! because its own enqueue ended early, and that holds for the first one sooner. The spans from the end of the enqueue to the call
 //! of the dequeue cover no more than before: a long one and one inside it become two that overlap. To use an earlier dequeue in place of a later one, or one more, makes

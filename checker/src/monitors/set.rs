@@ -22,8 +22,8 @@
 //! another was called later that must come first. The two collide, together with a read that holds the element of the first and lacks that of
 //! the second where it takes one to know which was born first. Where the one called late is a birth, all adds of its element were.
 //!
-//! The time is that of sorting, and one step for each element of each read. With removals the question is hard: a set with them is as hard
-//! as a register of bits, and these are answered `None`.
+//! The time is that of sorting, and one step for each element of each read. With removals an element can be born
+//! many times, and a look no longer tells which birth it saw; these histories are answered `None`.
 
 use rustc_hash::FxHashMap;
 
