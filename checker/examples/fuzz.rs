@@ -4,11 +4,16 @@
 mod common;
 
 use common::Random;
-use common::fuzz::{SMALL, Tally, fuzz};
+use common::findings::{LARGER, findings};
+use common::fuzz::{Player, SMALL, Size, Tally, fuzz};
 use common::large::{LARGE, fuzz_monitor};
+use common::players::append::Lists;
+use common::players::counter::Counters;
+use common::players::queue::Queues;
 use common::players::register::{Asked, Registers};
+use common::players::set::Sets;
 use common::players::versioned_register::VersionedRegisters;
-use stormglass_checker::{Register, VersionedRegister};
+use stormglass_checker::{Append, Counter, Queue, Register, Set, Specification, VersionedRegister};
 
 /// Tries a number of histories from a seed.
 type Run = fn(u64, u64) -> Result<Tally, String>;
@@ -78,6 +83,108 @@ const MODELS: &[(&str, Run)] = &[
         let player = |_: &mut Random| VersionedRegisters::new(asked, 2, true);
         fuzz(VersionedRegister::default, player, SMALL, histories, seed)
     }),
+    ("append", |histories, seed| {
+        fuzz(
+            Append::default,
+            |_| Lists::new(&[], 0),
+            SMALL,
+            histories,
+            seed,
+        )
+    }),
+    ("append-larger", |histories, seed| {
+        verified(
+            Append::default,
+            |_| Lists::new(&[], 0),
+            LARGER,
+            histories,
+            seed,
+        )
+    }),
+    ("set", |histories, seed| {
+        fuzz(
+            Set::default,
+            |_| Sets::new(0, false),
+            SMALL,
+            histories,
+            seed,
+        )
+    }),
+    ("set-larger", |histories, seed| {
+        verified(
+            Set::default,
+            |_| Sets::new(0, false),
+            LARGER,
+            histories,
+            seed,
+        )
+    }),
+    ("set-repeating", |histories, seed| {
+        fuzz(
+            Set::default,
+            |_| Sets::new(3, false),
+            SMALL,
+            histories,
+            seed,
+        )
+    }),
+    ("set-repeating-larger", |histories, seed| {
+        verified(
+            Set::default,
+            |_| Sets::new(3, false),
+            LARGER,
+            histories,
+            seed,
+        )
+    }),
+    ("counter", |histories, seed| {
+        fuzz(|| Counter, |_| Counters::new(&[1]), SMALL, histories, seed)
+    }),
+    ("counter-larger", |histories, seed| {
+        verified(|| Counter, |_| Counters::new(&[1]), LARGER, histories, seed)
+    }),
+    ("counter-by-threes", |histories, seed| {
+        fuzz(|| Counter, |_| Counters::new(&[-3]), SMALL, histories, seed)
+    }),
+    ("counter-by-threes-larger", |histories, seed| {
+        verified(
+            || Counter,
+            |_| Counters::new(&[-3]),
+            LARGER,
+            histories,
+            seed,
+        )
+    }),
+    ("queue", |histories, seed| {
+        fuzz(Queue::default, |_| Queues::new(0), SMALL, histories, seed)
+    }),
+    ("queue-larger", |histories, seed| {
+        verified(Queue::default, |_| Queues::new(0), LARGER, histories, seed)
+    }),
+    ("append-repeating", |histories, seed| {
+        fuzz(
+            Append::default,
+            |_| Lists::new(&["x", "y"], 3),
+            SMALL,
+            histories,
+            seed,
+        )
+    }),
+    ("set-removing", |histories, seed| {
+        fuzz(Set::default, |_| Sets::new(3, true), SMALL, histories, seed)
+    }),
+    ("counter-mixed", |histories, seed| {
+        fuzz(
+            || Counter,
+            |_| Counters::new(&[-1, 1, 2]),
+            SMALL,
+            histories,
+            seed,
+        )
+    }),
+    ("queue-repeating", |histories, seed| {
+        fuzz(Queue::default, |_| Queues::new(3), SMALL, histories, seed)
+    }),
 ];
 
 fn versioned_registers(random: &mut Random) -> VersionedRegisters {
@@ -87,6 +194,24 @@ fn versioned_registers(random: &mut Random) -> VersionedRegisters {
         ..UNIQUE_WITH_CAS
     };
     VersionedRegisters::new(asked, 1 + random.below(2), false)
+}
+
+/// Larger histories, and what monitors find verified.
+fn verified<S: Specification, P: Player>(
+    specification: impl Fn() -> S,
+    player: impl Fn(&mut Random) -> P,
+    size: Size,
+    histories: u64,
+    seed: u64,
+) -> Result<Tally, String> {
+    let found = findings(specification, player, size, histories, seed)?;
+    println!("culprits that could not be tried: {}", found.untried);
+    Ok(Tally {
+        valid: found.valid,
+        invalid: found.invalid,
+        monitored_valid: found.monitored_valid,
+        monitored_invalid: found.monitored_invalid,
+    })
 }
 
 fn main() {

@@ -80,5 +80,5 @@ pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use search::Judge;
 pub use specification::{Access, Effect, Specification, SpecificationError};
-pub use specifications::{Register, VersionedRegister};
+pub use specifications::{Append, Counter, Queue, Register, Set, VersionedRegister};
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

@@ -3,11 +3,16 @@
 mod common;
 
 use common::Random;
+use common::findings::{LARGER, findings};
 use common::fuzz::{Player, SMALL, Tally, fuzz};
 use common::large::{LARGE, fuzz_monitor};
+use common::players::append::Lists;
+use common::players::counter::Counters;
+use common::players::queue::Queues;
 use common::players::register::{Asked, Registers};
+use common::players::set::Sets;
 use common::players::versioned_register::VersionedRegisters;
-use stormglass_checker::{Register, Specification, VersionedRegister};
+use stormglass_checker::{Append, Counter, Queue, Register, Set, Specification, VersionedRegister};
 
 /// How many histories `cargo test` tries for each object.
 const HISTORIES: u64 = 4_000;
@@ -120,4 +125,88 @@ fn versioned_registers_that_tell_some_versions() {
     short(VersionedRegister::default, |_| {
         VersionedRegisters::new(asked, 2, true)
     });
+}
+
+/// The monitor must judge every history, and its orders and culprits must stand, on larger ones too.
+fn monitored<S: Specification, P: Player>(
+    specification: impl Fn() -> S + Copy,
+    player: impl Fn(&mut Random) -> P + Copy,
+) {
+    let tally = short(specification, player);
+    assert_eq!(
+        (tally.monitored_valid, tally.monitored_invalid),
+        (tally.valid, tally.invalid),
+        "the monitor must not be silent"
+    );
+    for size in [SMALL, LARGER] {
+        let found = findings(specification, player, size, HISTORIES, 1)
+            .unwrap_or_else(|problem| panic!("{problem}"));
+        println!("{found:?}");
+        assert_eq!(
+            (found.monitored_valid, found.monitored_invalid),
+            (found.valid, found.invalid),
+            "the monitor must not be silent"
+        );
+        assert!(
+            found.valid > HISTORIES / 3
+                && found.invalid > HISTORIES / 13
+                && found.untried < found.invalid / 2,
+            "neither verdict may be rare, nor culprits be left untried: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn lists_whose_values_are_unique() {
+    monitored(Append::default, |_| Lists::new(&[], 0));
+}
+
+#[test]
+fn two_lists() {
+    short(Append::default, |_| Lists::new(&["x", "y"], 0));
+}
+
+#[test]
+fn lists_whose_values_repeat() {
+    short(Append::default, |_| Lists::new(&[], 3));
+}
+
+#[test]
+fn sets_that_only_grow() {
+    monitored(Set::default, |_| Sets::new(0, false));
+}
+
+#[test]
+fn sets_to_which_is_added_what_is_there() {
+    monitored(Set::default, |_| Sets::new(3, false));
+}
+
+#[test]
+fn sets_with_removals() {
+    short(Set::default, |_| Sets::new(3, true));
+}
+
+#[test]
+fn counters_that_count_one_by_one() {
+    monitored(|| Counter, |_| Counters::new(&[1]));
+}
+
+#[test]
+fn counters_that_count_down_by_threes() {
+    monitored(|| Counter, |_| Counters::new(&[-3]));
+}
+
+#[test]
+fn counters_to_which_anything_is_added() {
+    short(|| Counter, |_| Counters::new(&[-1, 1, 2]));
+}
+
+#[test]
+fn queues_whose_values_are_unique() {
+    monitored(Queue::default, |_| Queues::new(0));
+}
+
+#[test]
+fn queues_whose_values_repeat() {
+    short(Queue::default, |_| Queues::new(3));
 }

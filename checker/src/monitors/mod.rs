@@ -4,8 +4,13 @@
 //! search finds: an order, which [`verify`](crate::verify()) accepts, or a few operations that collide.
 
 mod acts;
+pub mod append;
 pub mod cas_chain;
+pub mod counter;
+pub mod queue;
 mod refused;
+mod schedule;
+pub mod set;
 pub mod versions;
 pub mod zones;
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own share")]
 
 pub(crate) mod counter;
+pub(crate) mod findings;
 pub(crate) mod fuzz;
 pub(crate) mod large;
 pub(crate) mod players;
