@@ -3,12 +3,10 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::fuzz::{SMALL, Tally, fuzz};
+use common::fuzz::{SMALL, fuzz};
 use common::players::register::{Asked, Registers};
+use common::specifications::{Run, SPECIFICATIONS};
 use stormglass_checker::Register;
-
-/// Tries a number of histories from a seed.
-type Run = fn(u64, u64) -> Result<Tally, String>;
 
 /// What can be fuzzed.
 const MODELS: &[(&str, Run)] = &[
@@ -54,6 +52,7 @@ fn main() {
     let mut tried = 0;
     for (name, run) in MODELS
         .iter()
+        .chain(SPECIFICATIONS)
         .filter(|(name, _)| chosen == "all" || chosen == *name)
     {
         tried += 1;
@@ -68,7 +67,11 @@ fn main() {
         }
     }
     if tried == 0 {
-        let known: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
+        let known: Vec<&str> = MODELS
+            .iter()
+            .chain(SPECIFICATIONS)
+            .map(|(name, _)| *name)
+            .collect();
         eprintln!("no model {chosen}; there are {}", known.join(", "));
         std::process::exit(64);
     }

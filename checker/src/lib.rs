@@ -70,5 +70,8 @@ pub use limits::{Limits, Reason, Work};
 pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use specification::{Effect, Specification, SpecificationError};
-pub use specifications::Register;
+pub use specifications::{
+    EvictingCache, FencedLock, Kv, Model, Mutex, Nondeterministic, Options, Possibilities,
+    Register, TtlCache,
+};
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

@@ -5,6 +5,7 @@ mod common;
 use common::Random;
 use common::fuzz::{Player, SMALL, Tally, fuzz};
 use common::players::register::{Asked, Registers};
+use common::specifications::SPECIFICATIONS;
 use stormglass_checker::{Register, Specification};
 
 /// How many histories `cargo test` tries for each object.
@@ -44,4 +45,16 @@ fn registers_whose_writes_are_unique() {
         cas: false,
     };
     short(Register::default, |_| Registers::new(asked));
+}
+
+#[test]
+fn specifications() {
+    for (name, run) in SPECIFICATIONS {
+        let tally = run(HISTORIES / 2, 1).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        println!("{name}: {tally:?}");
+        assert!(
+            tally.valid > HISTORIES / 20 && tally.invalid > HISTORIES / 20,
+            "{name}: neither verdict may be rare: {tally:?}"
+        );
+    }
 }

@@ -3,7 +3,9 @@
 
 pub(crate) mod counter;
 pub(crate) mod fuzz;
+pub(crate) mod independent;
 pub(crate) mod players;
+pub(crate) mod specifications;
 
 use serde_json::{Value, json};
 use stormglass_checker::{Event, History, Kind, Process};
