@@ -49,12 +49,16 @@ fn registers_whose_writes_are_unique() {
 
 #[test]
 fn specifications() {
+    let mut one_sided = Vec::new();
     for (name, run) in SPECIFICATIONS {
         let tally = run(HISTORIES / 2, 1).unwrap_or_else(|problem| panic!("{name}: {problem}"));
         println!("{name}: {tally:?}");
-        assert!(
-            tally.valid > HISTORIES / 20 && tally.invalid > HISTORIES / 20,
-            "{name}: neither verdict may be rare: {tally:?}"
-        );
+        if tally.valid.min(tally.invalid) < HISTORIES / 20 {
+            one_sided.push(name);
+        }
     }
+    assert!(
+        one_sided.is_empty(),
+        "neither verdict may be rare: {one_sided:?}"
+    );
 }

@@ -8,7 +8,7 @@ use stormglass_checker::{
 };
 
 use super::Random;
-use super::fuzz::{Player, SMALL, Tally, fuzz, mutate, play};
+use super::fuzz::{Player, SMALL, Size, Tally, fuzz, mutate, play};
 use super::independent::{self, WithoutHints};
 use super::players::evicting_cache::EvictingCaches;
 use super::players::fenced_lock::FencedLocks;
@@ -20,10 +20,17 @@ use super::players::ttl_cache::TtlCaches;
 /// Tries a number of histories from a seed.
 pub(crate) type Run = fn(u64, u64) -> Result<Tally, String>;
 
+/// Fewer calls overlap, so that times tell more.
+const FEW: Size = Size {
+    clients: 2,
+    ..SMALL
+};
+
 /// Everything, by name.
 pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     ("kv", |histories, seed| {
         thrice(
+            SMALL,
             Kv::default,
             |_| KeyValues::new(false, Value::Null),
             |operations| independent::kv(operations, &Value::Null),
@@ -33,6 +40,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("kv-empty", |histories, seed| {
         thrice(
+            SMALL,
             || Kv::new(Missing::Empty),
             |_| KeyValues::new(false, json!("")),
             |operations| independent::kv(operations, &json!("")),
@@ -42,6 +50,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("kv-transactions", |histories, seed| {
         thrice(
+            SMALL,
             Kv::with_transactions,
             |_| KeyValues::new(true, Value::Null),
             |operations| independent::kv(operations, &Value::Null),
@@ -51,6 +60,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("mutex", |histories, seed| {
         thrice(
+            SMALL,
             Mutex::default,
             |random| Mutexes::new(false, random),
             |operations| independent::mutex(operations, false),
@@ -60,6 +70,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("mutex-released-by-anyone", |histories, seed| {
         thrice(
+            SMALL,
             Mutex::released_by_anyone,
             |random| Mutexes::new(true, random),
             |operations| independent::mutex(operations, true),
@@ -69,6 +80,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("fenced-lock", |histories, seed| {
         thrice(
+            SMALL,
             FencedLock::default,
             |random| FencedLocks::new(true, random),
             |operations| independent::fenced_lock(operations, true),
@@ -78,6 +90,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("fenced-lock-without-expiry", |histories, seed| {
         thrice(
+            SMALL,
             FencedLock::without_expiry,
             |random| FencedLocks::new(false, random),
             |operations| independent::fenced_lock(operations, false),
@@ -87,6 +100,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("evicting-cache", |histories, seed| {
         thrice(
+            SMALL,
             EvictingCache::default,
             |random| EvictingCaches::new(false, random),
             independent::evicting_cache,
@@ -96,6 +110,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("evicting-cache-tokens", |histories, seed| {
         thrice(
+            SMALL,
             EvictingCache::with_tokens,
             |random| EvictingCaches::new(true, random),
             independent::evicting_cache,
@@ -105,6 +120,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("ttl-cache", |histories, seed| {
         thrice(
+            FEW,
             TtlCache::default,
             |random| TtlCaches::new(0, random),
             |operations| independent::ttl_cache(operations, 0),
@@ -114,6 +130,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("ttl-cache-slack", |histories, seed| {
         thrice(
+            FEW,
             || TtlCache::with_slack(900),
             |random| TtlCaches::new(900, random),
             |operations| independent::ttl_cache(operations, 900),
@@ -123,6 +140,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
     }),
     ("lossy-counter", |histories, seed| {
         thrice(
+            SMALL,
             || Possibilities(LossyCounter),
             LossyCounters::new,
             independent::lossy_counter,
@@ -134,6 +152,7 @@ pub(crate) const SPECIFICATIONS: &[(&str, Run)] = &[
 
 /// With hints and without.
 fn twice<S: Specification, P: Player>(
+    size: Size,
     specification: impl Fn() -> S,
     player: impl Fn(&mut Random) -> P,
     histories: u64,
@@ -142,16 +161,17 @@ fn twice<S: Specification, P: Player>(
     let plain = fuzz(
         || WithoutHints(specification()),
         &player,
-        SMALL,
+        size,
         histories / 4,
         seed ^ 0x5eed,
     );
     plain.map_err(|problem| format!("without hints: {problem}"))?;
-    fuzz(specification, player, SMALL, histories, seed)
+    fuzz(specification, player, size, histories, seed)
 }
 
 /// Also against a truth of its own.
 fn thrice<S: Specification, P: Player>(
+    size: Size,
     specification: impl Fn() -> S,
     player: impl Fn(&mut Random) -> P,
     truth: impl Fn(&[Operation]) -> bool,
@@ -161,7 +181,7 @@ fn thrice<S: Specification, P: Player>(
     for number in 0..histories {
         let mut random = Random(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
         let mut asked = player(&mut random);
-        let mut history = play(&mut asked, SMALL, &mut random);
+        let mut history = play(&mut asked, size, &mut random);
         if number % 2 == 1 {
             mutate(&mut history, &asked, &mut random);
         }
@@ -172,7 +192,7 @@ fn thrice<S: Specification, P: Player>(
             format!("history {number} of seed {seed}: {problem}\n{text}")
         })?;
     }
-    twice(specification, player, histories, seed)
+    twice(size, specification, player, histories, seed)
 }
 
 fn agree<S: Specification>(

@@ -9,6 +9,8 @@ pub(crate) struct FencedLocks {
     expires: bool,
     /// Whether the lock is lost before the next operation.
     loses: Random,
+    /// Half of them break now and then, since tokens alone are seldom wrong.
+    breaks: bool,
     granted: u64,
     held: bool,
     accepted: u64,
@@ -19,6 +21,7 @@ impl FencedLocks {
         Self {
             expires,
             loses: Random(random.next()),
+            breaks: random.below(2) == 0,
             granted: 0,
             held: false,
             accepted: 0,
@@ -39,6 +42,13 @@ impl Player for FencedLocks {
     fn carry_out(&mut self, _key: Option<&str>, f: &str, input: &Value) -> Result<Value, ()> {
         let token = input.as_u64().unwrap_or(0);
         let lost = self.expires && self.loses.below(3) == 0;
+        if self.breaks && self.loses.below(3) == 0 {
+            return match f {
+                "acquire" => Ok(json!(self.granted)),
+                _ if self.loses.below(2) == 0 => Err(()),
+                _ => Ok(Value::Null),
+            };
+        }
         match f {
             "acquire" if self.held && !lost => return Err(()),
             "acquire" => {

@@ -58,6 +58,8 @@ impl Nondeterministic for LossyCounter {
 
 pub(crate) struct LossyCounters {
     loses: Random,
+    /// Half of them count some increments twice.
+    breaks: bool,
     count: u64,
 }
 
@@ -65,6 +67,7 @@ impl LossyCounters {
     pub(crate) fn new(random: &mut Random) -> Self {
         Self {
             loses: Random(random.next()),
+            breaks: random.below(2) == 0,
             count: 0,
         }
     }
@@ -72,7 +75,7 @@ impl LossyCounters {
 
 impl Player for LossyCounters {
     fn call(&mut self, random: &mut Random) -> (Option<&'static str>, &'static str, Value) {
-        let read = random.below(2) == 0;
+        let read = random.below(5) < 3;
         (None, if read { "read" } else { "increment" }, Value::Null)
     }
 
@@ -80,7 +83,8 @@ impl Player for LossyCounters {
         if f == "read" {
             return Ok(json!(self.count));
         }
-        self.count += self.loses.below(3).min(1);
+        let most = if self.breaks { 2 } else { 1 };
+        self.count += self.loses.below(3).min(most);
         Ok(Value::Null)
     }
 

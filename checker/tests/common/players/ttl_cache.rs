@@ -9,6 +9,8 @@ pub(crate) struct TtlCaches {
     slack_ns: u64,
     /// How much too early or too late the next value vanishes.
     jitter: Random,
+    /// Half of them are off by more than they may be.
+    breaks: bool,
     now_ns: u64,
     stored: Option<Value>,
     over_at_ns: u64,
@@ -19,6 +21,7 @@ impl TtlCaches {
         Self {
             slack_ns,
             jitter: Random(random.next()),
+            breaks: random.below(2) == 0,
             now_ns: 0,
             stored: None,
             over_at_ns: 0,
@@ -32,15 +35,15 @@ impl Player for TtlCaches {
     }
 
     fn call(&mut self, random: &mut Random) -> (Option<&'static str>, &'static str, Value) {
-        match random.below(9) {
-            0..=4 => (None, "get", Value::Null),
-            5 => (None, "delete", Value::Null),
+        match random.below(10) {
+            0..=5 => (None, "get", Value::Null),
+            6 => (None, "delete", Value::Null),
             _ => {
                 let ttl = match random.below(8) {
                     0 => Value::Null,
                     events => json!(events * 700),
                 };
-                (None, "set", json!([random.below(2), ttl]))
+                (None, "set", json!([random.below(3), ttl]))
             }
         }
     }
@@ -53,9 +56,10 @@ impl Player for TtlCaches {
             "get" => return Ok(self.stored.clone().unwrap_or_default()),
             "set" => {
                 self.stored = Some(input[0].clone());
-                let early = self.jitter.below(2 * self.slack_ns + 1);
+                let off = self.slack_ns + if self.breaks { 4000 } else { 0 };
+                let early = self.jitter.below(2 * off + 1);
                 self.over_at_ns = input[1].as_u64().map_or(u64::MAX, |ttl| {
-                    (self.now_ns + ttl + self.slack_ns).saturating_sub(early)
+                    (self.now_ns + ttl + off).saturating_sub(early)
                 });
             }
             _ if self.stored.is_none() => return Err(()),
@@ -67,7 +71,7 @@ impl Player for TtlCaches {
     fn lie(&self, random: &mut Random, f: &str, result: &Value) -> Value {
         match f {
             "get" if random.below(2) == 0 => Value::Null,
-            "get" => json!(random.below(2)),
+            "get" => json!(random.below(3)),
             _ => result.clone(),
         }
     }
