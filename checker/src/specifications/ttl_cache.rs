@@ -92,7 +92,7 @@ enum Action {
 pub struct TtlCacheState {
     /// What was stored last, unless it was deleted or found to be over.
     stored: Option<Stored>,
-    /// The earliest that the present can be.
+    /// The earliest that the present can be; never before the earliest of the last store.
     now: u64,
 }
 
@@ -108,13 +108,14 @@ struct Stored {
 impl TtlCache {
     /// The value was there at some moment from `now` to `latest`.
     fn found(&self, stored: Stored, now: u64, latest: u64) -> Option<Stored> {
-        let mut found = stored;
-        if let Some(ttl) = stored.ttl {
-            let life = ttl.saturating_add(self.slack_ns);
-            found.earliest = found.earliest.max(now.saturating_sub(life));
-        }
-        found.latest = found.latest.min(latest);
-        (found.earliest <= found.latest).then_some(found)
+        let found = Stored {
+            latest: stored.latest.min(latest),
+            ..stored
+        };
+        let life = stored.ttl.map(|ttl| ttl.saturating_add(self.slack_ns));
+        let visible = |life: u64| now <= found.latest.saturating_add(life);
+        // That it cannot have been stored too long ago need not be kept: it would only say that its time is not over before now.
+        life.is_none_or(visible).then_some(found)
     }
 
     /// The earliest moment from `now` on at which the value's time may be over. `None` when that is after `latest`.
@@ -170,9 +171,7 @@ impl Specification for TtlCache {
 
     fn step(&self, state: &TtlCacheState, op: &TtlCacheOp) -> Option<TtlCacheState> {
         let latest = op.latest;
-        // The present is never earlier than the last store.
-        let stored_at = state.stored.map_or(0, |stored| stored.earliest);
-        let now = state.now.max(op.earliest).max(stored_at);
+        let now = state.now.max(op.earliest);
         if now > latest {
             return None;
         }
