@@ -196,11 +196,15 @@ pub(crate) fn evicting_cache(operations: &[Operation]) -> bool {
             let done = match (operation.f.as_str(), &operation.outcome) {
                 ("get", Outcome::Ok(value)) => {
                     let held = stored.as_ref().map_or("null", |(value, _)| value.as_str());
-                    held == value.to_string()
+                    let seen = value.to_string();
+                    held == seen
                 }
                 ("gets", Outcome::Ok(value)) => match &stored {
                     None => value.is_null(),
-                    Some((held, token)) => value[0].to_string() == *held && value[1] == *token,
+                    Some((held, token)) => {
+                        let seen = value[0].to_string();
+                        *held == seen && value[1] == *token
+                    }
                 },
                 ("get" | "gets", _) | ("set", Outcome::Mismatch) => true,
                 ("add", Outcome::Mismatch) => stored.is_some(),
