@@ -84,12 +84,14 @@ fn key_value_line(line: &str) -> Option<Event> {
     })
 }
 
+/// A call that has not returned: its key, function, argument, and its result once it has had its effect.
+type Open = (usize, &'static str, Value, Option<Value>);
+
 /// Clients of a true store: half appends of texts that are all different, a few puts, the rest gets.
 fn simulated(clients: usize, keys: usize, operations: usize, puts_percent: u64) -> History {
     let mut random = Random(1);
     let mut held = vec![String::new(); keys];
-    // Each client's call in the making: its key, function, argument, and its result once it has had its effect.
-    let mut open: Vec<Option<(usize, &str, Value, Option<Value>)>> = vec![None; clients];
+    let mut open: Vec<Option<Open>> = vec![None; clients];
     let mut events = Vec::new();
     let mut called = 0;
     while called < operations || open.iter().any(Option::is_some) {
