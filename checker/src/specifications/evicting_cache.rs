@@ -12,10 +12,11 @@
 //!
 //! A value vanishes without an operation, and nobody notices until the next one looks. So the object need not guess when:
 //! its state is the value that was stored last, which may be there or not. A look that finds nothing settles that it has
-//! vanished; a value that is found had not. This is exact: what a vanished value allows, one that may have vanished allows too.
+//! vanished; a value that is found had not. Nothing is lost by it: what a vanished value allows, one that may have vanished allows too.
 //!
 //! Every value that is stored has a token of its own, which only `gets` shows. [`EvictingCache::with_tokens`] has `gets` and
-//! `cas`; the default has not, and is judged faster, because a store then makes all that was before forgotten.
+//! `cas`. It is lenient in one thing: a `cas` refused for a token that no `gets` had shown tells nothing of a later `gets`
+//! that shows this token. The default has neither of the two, and is judged faster, because a store then makes all that was before forgotten.
 //!
 //! ```
 //! use stormglass_checker::{EvictingCache, History, Limits, Verdict, check};

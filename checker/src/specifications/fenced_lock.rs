@@ -20,7 +20,8 @@
 //!
 //! 4. it is granted only while it is free, and released only by the token that holds it.
 //!
-//! The token of an acquire of unknown outcome may be any that is greater than those before it.
+//! The token of an acquire of unknown outcome may be any that is greater than those before it. One thing goes unnoticed: that
+//! a release which was refused while such a token held the lock shows that it is not this one.
 //!
 //! ```
 //! use stormglass_checker::{FencedLock, History, Limits, Verdict, check};
