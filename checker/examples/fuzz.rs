@@ -13,10 +13,8 @@ use common::players::queue::Queues;
 use common::players::register::{Asked, Registers};
 use common::players::set::Sets;
 use common::players::versioned_register::VersionedRegisters;
+use common::specifications::{Run, SPECIFICATIONS};
 use stormglass_checker::{Append, Counter, Queue, Register, Set, Specification, VersionedRegister};
-
-/// Tries a number of histories from a seed.
-type Run = fn(u64, u64) -> Result<Tally, String>;
 
 const UNIQUE: Asked = Asked {
     values: 0,
@@ -224,6 +222,7 @@ fn main() {
     let mut tried = 0;
     for (name, run) in MODELS
         .iter()
+        .chain(SPECIFICATIONS)
         .filter(|(name, _)| chosen == "all" || chosen == *name)
     {
         tried += 1;
@@ -238,7 +237,11 @@ fn main() {
         }
     }
     if tried == 0 {
-        let known: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
+        let known: Vec<&str> = MODELS
+            .iter()
+            .chain(SPECIFICATIONS)
+            .map(|(name, _)| *name)
+            .collect();
         eprintln!("no model {chosen}; there are {}", known.join(", "));
         std::process::exit(64);
     }

@@ -16,6 +16,12 @@ pub fn verify<S: Specification>(
     operations: &[Operation],
     certificate: &Certificate,
 ) -> Result<(), String> {
+    // All are parsed before the first step: a specification may learn from them which states ever matter.
+    let mut ops = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let op = specification.parse(operation);
+        ops.push(op.map_err(|error| format!("operation #{}: {error}", operation.id))?);
+    }
     let mut placed = vec![false; operations.len()];
     let mut owners: BTreeMap<Option<String>, usize> = BTreeMap::new();
     for (number, part) in certificate.parts.iter().enumerate() {
@@ -52,13 +58,12 @@ pub fn verify<S: Specification>(
             if latest_call.is_none_or(|earlier| earlier.call < operation.call) {
                 latest_call = Some(operation);
             }
-            let op = specification
-                .parse(operation)
-                .map_err(|error| format!("operation #{id}: {error}"))?
+            let op = ops[*id]
+                .as_ref()
                 .ok_or_else(|| format!("operation #{id} tells nothing and has no place"))?;
-            state = specification.step(&state, &op).ok_or_else(|| {
+            state = specification.step(&state, op).ok_or_else(|| {
                 let (op, state) = (
-                    specification.describe(&op),
+                    specification.describe(op),
                     specification.describe_state(&state),
                 );
                 format!("operation #{id}, {op}, is not allowed when the state is {state}")
@@ -66,11 +71,11 @@ pub fn verify<S: Specification>(
         }
     }
     for operation in operations.iter().filter(|operation| !placed[operation.id]) {
-        let id = operation.id;
-        let must = operation.outcome != Outcome::Unknown;
-        let tells = || specification.parse(operation).map(|op| op.is_some());
-        if must && tells().map_err(|error| format!("operation #{id}: {error}"))? {
-            return Err(format!("operation #{id} returned but is not placed"));
+        if operation.outcome != Outcome::Unknown && ops[operation.id].is_some() {
+            return Err(format!(
+                "operation #{} returned but is not placed",
+                operation.id
+            ));
         }
     }
     Ok(())

@@ -80,5 +80,10 @@ pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use search::Judge;
 pub use specification::{Access, Effect, Specification, SpecificationError};
-pub use specifications::{Append, Counter, Queue, Register, Set, VersionedRegister};
+pub use specifications::model::{self, Model, Options};
+pub use specifications::nondeterministic::{Nondeterministic, Possibilities};
+pub use specifications::{
+    Append, Counter, EvictingCache, FencedLock, Kv, Mutex, Queue, Register, Set, TtlCache,
+    VersionedRegister,
+};
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

@@ -104,6 +104,9 @@ pub trait Specification: Sync {
 
     /// Reads an operation. `None` when it tells nothing and changes nothing, such as a read of unknown result.
     ///
+    /// All operations of a history are parsed before the first step, so a specification may learn from them which states
+    /// ever matter.
+    ///
     /// An operation of [`Outcome::Unknown`](crate::Outcome::Unknown) must become an op that allows every result the
     /// real one might have had. The judge adds that it may happen late or never.
     ///

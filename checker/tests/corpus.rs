@@ -6,9 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use stormglass_checker::specifications::kv::Missing;
 use stormglass_checker::{
-    Event, History, Input, Kind, Limits, Operation, Outcome, Process, Register, Specification,
-    SpecificationError, Verdict, check, read, verify,
+    Event, History, Input, Kind, Kv, Limits, Process, Register, Verdict, check, read, verify,
 };
 
 fn corpus(test: &str) -> Option<PathBuf> {
@@ -75,60 +75,6 @@ fn jepsen_etcd_logs_have_their_known_verdicts() {
     assert!(counts.len() == 2 && counts.values().sum::<usize>() == 50);
 }
 
-/// A key-value store with put, get and append, as one would write it for a single occasion.
-struct KeyValue;
-
-enum KeyValueOp {
-    Get(String),
-    Put(String),
-    Append(String),
-}
-
-impl Specification for KeyValue {
-    type Op = KeyValueOp;
-    type State = String;
-
-    fn name(&self) -> &str {
-        "key-value"
-    }
-    fn promise(&self) -> &str {
-        "linearizable get, put and append"
-    }
-    fn parse(&self, operation: &Operation) -> Result<Option<KeyValueOp>, SpecificationError> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(match (operation.f.as_str(), &operation.outcome) {
-            ("get", Outcome::Ok(value)) => Some(KeyValueOp::Get(text(value))),
-            ("get", _) => None,
-            ("put", _) => Some(KeyValueOp::Put(text(&operation.input))),
-            ("append", _) => Some(KeyValueOp::Append(text(&operation.input))),
-            (other, _) => return Err(SpecificationError::new("get, put or append", other)),
-        })
-    }
-    fn initial(&self) -> String {
-        String::new()
-    }
-    fn step(&self, state: &String, op: &KeyValueOp) -> Option<String> {
-        match op {
-            KeyValueOp::Get(value) => (value == state).then(|| state.clone()),
-            KeyValueOp::Put(value) => Some(value.clone()),
-            KeyValueOp::Append(value) => Some(state.clone() + value),
-        }
-    }
-    fn describe(&self, op: &KeyValueOp) -> String {
-        match op {
-            KeyValueOp::Get(value) => format!("get of {value:?}"),
-            KeyValueOp::Put(value) => format!("put of {value:?}"),
-            KeyValueOp::Append(value) => format!("append of {value:?}"),
-        }
-    }
-    fn per_key(&self) -> bool {
-        true
-    }
-    fn state_bytes(&self, state: &String) -> u64 {
-        (size_of::<String>() + state.capacity() + 16) as u64
-    }
-}
-
 /// Reads `{:process 0, :type :ok, :f :get, :key "3", :value "x"}`, one a line: just enough for these files.
 fn key_value_line(line: &str) -> Event {
     let field = |name: &str| {
@@ -160,6 +106,7 @@ fn key_value_runs_have_the_verdict_of_their_name() {
     let Some(corpus) = corpus("key_value_runs_have_the_verdict_of_their_name") else {
         return;
     };
+    let store = || Kv::new(Missing::Empty);
     for (file, valid) in [
         ("c01-ok", true),
         ("c01-bad", false),
@@ -170,11 +117,11 @@ fn key_value_runs_have_the_verdict_of_their_name() {
         let history = History {
             events: text.lines().map(key_value_line).collect(),
         };
-        let judgement = check(&KeyValue, &history, &Limits::default()).unwrap();
+        let judgement = check(&store(), &history, &Limits::default()).unwrap();
         match &judgement.verdict {
             Verdict::Valid(certificate) => {
                 assert!(valid, "{file}");
-                verify(&KeyValue, &history.operations().unwrap(), certificate).unwrap();
+                verify(&store(), &history.operations().unwrap(), certificate).unwrap();
             }
             Verdict::Invalid(evidence) => {
                 assert!(!valid, "{file}");

@@ -12,6 +12,7 @@ use common::players::queue::Queues;
 use common::players::register::{Asked, Registers};
 use common::players::set::Sets;
 use common::players::versioned_register::VersionedRegisters;
+use common::specifications::SPECIFICATIONS;
 use stormglass_checker::{Append, Counter, Queue, Register, Set, Specification, VersionedRegister};
 
 /// How many histories `cargo test` tries for each object.
@@ -209,4 +210,20 @@ fn queues_whose_values_are_unique() {
 #[test]
 fn queues_whose_values_repeat() {
     short(Queue::default, |_| Queues::new(3));
+}
+
+#[test]
+fn specifications() {
+    let mut one_sided = Vec::new();
+    for (name, run) in SPECIFICATIONS {
+        let tally = run(HISTORIES / 2, 1).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        println!("{name}: {tally:?}");
+        if tally.valid.min(tally.invalid) < HISTORIES / 20 {
+            one_sided.push(name);
+        }
+    }
+    assert!(
+        one_sided.is_empty(),
+        "neither verdict may be rare: {one_sided:?}"
+    );
 }

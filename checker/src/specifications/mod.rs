@@ -1,17 +1,33 @@
-//! The objects whose promises are written here: one file each.
+//! The objects whose promises are written here: one file each. [`model`] knows them by name.
 
-mod append;
-mod counter;
+pub mod append;
+pub mod counter;
 mod elements;
-mod queue;
-mod register;
-mod set;
-mod versioned_register;
+pub mod evicting_cache;
+pub mod fenced_lock;
+pub mod kv;
+pub mod model;
+pub mod mutex;
+pub mod nondeterministic;
+pub mod queue;
+pub mod register;
+pub mod set;
+pub mod ttl_cache;
+mod values;
+pub mod versioned_register;
 
 pub use append::{Append, AppendOp, List};
 pub use counter::{Counter, CounterOp};
 pub use elements::Element;
+pub use evicting_cache::EvictingCache;
+pub use fenced_lock::FencedLock;
+pub use kv::Kv;
+pub use model::{Model, Options};
+pub use mutex::Mutex;
+pub use nondeterministic::{Nondeterministic, Possibilities};
 pub use queue::{Queue, QueueOp, Waiting};
 pub use register::{Content, Register, RegisterOp};
 pub use set::{Members, Set, SetOp};
+pub use ttl_cache::TtlCache;
+pub use values::Known;
 pub use versioned_register::{VersionedOp, VersionedRegister, VersionedState};

@@ -17,6 +17,8 @@ pub(crate) trait Player {
     fn call(&mut self, random: &mut Random) -> (Option<&'static str>, &'static str, Value);
     /// Carries the call out. `Err` when a comparison is refused.
     fn carry_out(&mut self, key: Option<&str>, f: &str, input: &Value) -> Result<Value, ()>;
+    /// Whose call or effect comes next, and the moment of it: after the last event and before the next.
+    fn turn(&mut self, _process: u64, _time_ns: u64) {}
     /// The revision the last operation carried out has to do with, if the object numbers them.
     fn version(&self) -> Option<u64> {
         None
@@ -41,6 +43,9 @@ pub(crate) const SMALL: Size = Size {
     crashes_percent: 15,
 };
 
+/// The time from one event to the next, as [`history`] numbers them.
+const EVENT_NS: u64 = 1000;
+
 enum Client {
     Idle,
     Called(Option<&'static str>, &'static str, Value),
@@ -62,6 +67,10 @@ pub(crate) fn play(player: &mut impl Player, size: Size, random: &mut Random) ->
     while called < size.operations || open > 0 && !cut {
         let at = random.below(size.clients as u64) as usize;
         let (process, client) = &mut clients[at];
+        player.turn(
+            *process,
+            (events.len() as u64 * EVENT_NS).saturating_sub(EVENT_NS / 2),
+        );
         let mut push = |kind, key: Option<&str>, f, value, version| {
             let mut made = event(*process, kind, f, value);
             made.key = key.map(str::to_owned);

@@ -4,8 +4,10 @@
 pub(crate) mod counter;
 pub(crate) mod findings;
 pub(crate) mod fuzz;
+pub(crate) mod independent;
 pub(crate) mod large;
 pub(crate) mod players;
+pub(crate) mod specifications;
 
 use serde_json::{Value, json};
 use stormglass_checker::{Event, History, Kind, Process};
