@@ -208,9 +208,10 @@ impl Model {
             }
             Self::EvictingCache => visitor.visit(&EvictingCache::default()),
             Self::TtlCache => visitor.visit(&TtlCache::with_slack(options.slack_ns)),
-            Self::VersionedRegister => {
-                visitor.visit(&VersionedRegister::starting_at(&options.initial))
-            }
+            Self::VersionedRegister => visitor.visit(&VersionedRegister::starting_at(
+                Register::starting_at(&options.initial),
+                None,
+            )),
             Self::Append => visitor.visit(&Append::default()),
             Self::Set => visitor.visit(&Set::default()),
             Self::Counter => visitor.visit(&Counter),
