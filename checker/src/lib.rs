@@ -32,6 +32,7 @@
 //! - [`operation`]: calls paired with returns. [`error`]: what can be wrong with a history.
 //! - [`specification`], [`specifications`]: what an object promises.
 //! - [`monitors`]: judges for histories of a particular shape, in time n log n.
+//! - [`transactions`]: which isolation a database kept, by the anomalies in a history of transactions.
 //! - `search`: the frontier of configurations; its module page states the laws it rests on.
 //! - [`check`](mod@check), `evidence`: verdicts put together, and the shortest story of a violation.
 //! - [`verdict`], [`limits`]: the data that comes out. [`certificate`], [`oracle`]: the judges of the judge.
@@ -59,6 +60,7 @@ pub mod oracle;
 mod search;
 pub mod specification;
 pub mod specifications;
+pub mod transactions;
 pub mod verdict;
 
 pub use certificate::verify;
@@ -71,4 +73,5 @@ pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
 pub use specification::{Effect, Specification, SpecificationError};
 pub use specifications::Register;
+pub use transactions::{TransactionJudgement, TransactionOptions, check_transactions};
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

@@ -1,0 +1,50 @@
+//! The transaction checker against stores of known isolation and an oracle that tries every order.
+
+mod transactions_support;
+
+use transactions_support::fuzz::{Campaign, KNOWN, Tally, run};
+
+/// How many histories `cargo test` tries of each shape.
+const HISTORIES: u64 = 20_000;
+
+fn short(lists: bool, final_read: bool) -> Tally {
+    let campaign = Campaign {
+        lists,
+        final_read,
+        histories: HISTORIES,
+        seed: 1,
+    };
+    let tally = run(campaign).unwrap_or_else(|problem| panic!("{problem}"));
+    println!("{tally:#?}");
+    if let Some(example) = &tally.example {
+        println!("missed: {example}");
+    }
+    for level in KNOWN {
+        let common = HISTORIES / 20;
+        assert!(
+            tally.legal[&level] > common && tally.illegal[&level] > common,
+            "neither may be rare: {tally:?}"
+        );
+    }
+    tally
+}
+
+#[test]
+fn lists() {
+    short(true, false);
+}
+
+#[test]
+fn lists_that_are_read_at_the_end() {
+    short(true, true);
+}
+
+#[test]
+fn registers() {
+    short(false, false);
+}
+
+#[test]
+fn registers_that_are_read_at_the_end() {
+    short(false, true);
+}
