@@ -7,10 +7,11 @@ use transactions_support::fuzz::{Campaign, KNOWN, Tally, run};
 /// How many histories `cargo test` tries of each shape.
 const HISTORIES: u64 = 20_000;
 
-fn short(lists: bool, final_read: bool) -> Tally {
+fn short(lists: bool, final_read: bool, repeated: bool) -> Tally {
     let campaign = Campaign {
         lists,
         final_read,
+        repeated,
         histories: HISTORIES,
         seed: 1,
     };
@@ -31,20 +32,20 @@ fn short(lists: bool, final_read: bool) -> Tally {
 
 #[test]
 fn lists() {
-    short(true, false);
+    short(true, false, true);
 }
 
 #[test]
 fn lists_that_are_read_at_the_end() {
-    short(true, true);
+    short(true, true, false);
 }
 
 #[test]
 fn registers() {
-    short(false, false);
+    short(false, false, true);
 }
 
 #[test]
 fn registers_that_are_read_at_the_end() {
-    short(false, true);
+    short(false, true, false);
 }

@@ -33,6 +33,8 @@ pub enum AnomalyKind {
     G1a,
     /// A transaction read what another wrote and itself overwrote.
     G1b,
+    /// A transaction read what it wrote itself only later.
+    FutureRead,
     /// Two reads of a list of which neither begins with the other.
     IncompatibleOrder,
     /// The versions of a register follow each other in a circle.
@@ -65,6 +67,7 @@ impl AnomalyKind {
             Self::G0(order) => ordered(["G0", "G0-process", "G0-realtime"], order),
             Self::G1a => "G1a",
             Self::G1b => "G1b",
+            Self::FutureRead => "future-read",
             Self::IncompatibleOrder => "incompatible-order",
             Self::CyclicVersions => "cyclic-versions",
             Self::G1c(order) => ordered(["G1c", "G1c-process", "G1c-realtime"], order),
@@ -105,6 +108,7 @@ impl AnomalyKind {
             }
             Self::G1a
             | Self::G1b
+            | Self::FutureRead
             | Self::IncompatibleOrder
             | Self::CyclicVersions
             | Self::G1c(Order::None) => &[Level::ReadCommitted],
@@ -218,7 +222,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "evidence", rename_all = "kebab-case")]
 pub enum AnomalyEvidence {
-    /// Of [`AnomalyKind::GarbageRead`] and [`AnomalyKind::DuplicateElements`].
+    /// Of [`AnomalyKind::GarbageRead`], [`AnomalyKind::DuplicateElements`] and [`AnomalyKind::FutureRead`].
     Read {
         /// Who read it.
         reader: Participant,

@@ -45,6 +45,7 @@
 //! | G1a | an aborted write was read | read committed |
 //! | G1b | a write was read that its transaction overwrote | read committed |
 //! | G1c | cycle of `ww` and `wr` | read committed |
+//! | future-read | a transaction read what it wrote itself only later | read committed |
 //! | incompatible-order | two reads of a list, neither the beginning of the other | read committed |
 //! | cyclic-versions | versions of a register in a circle | read committed |
 //! | internal | a transaction disagrees with its own reads and writes | repeatable read, snapshot isolation |

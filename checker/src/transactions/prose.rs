@@ -119,6 +119,10 @@ pub(super) fn explain(
                     text,
                     "{who} read a list of key {key} in which {value} stands twice, but it was appended once."
                 ),
+                AnomalyKind::FutureRead => write!(
+                    text,
+                    "{who} read {value} from key {key} before it wrote that there itself, and no other did."
+                ),
                 _ => write!(
                     text,
                     "{who} read {value} from key {key}, which no transaction ever wrote there."

@@ -18,6 +18,8 @@ use super::store::{Asked, Isolation, Store};
 pub(crate) struct Campaign {
     pub(crate) lists: bool,
     pub(crate) final_read: bool,
+    /// Some histories repeat values, of which nothing can be concluded.
+    pub(crate) repeated: bool,
     pub(crate) histories: u64,
     pub(crate) seed: u64,
 }
@@ -70,9 +72,8 @@ pub(crate) fn run(campaign: Campaign) -> Result<Tally, String> {
             clients: 1 + random.below(4),
             keys: 1 + random.below(3),
             operations_max: 1 + random.below(4),
-            writes_a_key_max: 0,
             lost_one_in: [0, 4, 8][random.below(3)],
-            repeated_one_in: [0, 0, 0, 8][random.below(4)],
+            repeated_one_in: [0, 0, 0, 8][random.below(4)] * usize::from(campaign.repeated),
             final_read: campaign.final_read,
         };
         let mut history = Store::run(asked, &mut random);
@@ -190,10 +191,16 @@ pub(crate) fn bend(history: &mut History, random: &mut Random, lists: bool) {
             let last = events[at + 1..]
                 .iter()
                 .all(|event| event.process != process);
-            if random.one_in(2) {
-                events[at].kind = Kind::Fail;
-            } else if last {
-                events[at].kind = Kind::Info;
+            let kind = match random.one_in(2) {
+                true => Kind::Fail,
+                false if last => Kind::Info,
+                false => return,
+            };
+            events[at].kind = kind;
+            for micro in events[at].value.as_array_mut().into_iter().flatten() {
+                if micro[0] == "r" {
+                    micro[2] = Value::Null;
+                }
             }
         }
         _ => {

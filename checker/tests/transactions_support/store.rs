@@ -52,8 +52,6 @@ pub(crate) struct Asked {
     pub(crate) clients: usize,
     pub(crate) keys: usize,
     pub(crate) operations_max: usize,
-    /// A key is given up after so many writes, and a new one takes its place. 0 for never.
-    pub(crate) writes_a_key_max: usize,
     /// One in so many aborts, and one in so many ends unknown. 0 for none.
     pub(crate) lost_one_in: usize,
     /// One in so many writes repeats an old value. 0 for none.
@@ -98,8 +96,6 @@ pub(crate) struct Store {
     /// For each key, the commit that wrote it last.
     written_at: Vec<usize>,
     commits: usize,
-    names: Vec<usize>,
-    keys_named: usize,
     written: u64,
 }
 
@@ -113,8 +109,6 @@ impl Store {
             locks: vec![None; asked.keys],
             written_at: vec![0; asked.keys],
             commits: 0,
-            names: (0..asked.keys).collect(),
-            keys_named: asked.keys,
             written: 0,
         };
         let mut clients: Vec<Client> = (0..asked.clients as u64)
@@ -152,7 +146,6 @@ impl Store {
                         next_process += 1;
                     }
                     client.running = None;
-                    store.give_up_full_keys(&clients);
                 }
                 Some(running) => store.step(number, running, random),
             }
@@ -206,13 +199,13 @@ impl Store {
         let mut results = running.results.iter();
         let micros = running.micros.iter().map(|micro| match micro {
             Micro::Read(key) if with_results => {
-                json!(["r", self.names[*key], results.next()])
+                json!(["r", key, results.next()])
             }
-            Micro::Read(key) => json!(["r", self.names[*key], null]),
+            Micro::Read(key) => json!(["r", key, null]),
             Micro::Write(key, value) if self.asked.lists => {
-                json!(["append", self.names[*key], value])
+                json!(["append", key, value])
             }
-            Micro::Write(key, value) => json!(["w", self.names[*key], value]),
+            Micro::Write(key, value) => json!(["w", key, value]),
         });
         Value::Array(micros.collect())
     }
@@ -344,34 +337,14 @@ impl Store {
         self.states.push(state);
     }
 
-    /// Keys with many writes get a new name, and begin anew, when nobody is at work.
-    fn give_up_full_keys(&mut self, clients: &[Client]) {
-        let max = self.asked.writes_a_key_max;
-        if max == 0 || self.asked.isolation != Isolation::Serial {
-            return;
-        }
-        for key in 0..self.asked.keys {
-            let used = clients.iter().filter_map(|client| client.running.as_ref());
-            let mut micros = used.flat_map(|running| &running.micros);
-            let in_use = micros.any(
-                |micro| matches!(micro, Micro::Read(other) | Micro::Write(other, _) if *other == key),
-            );
-            if self.now()[key].len() >= max && !in_use {
-                self.names[key] = self.keys_named;
-                self.keys_named += 1;
-                if let Some(state) = self.states.last_mut() {
-                    state[key].clear();
-                }
-            }
-        }
-    }
-
     fn read_all(&self, events: &mut Vec<Event>, process: u64) {
-        let names = self.names.iter();
-        let asked: Vec<Value> = names.clone().map(|name| json!(["r", name, null])).collect();
-        let found: Vec<Value> = names
-            .zip(self.now())
-            .map(|(name, content)| json!(["r", name, self.show(content)]))
+        let keys = self.now().iter().enumerate();
+        let asked = keys
+            .clone()
+            .map(|(key, _)| json!(["r", key, null]))
+            .collect();
+        let found = keys
+            .map(|(key, content)| json!(["r", key, self.show(content)]))
             .collect();
         events.push(event(process, Kind::Invoke, Value::Array(asked)));
         events.push(event(process, Kind::Ok, Value::Array(found)));

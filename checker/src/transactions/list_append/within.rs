@@ -71,13 +71,10 @@ pub(super) fn inspect<'a>(
             let place = elements.place[number as usize];
             let agreed = read.len() <= line.agreed;
             if agreed && place < AMBIGUOUS && (place as usize) < read.len() {
-                findings.report(records, AnomalyKind::Internal, || {
-                    AnomalyEvidence::Internal {
-                        transaction: participant(records, access.transaction),
-                        key: records.keys.value(access.key).clone(),
-                        expected: Value::Array(read[..place as usize].to_vec()),
-                        found: Value::Array(read.to_vec()),
-                    }
+                findings.report(records, AnomalyKind::FutureRead, || AnomalyEvidence::Read {
+                    reader: participant(records, access.transaction),
+                    key: records.keys.value(access.key).clone(),
+                    value: access.value.clone(),
                 });
             }
             if known.last_append == NONE && agreed {
@@ -89,8 +86,23 @@ pub(super) fn inspect<'a>(
                 });
             }
         }
-        if known.last_append != NONE {
-            appended_again[known.last_append as usize] = true;
+        if let Some(again) = appended_again.get_mut(known.last_append as usize) {
+            *again = true;
+            let (earlier, later) = (known.last_append, number);
+            let places = [earlier, later].map(|append| elements.place[append as usize]);
+            // Its own appends, the later one first.
+            if places[0] < AMBIGUOUS && places[1] < places[0] {
+                let longest = records.access(line.longest);
+                findings.report(records, AnomalyKind::Internal, || {
+                    let own = [earlier, later].map(|append| records.access(append).value.clone());
+                    AnomalyEvidence::Internal {
+                        transaction: participant(records, access.transaction),
+                        key: records.keys.value(access.key).clone(),
+                        expected: Value::from(own.to_vec()),
+                        found: Value::Array(longest.list().to_vec()),
+                    }
+                });
+            }
         }
         known.last_append = number;
         known.own.push(number);

@@ -101,7 +101,11 @@ fn within(
             // A read of a value that the transaction itself wrote only later.
             let unique = matches!(versions.source(version), Some(Source::Written(_)));
             if unique && before == Some(version) {
-                report_internal(records, findings, NONE, *used);
+                findings.report(records, AnomalyKind::FutureRead, || AnomalyEvidence::Read {
+                    reader: participant(records, access.transaction),
+                    key: records.keys.value(access.key).clone(),
+                    value: access.value.clone(),
+                });
             }
             if let Some(again) = written_again.get_mut(*written as usize) {
                 *again = true;
@@ -113,17 +117,14 @@ fn within(
     Ok(())
 }
 
-/// `known`: the access that says what had to be found, or [`NONE`] for anything but what was.
+/// `known`: the access that says what had to be found.
 fn report_internal(records: &Records<'_>, findings: &mut Findings, known: u32, number: u32) {
     let access = records.access(number);
     findings.report(records, AnomalyKind::Internal, || {
         AnomalyEvidence::Internal {
             transaction: participant(records, access.transaction),
             key: records.keys.value(access.key).clone(),
-            expected: match known {
-                NONE => "anything but what it wrote only later".into(),
-                known => records.access(known).value.clone(),
-            },
+            expected: records.access(known).value.clone(),
             found: access.value.clone(),
         }
     });
