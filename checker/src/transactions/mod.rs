@@ -69,7 +69,7 @@
 //! *Lists.* Each append builds on the version before it, so a list shows all of its past. The longest read of a key is the version order as
 //! far as it is known; all others must be beginnings of it. Elements that are aborted or ambiguous are left out, and what stood around them keeps its order.
 //! If two reads disagree, only what all reads have in common is used. A committed append that no read holds came after the longest
-//! read, or that would hold it: this is more than Elle infers, and it finds appends that were lost. Of two such appends nothing is known.
+//! read, or that would hold it; so a lost append is found. Which of two such appends was first is not known.
 //!
 //! *Registers.* A read shows who wrote the value (`wr`). The initial version comes before all others. If a transaction read `u` and
 //! then wrote `v` to the same key, `u` comes before `v`: otherwise `v` were before `u`, and `u` was read by who wrote `v`, which is G1c. So this holds from read

@@ -11,6 +11,7 @@ use stormglass_checker::{History, Kind};
 
 use super::Random;
 use super::oracle::{TRANSACTIONS_MAX, is_legal};
+use super::oracle_committed::is_read_committed;
 use super::store::{Asked, Isolation, Store};
 
 /// What is tried.
@@ -39,7 +40,8 @@ pub(crate) struct Tally {
 }
 
 /// The levels that the oracle knows.
-pub(crate) const KNOWN: [Level; 4] = [
+pub(crate) const KNOWN: [Level; 5] = [
+    Level::ReadCommitted,
     Level::SnapshotIsolation,
     Level::Serializable,
     Level::StrongSessionSerializable,
@@ -87,6 +89,7 @@ pub(crate) fn run(campaign: Campaign) -> Result<Tally, String> {
             &history,
             campaign.lists,
             (!bent).then_some(isolation),
+            asked.repeated_one_in == 0,
             &mut tally,
         );
         if let Err(problem) = problem {
@@ -112,6 +115,7 @@ fn judge_one(
     history: &History,
     lists: bool,
     honest: Option<Isolation>,
+    unique: bool,
     tally: &mut Tally,
 ) -> Result<(), String> {
     let options = TransactionOptions {
@@ -141,6 +145,9 @@ fn judge_one(
         // Whatever keeps a level keeps the weaker ones.
         let legal = match legal_above {
             true => true,
+            false if level == Level::ReadCommitted && unique => is_read_committed(history, lists),
+            // Of repeated values that oracle does not know which was read.
+            false if level == Level::ReadCommitted => continue,
             false => match is_legal(history, level, lists) {
                 Some(legal) => legal,
                 None => return Err(format!("more than {TRANSACTIONS_MAX} transactions")),

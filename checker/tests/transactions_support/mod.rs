@@ -3,6 +3,7 @@
 
 pub(crate) mod fuzz;
 pub(crate) mod oracle;
+pub(crate) mod oracle_committed;
 pub(crate) mod store;
 
 use serde_json::{Value, json};

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use stormglass_checker::transactions::Level;
 use stormglass_checker::{History, Kind, Process};
 
-struct Transaction {
+pub(crate) struct Transaction {
     process: u64,
     call: usize,
     /// The position of its return if it committed.
-    ret: Option<usize>,
-    micros: Vec<(String, String, Value)>,
+    pub(crate) ret: Option<usize>,
+    /// Function, key, value.
+    pub(crate) micros: Vec<(String, String, Value)>,
 }
 
 type State = BTreeMap<String, Vec<Value>>;
@@ -37,7 +38,8 @@ pub(crate) fn is_legal(history: &History, level: Level, lists: bool) -> Option<b
     Some(search.place())
 }
 
-fn transactions(history: &History) -> Vec<Transaction> {
+/// Those that committed or may have.
+pub(crate) fn transactions(history: &History) -> Vec<Transaction> {
     let mut open: BTreeMap<u64, (usize, Value)> = BTreeMap::new();
     let mut all = Vec::new();
     let mut add = |process, call, ret, value: &Value| {
