@@ -38,7 +38,7 @@ pub enum AnomalyKind {
     /// Two reads of a list of which neither begins with the other.
     IncompatibleOrder,
     /// The versions of a register follow each other in a circle.
-    CyclicVersions,
+    CyclicVersions(Order),
     /// Information flows in a circle.
     G1c(Order),
     /// A transaction disagrees with what it read and wrote before.
@@ -69,7 +69,14 @@ impl AnomalyKind {
             Self::G1b => "G1b",
             Self::FutureRead => "future-read",
             Self::IncompatibleOrder => "incompatible-order",
-            Self::CyclicVersions => "cyclic-versions",
+            Self::CyclicVersions(order) => ordered(
+                [
+                    "cyclic-versions",
+                    "cyclic-versions-process",
+                    "cyclic-versions-realtime",
+                ],
+                order,
+            ),
             Self::G1c(order) => ordered(["G1c", "G1c-process", "G1c-realtime"], order),
             Self::Internal => "internal",
             Self::LostUpdate => "lost-update",
@@ -94,11 +101,13 @@ impl AnomalyKind {
     pub fn forbidden_from(self) -> &'static [Level] {
         match self {
             Self::G0(Order::Session)
+            | Self::CyclicVersions(Order::Session)
             | Self::G1c(Order::Session)
             | Self::GSingle(Order::Session)
             | Self::GNonadjacent(Order::Session)
             | Self::G2Item(Order::Session) => &[Level::StrongSessionSerializable],
             Self::G0(Order::RealTime)
+            | Self::CyclicVersions(Order::RealTime)
             | Self::G1c(Order::RealTime)
             | Self::GSingle(Order::RealTime)
             | Self::GNonadjacent(Order::RealTime)
@@ -110,7 +119,7 @@ impl AnomalyKind {
             | Self::G1b
             | Self::FutureRead
             | Self::IncompatibleOrder
-            | Self::CyclicVersions
+            | Self::CyclicVersions(Order::None)
             | Self::G1c(Order::None) => &[Level::ReadCommitted],
             Self::Internal
             | Self::LostUpdate
@@ -203,6 +212,10 @@ pub enum Known {
     Followed,
     /// The other is the initial one.
     Initial,
+    /// A process met the one and later the other.
+    Session,
+    /// Whoever met the one had returned before whoever met the other was called.
+    RealTime,
     /// It is assumed that each key by itself is consistent.
     Assumed,
 }

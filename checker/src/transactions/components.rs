@@ -37,18 +37,20 @@ impl View<'_> {
 
     /// Where `edge` leads from `place`, if the view has it.
     pub(super) fn follow(&self, place: u32, edge: &Edge) -> Option<u32> {
-        if edge.label.class & (self.classes | class::ONWARDS) == 0 {
+        if edge.label.class & !(self.classes | class::ONWARDS) != 0 {
             return None;
         }
         if !self.apart {
             return Some(edge.to);
         }
         let after_anti = place % 2;
-        match edge.label.class {
-            class::RW if after_anti == 1 => None,
-            class::RW => Some(edge.to * 2 + 1),
-            class::ONWARDS => Some(edge.to * 2 + after_anti),
-            _ => Some(edge.to * 2),
+        if edge.label.class & class::ONWARDS != 0 {
+            return Some(edge.to * 2 + after_anti);
+        }
+        match (edge.label.class & class::RW != 0, after_anti) {
+            (true, 1) => None,
+            (true, _) => Some(edge.to * 2 + 1),
+            (false, _) => Some(edge.to * 2),
         }
     }
 }

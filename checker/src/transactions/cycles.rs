@@ -53,7 +53,7 @@ pub(super) fn search(
     for (order_number, (order, order_class)) in [
         (Order::None, 0),
         (Order::Session, class::SESSION),
-        (Order::RealTime, class::TIME),
+        (Order::RealTime, class::SESSION | class::TIME),
     ]
     .into_iter()
     .enumerate()
@@ -211,7 +211,12 @@ impl Part<'_> {
             let from = self.view.node(*place);
             for number in graph.edges_of(from) {
                 let edge = graph.edge(number);
-                if edge.label.class != class::RW || !self.holds(edge.to * 2 + 1) {
+                let anti = edge.label.class & class::RW != 0
+                    && self
+                        .view
+                        .follow(*place, edge)
+                        .is_some_and(|to| self.holds(to));
+                if !anti {
                     continue;
                 }
                 let bound = best.as_ref().map_or(NONE, |(length, _)| *length);

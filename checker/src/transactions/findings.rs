@@ -148,7 +148,9 @@ fn cause(records: &Records<'_>, from: u32, to: u32, label: Label) -> Cause {
         Some(access) => records.keys.value(access.key).clone(),
         None => Value::Null,
     };
-    match label.class {
+    // The order that a dependency rests on besides is told by `known`.
+    let dependency = label.class & (class::WW | class::WR | class::RW);
+    match dependency {
         class::WW => Cause::WriteWrite {
             key,
             earlier: value(label.first),
@@ -173,7 +175,7 @@ fn cause(records: &Records<'_>, from: u32, to: u32, label: Label) -> Cause {
             written: value(label.second),
             known,
         },
-        class::SESSION => Cause::Session {
+        _ if label.class == class::SESSION => Cause::Session {
             process: records.transactions[from as usize].process,
         },
         _ => Cause::RealTime {

@@ -10,7 +10,7 @@ use crate::limits::{Meter, Reason};
 /// No access: the edge does not name one.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Classes of edges, one bit each.
+/// Classes of edges, one bit each. An edge of several rests on all of them.
 pub(super) mod class {
     /// The next version of a key was written.
     pub(in crate::transactions) const WW: u8 = 1;
@@ -153,7 +153,7 @@ impl<'m> Builder<'m> {
     pub(super) fn count(&self, class: u8) -> u64 {
         self.edges
             .iter()
-            .filter(|edge| edge.label.class == class)
+            .filter(|edge| edge.label.class & class != 0)
             .count() as u64
     }
 
@@ -200,6 +200,11 @@ pub(super) struct Graph {
 }
 
 impl Graph {
+    /// The memory it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.edges.len() * size_of::<Edge>() + self.starts.len() * 8) as u64
+    }
+
     /// The numbers of the edges that begin at `node`.
     pub(super) fn edges_of(&self, node: u32) -> std::ops::Range<u32> {
         self.starts[node as usize]..self.starts[node as usize + 1]

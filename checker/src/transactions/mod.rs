@@ -47,7 +47,7 @@
 //! | G1c | cycle of `ww` and `wr` | read committed |
 //! | future-read | a transaction read what it wrote itself only later | read committed |
 //! | incompatible-order | two reads of a list, neither the beginning of the other | read committed |
-//! | cyclic-versions | versions of a register in a circle | read committed |
+//! | cyclic-versions | versions of a register in a circle; also with `-process` and `-realtime` | read committed |
 //! | internal | a transaction disagrees with its own reads and writes | repeatable read, snapshot isolation |
 //! | lost-update | two read one version of a key, and both wrote the key | repeatable read, snapshot isolation |
 //! | G-single | cycle with one `rw` | repeatable read, snapshot isolation |
@@ -73,7 +73,9 @@
 //!
 //! *Registers.* A read shows who wrote the value (`wr`). The initial version comes before all others. If a transaction read `u` and
 //! then wrote `v` to the same key, `u` comes before `v`: otherwise `v` were before `u`, and `u` was read by who wrote `v`, which is G1c. So this holds from read
-//! committed on, and a cycle of writes that rests on it rules out read committed and no less. Everything else is assumed only on request:
+//! committed on, and a cycle of writes that rests on it rules out read committed and no less. If one transaction met `u` and a later one of the same process
+//! met `v`, then `u` comes before `v` in every order that keeps sessions, and the same goes for real time; edges that rest on this belong to the
+//! `-process` and `-realtime` anomalies. To let them count for all levels is an assumption about the database, made only on request:
 //! [`TransactionOptions::sequential_keys`] and [`TransactionOptions::linearizable_keys`].
 //!
 //! *Unknown transactions.* From read committed on, one whose write was read committed. At read uncommitted it may not have, so a cycle
@@ -84,7 +86,7 @@
 //!
 //! So an anomaly is never a false alarm, as long as the clients told the truth. The other direction does not hold: valid means that no anomaly was seen. Where
 //! the order of versions is not known, there may be none that fits; deciding that is NP-hard for registers (Papadimitriou, 1979).
-//! When each list is read in full at the end, the order is known, and serializable and strict serializable are decided exactly.
+//! When each list is read in full at the end, the order is known, and snapshot isolation and all above are decided exactly.
 //!
 //! # The search
 //! Strongly connected components (Tarjan) of all edges; if none has two nodes, there is no cycle, and the work is linear. Otherwise each kind is

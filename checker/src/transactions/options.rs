@@ -29,9 +29,11 @@ pub struct TransactionOptions {
     /// on; a read-uncommitted verdict never rests on it.
     pub writes_follow_reads: bool,
     /// Registers: assume that each key by itself is sequentially consistent: the versions that one process sees of it never go back.
-    /// An assumption that the history cannot prove; a verdict then holds only together with it.
+    /// An assumption that the history cannot prove; a verdict then holds only together with it. Without it, the same order counts only from
+    /// strong session serializable on.
     pub sequential_keys: bool,
-    /// Registers: assume that each key by itself is linearizable. As above, and stronger.
+    /// Registers: assume that each key by itself is linearizable. As above, and stronger; without it, the same order counts only for strict
+    /// serializable.
     pub linearizable_keys: bool,
     /// How many anomalies of one kind are told; the others are counted.
     pub reported_max: usize,

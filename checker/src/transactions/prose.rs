@@ -230,6 +230,17 @@ pub(super) fn explain(
     text
 }
 
+/// How an order of versions is known that no transaction shows.
+fn by(known: Known) -> &'static str {
+    match known {
+        Known::Session => "for a process met the one and after that the other",
+        Known::RealTime => {
+            "for the one was met by a transaction that returned before one was called that met the other"
+        }
+        _ => "if that key by itself is consistent",
+    }
+}
+
 /// The reason for one edge.
 fn because(step: &Step, of: TransactionKind) -> String {
     let (from, to) = (name(&step.from), name(&step.to));
@@ -250,8 +261,9 @@ fn because(step: &Step, of: TransactionKind) -> String {
                 _ if lists => format!(
                     "{from} appended {earlier} to key {key} and {to}'s append of {later} came next behind it"
                 ),
-                Known::Assumed => format!(
-                    "{from} wrote {earlier} to key {key}, and {to}'s write of {later} came later, if that key by itself is consistent"
+                Known::Session | Known::RealTime | Known::Assumed => format!(
+                    "{from} wrote {earlier} to key {key}, and {to}'s write of {later} came later, {}",
+                    by(*known)
                 ),
                 _ => format!(
                     "{from} wrote {earlier} to key {key}, which {to} read before it wrote {later}"
@@ -286,8 +298,9 @@ fn because(step: &Step, of: TransactionKind) -> String {
                 Known::Initial => format!(
                     "{from} found key {key} never written and so did not see {to}'s write of {written}"
                 ),
-                Known::Assumed => format!(
-                    "{from} read {read} from key {key}, and {to}'s write of {written} came later, if that key by itself is consistent"
+                Known::Session | Known::RealTime | Known::Assumed => format!(
+                    "{from} read {read} from key {key}, and {to}'s write of {written} came later, {}",
+                    by(*known)
                 ),
                 _ => format!(
                     "{from} read {read} from key {key}, which {to} read, too, before it wrote {written}"

@@ -98,16 +98,16 @@ impl<'a> Search<'a> {
         if (0..all.len()).all(|number| !open(number, &self.placed)) {
             return true;
         }
-        for number in 0..all.len() {
+        for (number, this) in all.iter().enumerate() {
             if self.placed[number] || !self.may_come_now(number) {
                 continue;
             }
-            let Some(state) = self.after(&all[number]) else {
+            let Some(state) = self.after(this) else {
                 continue;
             };
             self.placed[number] = true;
             self.states.push(state);
-            let keys = all[number].micros.iter();
+            let keys = this.micros.iter();
             let keys = keys.filter(|(name, ..)| name != "r");
             self.writes
                 .push(keys.map(|(_, key, _)| key.as_str()).collect());

@@ -1,6 +1,6 @@
 //! The order of versions, and the dependencies of registers.
 
-use super::super::anomaly::{AnomalyEvidence, AnomalyKind, Known};
+use super::super::anomaly::{AnomalyEvidence, AnomalyKind, Known, Order};
 use super::super::cycles::shortest_cycles;
 use super::super::findings::Findings;
 use super::super::graph::{Builder, Label, NONE, class};
@@ -9,8 +9,15 @@ use super::super::records::{Fate, Records};
 use super::versions::{Source, Versions};
 use crate::limits::{Meter, Reason};
 
-/// One version directly or indirectly before another of the same key.
-pub(super) type Before = (u32, u32, Known);
+/// One version before another of the same key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    pub(super) before: u32,
+    pub(super) after: u32,
+    pub(super) known: Known,
+    /// The order that this rests on: [`class::SESSION`], [`class::TIME`] or nothing.
+    pub(super) order: u8,
+}
 
 /// The versions of which a transaction read one and then wrote the other.
 pub(super) fn followed(
@@ -20,9 +27,7 @@ pub(super) fn followed(
     meter: &mut Meter,
 ) -> Result<Vec<Before>, Reason> {
     let mut order = Vec::new();
-    let wanted =
-        options.writes_follow_reads || options.sequential_keys || options.linearizable_keys;
-    if !wanted {
+    if !options.writes_follow_reads {
         return Ok(order);
     }
     for used in &versions.uses {
@@ -35,13 +40,18 @@ pub(super) fn followed(
             && versions.source(used.read) != Some(Source::Initial)
         {
             meter.room(&mut order)?;
-            order.push((used.read, used.written, Known::Followed));
+            order.push(Before {
+                before: used.read,
+                after: used.written,
+                known: Known::Followed,
+                order: 0,
+            });
         }
     }
     Ok(order)
 }
 
-/// Reports versions in a circle, and concludes nothing more from the order of these keys.
+/// Reports versions in a circle, and concludes nothing more from the order that led there, for these keys.
 pub(super) fn drop_cyclic(
     records: &Records<'_>,
     versions: &Versions,
@@ -49,42 +59,64 @@ pub(super) fn drop_cyclic(
     findings: &mut Findings,
     meter: &mut Meter,
 ) -> Result<(), Reason> {
-    if order.is_empty() {
-        return Ok(());
-    }
-    let mut builder = Builder::new(versions.sources.len(), meter);
-    for (before, after, known) in order.iter() {
-        let why = Label {
-            known: *known,
-            ..Label::bare(class::WW)
-        };
-        builder.edge(*before, *after, why)?;
-    }
-    let graph = builder.finish()?;
-    let cycles = shortest_cycles(&graph, class::WW, meter)?;
-    if cycles.is_empty() {
-        return Ok(());
-    }
-    let mut cyclic = vec![false; records.keys.len()];
-    for cycle in &cycles {
-        let Some((first, _)) = cycle.first() else {
-            continue;
-        };
-        let key = versions.keys[*first as usize];
-        cyclic[key as usize] = true;
-        findings.report(records, AnomalyKind::CyclicVersions, || {
-            let value = |version: &u32| match versions.source(*version) {
-                Some(Source::Written(write)) => records.access(write).value.clone(),
-                _ => serde_json::Value::Null,
+    order.sort_unstable_by_key(|one| (one.before, one.after, one.order, one.known as u8));
+    // What is known anyway need not be known from sessions or real time.
+    order.dedup_by_key(|one| (one.before, one.after));
+    let stages = [
+        (0, Order::None),
+        (class::SESSION, Order::Session),
+        (class::SESSION | class::TIME, Order::RealTime),
+    ];
+    for (orders, kind) in stages {
+        let mut cyclic = vec![false; records.keys.len()];
+        for cycle in cycles_of(versions, order, orders, meter)? {
+            let Some(first) = cycle.first() else {
+                continue;
             };
-            AnomalyEvidence::Versions {
-                key: records.keys.value(key).clone(),
-                versions: cycle.iter().map(|(version, _)| value(version)).collect(),
-            }
+            let key = versions.keys[*first as usize];
+            cyclic[key as usize] = true;
+            let kind = AnomalyKind::CyclicVersions(kind);
+            findings.report(records, kind, || {
+                let value = |version: &u32| match versions.source(*version) {
+                    Some(Source::Written(write)) => records.access(write).value.clone(),
+                    _ => serde_json::Value::Null,
+                };
+                AnomalyEvidence::Versions {
+                    key: records.keys.value(key).clone(),
+                    versions: cycle.iter().map(value).collect(),
+                }
+            });
+        }
+        // Without order, nothing of the key is left; with it, what needs no order or a weaker one.
+        order.retain(|one| {
+            let kept = match kind {
+                Order::None => false,
+                Order::Session => one.order == 0,
+                Order::RealTime => one.order != class::TIME,
+            };
+            kept || !cyclic[versions.keys[one.before as usize] as usize]
         });
     }
-    order.retain(|(before, ..)| !cyclic[versions.keys[*before as usize] as usize]);
     Ok(())
+}
+
+/// Cycles of versions that rest on no other than these orders.
+fn cycles_of(
+    versions: &Versions,
+    order: &[Before],
+    orders: u8,
+    meter: &mut Meter,
+) -> Result<Vec<Vec<u32>>, Reason> {
+    let mut builder = Builder::new(versions.sources.len(), meter);
+    for one in order.iter().filter(|one| one.order & !orders == 0) {
+        builder.edge(one.before, one.after, Label::bare(class::WW))?;
+    }
+    let graph = builder.finish()?;
+    let cycles = shortest_cycles(&graph, class::WW, meter)?.into_iter();
+    meter.give(graph.bytes());
+    Ok(cycles
+        .map(|cycle| cycle.into_iter().map(|(version, _)| version).collect())
+        .collect())
 }
 
 /// Adds all dependencies.
@@ -129,40 +161,41 @@ pub(super) fn add(
     readers.sort_unstable();
     readers.dedup_by_key(|(version, transaction, _)| (*version, *transaction));
     initial(records, versions, &readers, builder)?;
-    let mut order: Vec<(u32, bool, u32, u32, Known)> = order
+    // Each pair of versions, with who wrote the later one.
+    let mut order: Vec<(Before, u32, u32)> = order
         .iter()
-        .filter_map(|(before, after, known)| {
-            let Some(Source::Written(write)) = versions.source(*after) else {
+        .filter_map(|one| {
+            let Some(Source::Written(write)) = versions.source(one.after) else {
                 return None;
             };
             let writer = records.access(write).transaction;
-            let included = records.included[writer as usize];
-            let assumed = *known == Known::Assumed;
-            included.then_some((*before, assumed, writer, write, *known))
+            records.included[writer as usize].then_some((*one, writer, write))
         })
         .collect();
-    order.sort_unstable_by_key(|(before, assumed, writer, write, _)| {
-        (*before, *assumed, *writer, *write)
-    });
-    order.dedup_by_key(|(before, assumed, writer, ..)| (*before, *assumed, *writer));
-    for group in order.chunk_by(|one, next| (one.0, one.1) == (next.0, next.1)) {
-        let Some((before, _, _, _, known)) = group.first().copied() else {
+    let group = |one: &Before| (one.before, one.order, one.known as u8);
+    order.sort_unstable_by_key(|(one, writer, write)| (group(one), *writer, *write));
+    order.dedup_by_key(|(one, writer, _)| (group(one), *writer));
+    for group in order.chunk_by(|one, next| group(&one.0) == group(&next.0)) {
+        let Some((one, ..)) = group.first() else {
             continue;
         };
-        let mut sources = sources(&readers, before, known);
-        if let Some(Source::Written(write)) = versions.source(before)
+        let mut sources = sources(&readers, one.before, one.known);
+        if let Some(Source::Written(write)) = versions.source(one.before)
             && records.included[records.access(write).transaction as usize]
         {
             let why = Label {
                 first: write,
-                known,
+                known: one.known,
                 ..Label::bare(class::WW)
             };
             sources.push((records.access(write).transaction, why));
         }
+        for (_, label) in &mut sources {
+            label.class |= one.order;
+        }
         let sinks: Vec<(u32, u32)> = group
             .iter()
-            .map(|(_, _, writer, write, _)| (*writer, *write))
+            .map(|(_, writer, write)| (*writer, *write))
             .collect();
         builder.all_but_self(&sources, &sinks)?;
     }

@@ -1,7 +1,7 @@
 //! Registers. A read shows one value and no past, so that the order of versions has to be gathered.
 
-mod assumed;
 mod edges;
+mod ordered;
 mod reads;
 mod versions;
 
@@ -23,12 +23,10 @@ pub(super) fn analyse(
     let versions = Versions::of(records, builder.meter)?;
     reads::inspect(records, &versions, findings, builder.meter)?;
     let mut order = edges::followed(records, &versions, options, builder.meter)?;
-    if options.sequential_keys {
-        assumed::sequential(records, &versions, &mut order, builder.meter)?;
-    }
-    if options.linearizable_keys {
-        assumed::linearizable(records, &versions, &mut order, builder.meter)?;
-    }
+    let meter = &mut *builder.meter;
+    let (sequential, linearizable) = (options.sequential_keys, options.linearizable_keys);
+    ordered::sequential(records, &versions, sequential, &mut order, meter)?;
+    ordered::linearizable(records, &versions, linearizable, &mut order, meter)?;
     edges::drop_cyclic(records, &versions, &mut order, findings, builder.meter)?;
     edges::add(records, &versions, &order, builder)
 }
