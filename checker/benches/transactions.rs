@@ -176,9 +176,17 @@ fn main() {
     judge("100,000 transactions, 32 appends a key", &base(32));
     judge("100,000 transactions, 128 appends a key", &base(128));
     let mut stale = base(128);
-    let reads = stale.events.iter_mut().rev();
-    let mut reads = reads.filter(|event| event.kind == Kind::Ok).skip(1000);
-    for event in reads.by_ref().take(2000) {
+    pop_reads(&mut stale, 1000, 2000);
+    judge("128 appends a key, two thousand stale transactions", &stale);
+    pop_reads(&mut stale, 0, usize::MAX);
+    judge("128 appends a key, all transactions stale", &stale);
+}
+
+/// Takes the last element from every list that some of the last transactions read.
+fn pop_reads(history: &mut History, skipped: usize, bent: usize) {
+    let returns = history.events.iter_mut().rev();
+    let returns = returns.filter(|event| event.kind == Kind::Ok);
+    for event in returns.skip(skipped).take(bent) {
         for micro in event.value.as_array_mut().into_iter().flatten() {
             if micro[0] == "r"
                 && let Some(list) = micro[2].as_array_mut()
@@ -187,6 +195,4 @@ fn main() {
             }
         }
     }
-    drop(reads);
-    judge("128 appends a key, two thousand stale transactions", &stale);
 }
