@@ -11,13 +11,14 @@ use stormglass_checker::transactions::{TransactionOptions, check_transactions};
 use stormglass_checker::{History, Kind};
 use transactions_support::{Random, event, numbered};
 
-/// A list-append workload on a serial store, in the manner of Jepsen: few keys at a time, and a key is given up after some appends.
+/// A workload of lists or registers on a serial store, in the manner of Jepsen: few keys at a time, and a key is given up after some appends.
 struct Workload {
     transactions: usize,
     processes: usize,
     operations: usize,
     keys: usize,
     appends_a_key: usize,
+    lists: bool,
 }
 
 enum Client {
@@ -50,7 +51,8 @@ impl Workload {
                             micros.push(json!(["r", key, null]));
                             continue;
                         }
-                        micros.push(json!(["append", key, appends + 1]));
+                        let function = if self.lists { "append" } else { "w" };
+                        micros.push(json!([function, key, appends + 1]));
                         active[slot].1 += 1;
                         if appends + 1 == self.appends_a_key {
                             active[slot] = (contents.len(), 0);
@@ -65,7 +67,8 @@ impl Workload {
                 Client::Called(plan, mut micros) => {
                     for ((key, read), micro) in plan.iter().zip(&mut micros) {
                         match read {
-                            true => micro[2] = json!(contents[*key]),
+                            true if self.lists => micro[2] = json!(contents[*key]),
+                            true => micro[2] = json!(contents[*key].last()),
                             false => {
                                 let value = micro[2].as_u64().unwrap_or_default();
                                 contents[*key].push(value as usize);
@@ -155,7 +158,16 @@ fn judge(name: &str, history: &History) {
         drop(text);
         if let Ok(parsed) = parsed {
             let report = measure("adya, check", || {
-                adya::check(&parsed, adya::Workload::ListAppend, &adya::Opts::default())
+                let registers = name.contains("registers");
+                let workload = match registers {
+                    true => adya::Workload::RwRegister,
+                    false => adya::Workload::ListAppend,
+                };
+                let options = adya::Opts {
+                    wfr_keys: registers,
+                    ..adya::Opts::default()
+                };
+                adya::check(&parsed, workload, &options)
             });
             println!("    {:?} {:?}", report.valid, report.anomaly_types);
         }
@@ -163,23 +175,29 @@ fn judge(name: &str, history: &History) {
 }
 
 fn main() {
-    let base = |appends_a_key| {
+    let base = |appends_a_key, lists| {
         Workload {
             transactions: 100_000,
             processes: 20,
             operations: 4,
             keys: 10,
             appends_a_key,
+            lists,
         }
         .run(&mut Random(1))
     };
-    judge("100,000 transactions, 32 appends a key", &base(32));
-    judge("100,000 transactions, 128 appends a key", &base(128));
-    let mut stale = base(128);
+    judge("100,000 transactions, 32 appends a key", &base(32, true));
+    judge("100,000 transactions, 128 appends a key", &base(128, true));
+    let mut stale = base(128, true);
     pop_reads(&mut stale, 1000, 2000);
     judge("128 appends a key, two thousand stale transactions", &stale);
     pop_reads(&mut stale, 0, usize::MAX);
     judge("128 appends a key, all transactions stale", &stale);
+    judge("100,000 transactions on registers", &base(128, false));
+    judge(
+        "100,000 transactions on ten registers",
+        &base(usize::MAX, false),
+    );
 }
 
 /// Takes the last element from every list that some of the last transactions read.
