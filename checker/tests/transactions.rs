@@ -543,3 +543,28 @@ fn more_anomalies_than_are_told_are_counted() {
     assert_eq!(judgement.anomalies.len(), 8);
     assert_eq!(judgement.counts[0].found, 20);
 }
+
+/// Each transaction read what the next one wrote, all the way round.
+#[test]
+fn a_long_cycle_is_told_in_short() {
+    let count = 20_000;
+    let mut lines = String::new();
+    for number in 0..count {
+        let next = (number + 1) % count;
+        lines += &format!("{number} invoke [[\"append\",{number},1],[\"r\",{next},null]]\n");
+    }
+    for number in 0..count {
+        let next = (number + 1) % count;
+        lines += &format!("{number} ok [[\"append\",{number},1],[\"r\",{next},[1]]]\n");
+    }
+    let judgement = judge(&history(&lines));
+    assert_eq!(judgement.strongest, [Level::ReadUncommitted]);
+    let AnomalyEvidence::Cycle { steps } = &judgement.anomalies[0].evidence else {
+        panic!("a cycle")
+    };
+    assert_eq!(steps.len(), count);
+    let told = &judgement.anomalies[0].explanation;
+    assert!(told.lines().count() < 60, "{told}");
+    assert!(told.contains("and 19976 more;"), "{told}");
+    assert!(told.ends_with(": a contradiction."), "{told}");
+}

@@ -1,5 +1,6 @@
 //! Evidence told in words.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -8,6 +9,9 @@ use super::anomaly::{AnomalyEvidence, AnomalyKind, Cause, Known, Participant, St
 use super::level::Level;
 use super::options::TransactionKind;
 use crate::error::excerpt;
+
+/// The most transactions and steps that are told; of a longer cycle the middle is left out.
+const LINES_MAX: usize = 24;
 
 /// The most characters of a transaction that are shown.
 const CHARACTERS_MAX: usize = 200;
@@ -88,12 +92,17 @@ fn introduce(text: &mut String, participant: &Participant) {
 
 fn introduce_all<'p>(text: &mut String, participants: impl Iterator<Item = &'p Participant>) {
     text.push_str("Let\n");
-    let mut seen: Vec<usize> = Vec::new();
+    let mut seen = BTreeSet::new();
     for participant in participants {
-        if !seen.contains(&participant.transaction) {
-            seen.push(participant.transaction);
+        if !seen.insert(participant.transaction) {
+            continue;
+        }
+        if seen.len() <= LINES_MAX {
             introduce(text, participant);
         }
+    }
+    if seen.len() > LINES_MAX {
+        let _ = writeln!(text, "  and {} more", seen.len() - LINES_MAX);
     }
 }
 
@@ -213,7 +222,14 @@ pub(super) fn explain(
             introduce_all(&mut text, steps.iter().map(|step| &step.from));
             text.push_str("Then\n");
             for (place, step) in steps.iter().enumerate() {
-                let end = match place + 1 == steps.len() {
+                let last = place + 1 == steps.len();
+                if place + 1 >= LINES_MAX && !last {
+                    if place + 1 == LINES_MAX {
+                        let _ = writeln!(text, "  and {} more;", steps.len() - LINES_MAX);
+                    }
+                    continue;
+                }
+                let end = match last {
                     true => ": a contradiction.",
                     false => ";\n",
                 };
