@@ -15,6 +15,7 @@ pub enum TransactionKind {
     /// Lists that only grow: `["append", key, value]` and `["r", key, [values]]`.
     ListAppend,
     /// Registers: `["w", key, value]` and `["r", key, value]`; `null` until first written.
+    #[serde(rename = "rw-register")]
     Register,
 }
 
