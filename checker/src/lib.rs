@@ -35,6 +35,7 @@
 //! - [`specification`], [`specifications`]: what an object promises.
 //! - [`guarantees`]: weaker guarantees on the same history, and the ladder of all of them.
 //! - [`monitors`]: judges for histories of a particular shape, in time n log n.
+//! - [`transactions`]: which isolation a database kept, by the anomalies in a history of transactions.
 //! - `search`: the frontier of configurations; its module page states the laws it rests on.
 //! - [`case`], `scope`: a history read by a specification, and the parts of it that are judged apart.
 //! - [`check`](mod@check), `evidence`: verdicts put together, and the shortest story of a violation.
@@ -66,6 +67,7 @@ mod scope;
 mod search;
 pub mod specification;
 pub mod specifications;
+pub mod transactions;
 pub mod verdict;
 
 pub use case::{Case, Decision};
@@ -86,4 +88,5 @@ pub use specifications::{
     Append, Counter, EvictingCache, FencedLock, Kv, Mutex, Queue, Register, Set, TtlCache,
     VersionedRegister,
 };
+pub use transactions::{TransactionJudgement, TransactionOptions, check_transactions};
 pub use verdict::{Certificate, Context, Evidence, Judgement, Part, Progress, Unknown, Verdict};

@@ -134,7 +134,7 @@ fn a_counter_does_not_lose_what_was_added() {
     events.extend(read(1, json!(5)));
     events.extend(ok(0, "add", json!(5), Value::Null));
     events.extend(read(1, json!(5)));
-    // Both adds returned before the last read; the first read has no part in it.
+    // An add returned between two reads that saw the same, whoever made it five before.
     assert_eq!(culprits(&Counter, events), [1, 2, 3]);
 }
 
