@@ -39,7 +39,7 @@
 //! - `search`: the frontier of configurations; its module page states the laws it rests on.
 //! - [`case`], `scope`: a history read by a specification, and the parts of it that are judged apart.
 //! - [`check`](mod@check), `evidence`: verdicts put together, and the shortest story of a violation.
-//! - [`verdict`], [`limits`]: the data that comes out. [`certificate`], [`oracle`]: the judges of the judge.
+//! - [`verdict`], [`limits`]: the data that comes out. [`certificate`], [`refutation`], [`oracle`]: the judges of the judge.
 //!
 //! # Invariants
 //! - A valid verdict has a certificate that [`verify`] accepts; an invalid one names a prefix that is illegal by itself.
@@ -63,6 +63,7 @@ pub mod limits;
 pub mod monitors;
 pub mod operation;
 pub mod oracle;
+pub mod refutation;
 mod scope;
 mod search;
 pub mod specification;
@@ -80,6 +81,7 @@ pub use history::{Event, History, Kind, Process};
 pub use limits::{Limits, Reason, Work, spend};
 pub use monitors::{Finding, Observed};
 pub use operation::{Operation, Outcome};
+pub use refutation::{Confirmed, verify_evidence};
 pub use search::Judge;
 pub use specification::{Access, Effect, Specification, SpecificationError};
 pub use specifications::model::{self, Model, Options};

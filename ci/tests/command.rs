@@ -254,7 +254,8 @@ fn check_has_an_exit_code_for_each_verdict() {
         ),
         (
             "limit",
-            format!("{write}\n{}\n", read("1")),
+            // A value that is written twice is left to the search, which needs memory.
+            format!("{write}\n{write}\n{}\n", read("1")),
             "--memory 1B",
             2,
             "UNKNOWN",

@@ -21,6 +21,7 @@
 //! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
 //! | [`counterexample`] | the page of a way through a model that breaks a law |
+//! | [`judged`] | the page of a history that came from elsewhere |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
 //! | [`error`] | what can be wrong, and the remedy |
@@ -41,6 +42,7 @@ mod collision;
 pub mod counterexample;
 pub mod error;
 mod escape;
+pub mod judged;
 pub mod junit;
 pub mod markdown;
 mod page;

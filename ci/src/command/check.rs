@@ -1,115 +1,238 @@
 //! `stormglass check`: judges a history file.
 
+mod ladder;
+mod object;
+mod proof;
+mod transactions;
+
 use super::exit::OrExit;
-use super::list::MODELS;
 use super::{Exit, Failure, Format, names, print_line};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use stormglass_checker::specifications::kv::Missing;
+use stormglass_checker::transactions::{Level, TransactionKind};
 use stormglass_checker::{
-    Input, Judgement, Kind, Limits, Process, Register, Specification, Verdict, check, read,
+    FailedCas, History, Input, Kind, Limits, Model, Options, Process, ReadOptions, Recording,
+    read_with,
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The history
+    /// The history: a file, a Jepsen store directory, or `-` for standard input; compressed or not
     file: PathBuf,
     /// What it must satisfy (see `list models`)
     #[arg(long)]
     model: String,
-    /// Its format
-    #[arg(long, value_enum, default_value_t = InputName::Auto)]
-    input: InputName,
+    #[command(flatten)]
+    reading: Reading,
     /// The most time to spend
     #[arg(long, value_parser = humantime::parse_duration)]
     budget: Option<Duration>,
     /// The most memory to hold
     #[arg(long, default_value = "1GiB")]
     memory: ByteSize,
-    /// Write the order that shows a valid history valid to this file
+    /// How many keys to judge at a time; as many as there are processors when not said. Changes nothing but the time
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// What an object holds at first, as JSON; null when not said
+    #[arg(long, value_name = "VALUE")]
+    initial: Option<String>,
+    /// How much too early or too late a value may vanish (ttl-cache)
+    #[arg(long, value_parser = humantime::parse_duration)]
+    slack: Option<Duration>,
+    /// Any process may release what another acquired (mutex)
+    #[arg(long)]
+    released_by_anyone: bool,
+    /// The level that transactions must keep (list-append, rw-register)
+    #[arg(long, value_name = "LEVEL", default_value = "strict-serializable")]
+    isolation: String,
+    /// Judge by every guarantee, from linearizability down, and name the strongest that is kept
+    #[arg(long, conflicts_with_all = ["certificate", "verify"])]
+    ladder: bool,
+    /// Write what proves the verdict to this file: a legal order, or what collides
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+    /// Do not judge; verify what such a file claims of this history
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "report"])]
+    verify: Option<PathBuf>,
+    /// Write a page that tells the verdict to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// How a history file is read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Reading {
+    /// Its format
+    #[arg(long, value_enum, default_value_t = InputName::Auto)]
+    pub(crate) input: InputName,
+    /// What a failed compare-and-set says. `auto`: that the value differed, in text logs; elsewhere only with the error `mismatch`
+    #[arg(long, value_enum, default_value_t = FailedCasName::Auto)]
+    failed_cas: FailedCasName,
+    /// Values are pairs of key and value, as in Jepsen's independent workloads
+    #[arg(long)]
+    independent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum InputName {
+pub(crate) enum InputName {
     /// Told from the content
     Auto,
     /// One JSON object a line
     Jsonl,
     /// Jepsen's text log
     JepsenLog,
+    /// Operation maps in EDN
+    Edn,
+    /// Operation objects in JSON, as elle-cli reads them
+    ElleJson,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailedCasName {
+    /// As the format has it
+    Auto,
+    /// The value was seen to differ
+    Mismatch,
+    /// Only where the error says `mismatch`
+    Recorded,
+    /// Nothing, whatever the error says
+    Ignore,
+}
+
+impl Reading {
+    /// Reads a history as these options say.
+    pub(crate) fn read(&self, file: &Path) -> Result<Recording, Failure> {
+        let options = ReadOptions {
+            input: match self.input {
+                InputName::Auto => Input::Auto,
+                InputName::Jsonl => Input::JsonLines,
+                InputName::JepsenLog => Input::JepsenLog,
+                InputName::Edn => Input::Edn,
+                InputName::ElleJson => Input::ElleJson,
+            },
+            failed_cas: match self.failed_cas {
+                FailedCasName::Auto => FailedCas::Auto,
+                FailedCasName::Mismatch => FailedCas::Mismatch,
+                FailedCasName::Recorded => FailedCas::Recorded,
+                FailedCasName::Ignore => FailedCas::Ignore,
+            },
+            independent: self.independent,
+        };
+        read_with(file, &options).or_exit(Exit::Unreadable)
+    }
+}
+
+/// What a history may be judged by that is no single object.
+pub(super) const TRANSACTION_MODELS: &[(&str, TransactionKind, &str)] = &[
+    (
+        "list-append",
+        TransactionKind::ListAppend,
+        "transactions over lists that only grow; judged for a level of isolation",
+    ),
+    (
+        "rw-register",
+        TransactionKind::Register,
+        "transactions over registers; judged for a level of isolation",
+    ),
+];
+
 pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure> {
-    if !MODELS.iter().any(|(name, _)| *name == args.model) {
-        let known: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
+    let transactions = TRANSACTION_MODELS
+        .iter()
+        .find(|(name, ..)| *name == args.model);
+    let model = Model::from_name(&args.model);
+    if transactions.is_none() && model.is_none() {
+        let objects = Model::all().iter().map(|model| model.name());
+        let known: Vec<&str> = objects
+            .chain(TRANSACTION_MODELS.iter().map(|(name, ..)| *name))
+            .collect();
         return Err(names::unknown("model", &args.model, &known));
     }
-    let input = match args.input {
-        InputName::Auto => Input::Auto,
-        InputName::Jsonl => Input::JsonLines,
-        InputName::JepsenLog => Input::JepsenLog,
-    };
-    let history = read(&args.file, input).or_exit(Exit::Unreadable)?;
+    let level = Level::from_name(&args.isolation).ok_or_else(|| {
+        let known: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
+        names::unknown("isolation level", &args.isolation, &known)
+    })?;
+    let options = options(args)?;
+    let recording = args.reading.read(&args.file)?;
     let limits = Limits {
         bytes: args.memory.as_u64(),
         time: args.budget,
+        threads: args
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         ..Limits::default()
     };
-    let specification = Register::default();
-    let Judgement { verdict, work } =
-        check(&specification, &history, &limits).or_exit(Exit::Unreadable)?;
-    let clients = history
-        .events
-        .iter()
-        .filter(|event| event.process != Process::Nemesis);
-    let operations = clients
-        .clone()
-        .filter(|event| event.kind == Kind::Invoke)
-        .count();
-    let ok = clients.filter(|event| event.kind == Kind::Ok).count();
-    let exit = match &verdict {
-        Verdict::Valid(_) if ok == 0 => Exit::Vacuous,
-        Verdict::Valid(_) => Exit::Valid,
-        Verdict::Invalid(_) => Exit::Violation,
-        Verdict::Unknown(_) => Exit::Unknown,
+    match (transactions, model) {
+        (Some((_, kind, _)), _) => {
+            transactions::judge(args, &recording, *kind, level, limits, format)
+        }
+        (None, Some(model)) if args.ladder => {
+            ladder::judge(model, &options, &recording, &limits, format)
+        }
+        (None, Some(model)) => match &args.verify {
+            Some(file) => proof::verify(file, model, &options, &recording.history, &limits, format),
+            None => object::judge(args, model, &options, &recording, &limits, format),
+        },
+        (None, None) => Err(Failure::usage("there is no such model".to_owned())),
+    }
+}
+
+fn options(args: &CheckArgs) -> Result<Options, Failure> {
+    let initial = match &args.initial {
+        None => Value::Null,
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            Failure::usage(format!("--initial {text:?} is not JSON ({error}). Remedy: write text in double quotes, as in --initial '\"x\"'"))
+        })?,
     };
-    if let (Some(path), Verdict::Valid(certificate)) = (&args.certificate, &verdict) {
-        let text = serde_json::to_string(certificate).or_exit(Exit::Internal)?;
-        std::fs::write(path, text + "\n").map_err(|error| Failure {
-            exit: Exit::Unreadable,
-            error: anyhow::anyhow!("{}: cannot be written ({error})", path.display()),
-        })?;
-    }
-    match format {
-        Format::Json => {
-            print_line(serde_json::to_string(&Judgement { verdict, work }).or_exit(Exit::Internal)?)
-        }
-        Format::Human => {
-            let (word, text) = match &verdict {
-                Verdict::Valid(_) if ok == 0 => ("VACUOUS", "no operation ended ok, so nothing was put to the test".to_string()),
-                Verdict::Valid(_) => ("VALID", "the history is linearizable".to_string()),
-                Verdict::Invalid(evidence) => ("VIOLATION", evidence.explanation.replace('\n', "\n  ")),
-                Verdict::Unknown(unknown) => (
-                    "UNKNOWN",
-                    format!(
-                        "the limit of {:?} ({}) was reached after {} of {} events; raise --memory or --budget",
-                        unknown.reason, unknown.limit, unknown.progress.events_judged, unknown.progress.events_total
-                    )
-                    .to_lowercase(),
-                ),
-            };
-            print_line(format!("{word}  {text}"));
-            print_line(format!("  promise: {}", specification.promise()));
-            print_line(format!(
-                "  {operations} operations, {ok} ok; {} steps, at most {} configurations and {} at once",
-                work.steps,
-                work.frontier_peak,
-                ByteSize(work.bytes_peak)
-            ));
-        }
-    }
-    Ok(exit)
+    let missing = match &args.initial {
+        Some(_) if initial == Value::String(String::new()) => Missing::Empty,
+        _ => Missing::Null,
+    };
+    Ok(Options {
+        initial,
+        missing,
+        released_by_anyone: args.released_by_anyone,
+        slack_ns: args.slack.map_or(0, |slack| slack.as_nanos() as u64),
+        ..Options::default()
+    })
+}
+
+/// How many operations were called, and how many of them ended ok.
+fn counts(history: &History) -> (usize, usize) {
+    let clients = || {
+        history
+            .events
+            .iter()
+            .filter(|event| event.process != Process::Nemesis)
+    };
+    let called = clients().filter(|event| event.kind == Kind::Invoke).count();
+    let ok = clients().filter(|event| event.kind == Kind::Ok).count();
+    (called, ok)
+}
+
+/// How the file was read, in one line.
+fn how_read(recording: &Recording) -> String {
+    let cas = match recording.failed_cas {
+        FailedCas::Mismatch => "a failed cas saw that the value differed",
+        FailedCas::Ignore => "a failed cas says nothing",
+        _ => "a failed cas with the error mismatch saw that the value differed",
+    };
+    let pairs = if recording.independent {
+        "; values are pairs of key and value"
+    } else {
+        ""
+    };
+    let packed = if recording.gzip { ", compressed" } else { "" };
+    format!("read as {}{packed}; {cas}{pairs}", recording.format)
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| Failure {
+        exit: Exit::Unreadable,
+        error: anyhow::anyhow!("{}: cannot be written ({error})", path.display()),
+    })
 }

@@ -1,10 +1,12 @@
 //! `stormglass list`: what there is, made from the source.
 
+use super::check::TRANSACTION_MODELS;
 use super::exit::OrExit;
 use super::{Exit, Failure, Format, print_line};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::rc::Rc;
+use stormglass_checker::Model;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::Refusal;
 use stormglass_impls::play::{Replaced, Script};
@@ -15,12 +17,6 @@ use stormglass_nemesis::model::bounds::Bounds;
 use stormglass_nemesis::model::library;
 use stormglass_nemesis::regression::Regression;
 use stormglass_workloads::workload::{WORKLOADS, WorkloadInfo};
-
-/// The specifications `check` judges by: the name, and what it is.
-pub(super) const MODELS: &[(&str, &str)] = &[(
-    "register",
-    "a register per key: read, write, compare-and-set; initially null",
-)];
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -87,9 +83,13 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
         }
         What::Faults => FAULTS.iter().map(|info| fault(info, &systems)).collect(),
         What::Models => {
-            let row = |(name, summary): &(_, _)| json!({"name": name, "summary": summary});
-            let specifications = MODELS.iter().map(row);
-            specifications
+            let row = |model: &Model| json!({"name": model.name(), "summary": model.description(), "functions": model.functions()});
+            let transactions = TRANSACTION_MODELS
+                .iter()
+                .map(|(name, _, summary)| json!({"name": name, "summary": summary, "functions": ["txn"]}));
+            let objects = Model::all().iter().map(row);
+            objects
+                .chain(transactions)
                 .chain(library::all().iter().map(bounds))
                 .collect()
         }

@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod cluster;
+mod convert;
 mod cpu;
 mod exit;
 mod explain;
@@ -80,6 +81,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Judge a history file
     Check(check::CheckArgs),
+    /// Read a history of any format and write it in another
+    Convert(convert::ConvertArgs),
     /// Judge finished runs again, and write their reports anew
     Report(report::ReportArgs),
 }
@@ -109,6 +112,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Fingerprint(args) => fingerprint::execute(&args, cli.format),
         Command::Generate(args) => generate::execute(&args, cli.format),
         Command::Check(args) => check::execute(&args, cli.format),
+        Command::Convert(args) => convert::execute(&args),
         Command::Report(args) => report::execute(&args, cli.format),
     }
 }

@@ -1,0 +1,156 @@
+//! `stormglass check` and `convert`, as a user runs them: files of every format, proofs that are written and verified, the ladder, transactions, the page.
+
+mod common;
+
+use common::{Place, err, expect, out, text};
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+/// A write that is acknowledged, and another client that does not see it.
+const STALE: &str = r#"{"process":0,"type":"invoke","f":"write","value":1}
+{"process":0,"type":"ok","f":"write","value":1}
+{"process":1,"type":"invoke","f":"read","value":null}
+{"process":1,"type":"ok","f":"read","value":null}
+"#;
+
+fn place_with(name: &str, content: &str) -> Place {
+    let place = Place::new();
+    fs::write(place.path().join(name), content).expect("a file can be written");
+    place
+}
+
+#[test]
+fn a_proof_is_written_and_verified_and_proves_nothing_else() {
+    let place = place_with("stale.jsonl", STALE);
+    let fresh = STALE.replace("\"ok\",\"f\":\"read\",\"value\":null", "\"ok\",\"f\":\"read\",\"value\":1");
+    fs::write(place.path().join("fresh.jsonl"), fresh).expect("a file can be written");
+    for (name, code, word, how) in [
+        ("stale", 1, "VIOLATION", "the oracle"),
+        ("fresh", 0, "VALID", "step by step"),
+    ] {
+        let check = place.run(&format!("check {name}.jsonl --model register --certificate {name}.json"));
+        expect(&check, code);
+        assert!(out(&check).starts_with(word), "{}", out(&check));
+        let verified = place.run(&format!("check {name}.jsonl --model register --verify {name}.json"));
+        expect(&verified, code);
+        let said = out(&verified);
+        assert!(said.starts_with(word) && said.contains("verified") && said.contains(how), "{said}");
+    }
+    // Each proves nothing of the other history, and nothing of another model.
+    for line in [
+        "check fresh.jsonl --model register --verify stale.json",
+        "check stale.jsonl --model register --verify fresh.json",
+        "check stale.jsonl --model versioned-register --verify stale.json",
+        "check stale.jsonl --model register --verify stale.jsonl",
+    ] {
+        let refused = place.run(line);
+        expect(&refused, 65);
+        assert!(err(&refused).contains(".json"), "{line}: {}", err(&refused));
+    }
+    // A bent order is refused with the step that is wrong.
+    let order = text(&place.path().join("fresh.json"));
+    assert!(order.contains("[0,1]"), "{order}");
+    fs::write(place.path().join("bent.json"), order.replace("[0,1]", "[1,0]")).expect("a file can be written");
+    let refused = place.run("check fresh.jsonl --model register --verify bent.json");
+    expect(&refused, 65);
+    assert!(err(&refused).contains("operation #"), "{}", err(&refused));
+}
+
+#[test]
+fn the_ladder_names_the_strongest_guarantee_and_why_the_next_is_not_kept() {
+    let place = place_with("stale.jsonl", STALE);
+    let ladder = place.run("check stale.jsonl --model register --ladder");
+    expect(&ladder, 1);
+    let said = out(&ladder);
+    assert!(said.starts_with("STRONGEST  ordered sequential consistency"), "{said}");
+    assert!(said.contains("why not linearizability:") && said.contains("comes before"), "{said}");
+}
+
+#[test]
+fn histories_of_every_format_are_judged_and_say_how_they_were_read() {
+    let edn = "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n\
+               {:process :nemesis, :type :info, :f :start-partition, :value nil}\n\
+               {:process 1, :type :invoke, :f :cas, :value [1 2]}\n{:process 1, :type :fail, :f :cas, :value [1 2]}\n";
+    let place = place_with("history.edn", edn);
+    let check = place.run("check history.edn --model register --report page.html");
+    expect(&check, 0);
+    assert!(out(&check).contains("read as edn"), "{}", out(&check));
+    let page = text(&place.path().join("page.html"));
+    assert!(page.contains("start-partition") && page.contains("VALID"), "the nemesis is shown");
+    // Read as an observation, the refused comparison contradicts the write.
+    let strict = place.run("check history.edn --model register --failed-cas mismatch --report page.html");
+    expect(&strict, 1);
+    assert!(out(&strict).contains("a failed cas saw that the value differed"), "{}", out(&strict));
+    assert!(text(&place.path().join("page.html")).contains("class=\"collision\""));
+
+    let converted = place.run("convert history.edn --to jsonl --out history.jsonl");
+    expect(&converted, 0);
+    expect(&place.run("check history.jsonl --model register"), 0);
+    let back = place.run("convert history.jsonl --to edn");
+    expect(&back, 0);
+    assert!(out(&back).contains(":start-partition"), "{}", out(&back));
+
+    let pairs = "{:process 0, :type :invoke, :f :write, :value [\"a\" 1]}\n{:process 0, :type :ok, :f :write, :value [\"a\" 1]}\n\
+                 {:process 1, :type :invoke, :f :read, :value [\"b\" nil]}\n{:process 1, :type :ok, :f :read, :value [\"b\" nil]}\n";
+    fs::write(place.path().join("pairs.edn"), pairs).expect("a file can be written");
+    let check = place.run("check pairs.edn --model register --independent");
+    expect(&check, 0);
+    assert!(out(&check).contains("pairs of key and value"), "{}", out(&check));
+    expect(&place.run("check pairs.edn --model register"), 65);
+}
+
+#[test]
+fn standard_input_is_a_file_named_by_a_dash() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["check", "-", "--model", "register"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("there is a pipe");
+    stdin.write_all(STALE.as_bytes()).expect("it reads");
+    drop(stdin);
+    let check = child.wait_with_output().expect("it ends");
+    expect(&check, 1);
+    assert!(out(&check).contains("#1"), "{}", out(&check));
+}
+
+#[test]
+fn what_a_model_does_not_know_is_named_with_what_it_knows() {
+    let place = place_with("stack.jsonl", &STALE.replace("write", "push"));
+    let refused = place.run("check stack.jsonl --model register");
+    expect(&refused, 65);
+    let said = err(&refused);
+    assert!(said.contains("push") && said.contains("read, write or cas"), "{said}");
+    let near = place.run("check stack.jsonl --model registr");
+    expect(&near, 64);
+    assert!(err(&near).contains("register"), "{}", err(&near));
+    let initial = place.run("check stack.jsonl --model register --initial x");
+    expect(&initial, 64);
+    assert!(err(&initial).contains("Remedy"), "{}", err(&initial));
+}
+
+#[test]
+fn transactions_are_judged_for_a_level_of_isolation() {
+    // Two transactions that each read what the other has not yet appended: write skew.
+    let skew = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","x",null],["append","y",1]]}
+{"process":1,"type":"invoke","f":"txn","value":[["r","y",null],["append","x",1]]}
+{"process":0,"type":"ok","f":"txn","value":[["r","x",[]],["append","y",1]]}
+{"process":1,"type":"ok","f":"txn","value":[["r","y",[]],["append","x",1]]}
+{"process":0,"type":"invoke","f":"txn","value":[["r","x",null],["r","y",null]]}
+{"process":0,"type":"ok","f":"txn","value":[["r","x",[1]],["r","y",[1]]]}
+"#;
+    let place = place_with("skew.jsonl", skew);
+    let check = place.run("check skew.jsonl --model list-append");
+    expect(&check, 1);
+    let said = out(&check);
+    assert!(said.contains("G2-item") && said.contains("snapshot-isolation") && said.contains("contradiction"), "{said}");
+    expect(&place.run("check skew.jsonl --model list-append --isolation snapshot-isolation"), 0);
+    expect(&place.run("check skew.jsonl --model list-append --isolation snapshots"), 64);
+    let ladder = place.run("check skew.jsonl --model list-append --ladder");
+    expect(&ladder, 64);
+    assert!(err(&ladder).contains("Remedy"), "{}", err(&ladder));
+}
