@@ -45,7 +45,7 @@
 //!   before the search begins. If that were wrong, an order that is found would still be an order, in which they never take effect.
 //! - **Used by all.** What every configuration has used is subtracted from all, so that the sets stay small in a long history.
 //!
-//! One that only reads is left out: it changes nothing, and need not have happened.
+//! One of unknown outcome that only reads is left out: it changes nothing, and need not have happened.
 //!
 //! # Quiescence
 //! At a quiescent moment nothing is in flight, but perhaps operations of unknown outcome. Then no operation is settled or applied, and
