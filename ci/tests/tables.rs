@@ -233,7 +233,7 @@ fn believe() -> String {
     let every = "every verdict";
     let valid = "valid, once `verify` accepted";
     let verified = "invalid, where evidence says `verified`";
-    let not_verified = "invalid, where it does not";
+    let not_verified = "invalid, where evidence does not say so";
     let parts: [(&str, &[&str], &str); 14] = [
         (
             "what an answer means to a client",
@@ -315,28 +315,35 @@ fn believe() -> String {
 /// The lines of a file, or of all files of a folder, that are neither tests nor comments nor blank.
 fn code_lines(path: &Path) -> usize {
     let source = match path.is_dir() {
-        true => return files_of(path).iter().map(|path| code_lines(path)).sum(),
-        false => fs::read_to_string(path),
+        true => own_source_below(path),
+        false => own_source(path),
     };
-    let source = source.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let own = source
-        .split("#[cfg(test)]\nmod ")
-        .next()
-        .unwrap_or_default();
     let is_code = |line: &&str| {
         let line = line.trim_start();
         !line.is_empty() && !line.starts_with("//")
     };
-    own.lines().filter(is_code).count()
+    source.lines().filter(is_code).count()
 }
 
-fn files_of(folder: &Path) -> Vec<PathBuf> {
+/// All files of a folder, without their tests.
+fn own_source_below(folder: &Path) -> String {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.expect("a folder can be read").path());
     paths
-        .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "rs"))
+        .map(|path| match path.is_dir() {
+            true => own_source_below(&path),
+            false => own_source(&path),
+        })
         .collect()
+}
+
+/// A file without its tests.
+fn own_source(path: &Path) -> String {
+    let source =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let own = source.split("#[cfg(test)]\nmod ").next();
+    own.unwrap_or_default().to_string()
 }
 
 /// The hand-written part of the way from the paper to the source: whatever looks like a function or a file in a table is one.
