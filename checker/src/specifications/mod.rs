@@ -14,10 +14,10 @@
 //! | [`Queue`] | `enqueue`, `dequeue` | by key | [`queue`](crate::monitors::queue) | nothing |
 //! | [`Mutex`] | `acquire`, `release` | by key | none | nothing |
 //! | [`FencedLock`] | `acquire`, `release`, `write` | by key | none | a refused release after an unknown acquire, see [`fenced_lock`] |
-//! | [`EvictingCache`] | `get`, `set`, `add`, `replace`, `delete`, `gets`, `cas` | by key | none | a `cas` refused early, see [`evicting_cache`] |
+//! | [`EvictingCache`] | `get`, `set`, `add`, `replace`, `delete`, `gets`, `cas` | by key | none | some refused `cas`, see [`evicting_cache`] |
 //! | [`TtlCache`] | `get`, `set`, `delete` | by key | none | a value lost early while calls are slow, see [`ttl_cache`] |
 //!
-//! "Nothing" is meant of the promise as it is written on the page: every history that it allows is legal, and no other one. What goes
+//! "Nothing" is meant of the promise as it is written on the page of the object: the page names nothing that it lets pass. What goes
 //! unnoticed elsewhere is always mild: a history that breaks the promise may be called legal, never the other way round.
 //!
 //! To write one of your own, read [`specification`](crate::specification); for objects with unseen choices, [`nondeterministic`].
