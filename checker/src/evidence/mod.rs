@@ -10,7 +10,7 @@
 //!
 //! | field of [`Evidence`] | when true | when false |
 //! | --- | --- | --- |
-//! | `prefix_smallest` | no shorter prefix is illegal | a shorter one may be; some trial was cut short |
+//! | `prefix_smallest` | no shorter prefix is illegal | a shorter one may be: some trial was cut short |
 //! | `minimal` | set free any one culprit, and there is an order | some culprit may be needless |
 //! | `verified` | the [oracle](crate::oracle) tried every order, too, and found none | there were too many operations for it, or the story begins later |
 //!

@@ -68,9 +68,9 @@
 //! | turn | engine | steps | may answer |
 //! | --- | --- | --- | --- |
 //! | 1 | depth first | as many as a look at every return costs | both ways |
-//! | 2 | a frontier that gives up beyond 256 configurations | what it takes | both ways |
+//! | 2 | a frontier that gives up where it would grow too wide | what it takes | both ways |
 //! | 3, 5, ... | depth first, from where it stood | as many as the turn before | both ways |
-//! | 4, 6, ... | a frontier that keeps the cheapest 16, then 64, 256, 1024, 4096 | what it takes | legal, if it had to drop some; else both ways |
+//! | 4, 6, ... | a beam: a frontier that keeps only the cheapest, each time more of them | what it takes | legal, if it dropped some; else both ways |
 //! | last | the frontier that keeps all | what is left | both ways |
 //!
 //! The depth-first search that would go beyond the limit of bytes is given up, and the frontiers go on alone.

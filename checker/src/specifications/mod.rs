@@ -13,8 +13,8 @@
 //! | [`Counter`] | `add`, `inc`, `dec`, `read` | by key | [`counter`](crate::monitors::counter) | nothing |
 //! | [`Queue`] | `enqueue`, `dequeue` | by key | [`queue`](crate::monitors::queue) | nothing |
 //! | [`Mutex`] | `acquire`, `release` | by key | none | nothing |
-//! | [`FencedLock`] | `acquire`, `release`, `write` | by key | none | a refused release after an unknown acquire, see [`fenced_lock`] |
-//! | [`EvictingCache`] | `get`, `set`, `add`, `replace`, `delete`, `gets`, `cas` | by key | none | some refused `cas`, see [`evicting_cache`] |
+//! | [`FencedLock`] | `acquire`, `release`, `write` | by key | none | what [`fenced_lock`] says, if anything |
+//! | [`EvictingCache`] | `get`, `set`, `add`, `replace`, `delete`, `gets`, `cas` | by key | none | what [`evicting_cache`] says, if anything |
 //! | [`TtlCache`] | `get`, `set`, `delete` | by key | none | a value lost early while calls are slow, see [`ttl_cache`] |
 //!
 //! "Nothing" is meant of the promise as it is written on the page of the object: the page names nothing that it lets pass. What goes
