@@ -1,4 +1,22 @@
 //! A case: the operations of a history, read by a specification and split into parts, ready to be judged.
+//!
+//! # Why parts may be judged apart
+//! Linearizability is local: a history of several objects that do not see each other is linearizable if and only if the history of each is
+//! (Herlihy and Wing, TOPLAS 1990, theorem 1). So what costs exponential time at worst is paid for each part alone, and a register with a
+//! thousand keys is a thousand small histories. What the objects are, the specification says:
+//!
+//! - [`per_key`](Specification::per_key): each key is one; operations without a key are one together.
+//! - [`keys`](Specification::keys): each operation names the keys it concerns. Keys that some operation ties together, directly or through
+//!   others, belong to one part, so two transactions that share no key, even through a third, are judged apart. This is the finest split
+//!   that theorem 1 allows without looking into the operations.
+//! - Neither: the whole history is one part.
+//!
+//! This is exact. Weaker guarantees are not local, and are judged by all keys at once: see [`guarantees`](crate::guarantees).
+//!
+//! # Shares
+//! Each part first gets an equal share of the steps, so that one hard part cannot hide that another is broken; then those that had too
+//! little get what is left, one after the other. [`check`](fn@crate::check) makes a verdict of it; a [`Case`] alone answers yes or no, and
+//! can be asked of one judge alone.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

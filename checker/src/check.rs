@@ -1,4 +1,14 @@
 //! Judges a whole history: part by part, the verdicts put together.
+//!
+//! 1. Calls are paired with returns ([`operation`](crate::operation)), read by the specification and split into parts
+//!    ([`case`](crate::case)).
+//! 2. Each part is judged: by a [monitor](crate::monitors) where one answers, else by the [search](crate::search).
+//! 3. If some part is illegal, the verdict is invalid, and of several the one that breaks first is shown, with [evidence].
+//!    If not, and a [limit](crate::limits) was reached in some part, the verdict is unknown. Otherwise it is valid, with one order for each
+//!    part.
+//!
+//! So "invalid" in one part beats "unknown" in another: a part that is illegal makes the whole illegal, whatever the others are. And
+//! "unknown" beats "valid".
 
 use thiserror::Error;
 

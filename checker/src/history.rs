@@ -1,4 +1,28 @@
 //! The history: what clients saw, event by event, in the order in which it happened.
+//!
+//! # What is recorded
+//! A client records an event before it sends an operation, and another when it knows how the operation ended. The order matters: if the
+//! call is recorded before it is sent, and the return after it has arrived, the recorded span contains the real one. Then a history can
+//! look more concurrent than it was, but never less, and nothing that is concluded from it is false.
+//!
+//! | `type` | what it says |
+//! | --- | --- |
+//! | `invoke` | the operation is about to be sent; `value` is its argument |
+//! | `ok` | it happened between its call and this event; `value` is its result |
+//! | `fail` | it did not happen, for certain. With the error `mismatch` it also saw something: a comparison was made and refused |
+//! | `info` | it may have happened, may still happen at any later time, or never: a timeout, a broken connection, a crash |
+//!
+//! A timeout proves nothing about a mutation, so `fail` is only for answers that say so. A retry under the same number is part of the same
+//! operation: one call, one return. A process has one operation open at a time, and after an `info` the client goes on under a new number,
+//! because its old operation may still be in flight.
+//!
+//! # What is exact
+//! The order of events is taken for the order in which they happened. That is exact if one clock, or one process, ordered them. A history
+//! that was merged from several clocks must be widened first, each call earlier and each return later by what the clocks may differ: the
+//! judge cannot know it. The time of an event is for people; only [`TtlCache`](crate::TtlCache) reads it. Events of the nemesis are for
+//! people, too.
+//!
+//! Read next: [`operation`](crate::operation), how calls find their returns.
 
 use std::fmt;
 use std::io::{self, Write};

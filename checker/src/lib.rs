@@ -1,6 +1,6 @@
 //! # What
-//! Judges what the clients of a concurrent system saw. A [`History`] of calls and returns goes in; out comes a
-//! [`Verdict`]: valid with a certificate, invalid with evidence, or unknown because a limit was reached.
+//! Judges what the clients of a concurrent system saw. A [`History`] of calls and returns goes in; out comes a [`Verdict`]: valid with a
+//! certificate, invalid with evidence, or unknown because a limit was reached.
 //!
 //! ```
 //! use stormglass_checker::{History, Limits, Register, Verdict, check, verify};
@@ -22,24 +22,47 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The pages of the modules are a short book on how this is done. The code map below is its table of contents.
+//!
 //! # Entry points
-//! - [`read`] opens a history file of any of the [`formats`], [`read_with`] also says how it was read;
-//!   [`History::parse_jsonl`] and [`History::write_jsonl`] work on readers and writers.
+//! - [`read`] opens a history file of any of the [`formats`], [`read_with`] also says how it was read; [`History::parse_jsonl`] and
+//!   [`History::write_jsonl`] work on readers and writers.
 //! - [`check()`] judges it by a [`Specification`]; [`Register`] is one, and the trait's page shows how to write another.
+//! - [`Model`] knows every specification by name, for commands.
 //! - [`ladder()`](guarantees::ladder) names the strongest of nine guarantees that a history satisfies.
+//! - [`check_transactions`] names the anomalies of transactions, and the levels of isolation that they leave.
 //! - [`verify`] checks a certificate without the search; [`oracle::is_legal`] tries every order, for tests.
 //!
 //! # Code map
-//! - [`history`], [`formats`]: events, and the formats they are read from.
-//! - [`operation`]: calls paired with returns. [`error`]: what can be wrong with a history.
-//! - [`specification`], [`specifications`]: what an object promises.
-//! - [`guarantees`]: weaker guarantees on the same history, and the ladder of all of them.
-//! - [`monitors`]: judges for histories of a particular shape, in time n log n.
-//! - [`transactions`]: which isolation a database kept, by the anomalies in a history of transactions.
-//! - `search`: the frontier of configurations; its module page states the laws it rests on.
-//! - [`case`], `scope`: a history read by a specification, and the parts of it that are judged apart.
-//! - [`check`](mod@check), `evidence`: verdicts put together, and the shortest story of a violation.
-//! - [`verdict`], [`limits`]: the data that comes out. [`certificate`], [`refutation`], [`oracle`]: the judges of the judge.
+//! In the order in which it is best read. What is recorded:
+//!
+//! 1. [`history`]: events, and what makes a recording honest.
+//! 2. [`operation`]: calls paired with returns, and what real time says of two operations.
+//! 3. [`formats`]: the files that histories are read from and written to. [`error`]: what can be wrong with one.
+//!
+//! What is promised:
+//!
+//! 4. [`specification`]: what a sequential object may do, and the definition of linearizability.
+//! 5. [`specifications`]: the objects that are written here, and what goes unnoticed with each.
+//!
+//! How it is judged:
+//!
+//! 6. [`check`](mod@check): from a history to a verdict. [`case`]: the parts that are judged apart, and why they may be.
+//! 7. [`monitors`]: judges for histories of a particular shape, in time n log n: [`zones`](monitors::zones),
+//!    [`cas_chain`](monitors::cas_chain), [`versions`](monitors::versions), [`append`](monitors::append), [`set`](monitors::set),
+//!    [`counter`](monitors::counter), [`queue`](monitors::queue).
+//! 8. [`search`]: two engines for all other histories, the laws they rest on, and how they compare with others'.
+//! 9. [`limits`]: what work is counted, and what it means to reach a limit.
+//!
+//! What comes out:
+//!
+//! 10. [`verdict`]: the data. [`evidence`]: the shortest story of a violation.
+//! 11. [`certificate`], [`refutation`], [`oracle`]: the judges of the judge. [`believe`]: what is left to believe.
+//!
+//! Other questions to the same history:
+//!
+//! 12. [`guarantees`]: weaker guarantees, and the ladder of all of them.
+//! 13. [`transactions`]: which isolation a database kept, by the anomalies in a history of transactions.
 //!
 //! # Invariants
 //! - A valid verdict has a certificate that [`verify`] accepts; an invalid one names a prefix that is illegal by itself.
@@ -48,14 +71,22 @@
 //! - No input makes it panic; memory of the search stays under [`Limits::bytes`].
 //!
 //! # Not here
-//! No client, network or fault; no clock that decides; no knowledge of any system under test. Promises of particular
-//! systems are written elsewhere, as specifications.
+//! No client, network or fault; no clock that decides; no knowledge of any system under test. Promises of particular systems are written
+//! elsewhere, as specifications.
+
+#[doc = include_str!("../BELIEVE.md")]
+pub mod believe {}
+
+/// The example of the README, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod case;
 pub mod certificate;
 pub mod check;
 pub mod error;
-mod evidence;
+pub mod evidence;
 pub mod formats;
 pub mod guarantees;
 pub mod history;
@@ -65,7 +96,7 @@ pub mod operation;
 pub mod oracle;
 pub mod refutation;
 mod scope;
-mod search;
+pub mod search;
 pub mod specification;
 pub mod specifications;
 pub mod transactions;

@@ -1,4 +1,16 @@
 //! How much work a judgement may cost, and how much it did cost.
+//!
+//! The problem is NP-complete (Gibbons and Korach, "Testing Shared Memories", SIAM J. Comput. 1997), so every judge that always answers
+//! takes exponential time now and then. Limits end it with [`Unknown`](crate::Verdict::Unknown), which says which limit was reached, at
+//! which event, and how many parts are still open. Unknown says nothing about the history; it is never a pass.
+//!
+//! - *Steps* are counted work: calls of the specification, and configurations compared. The same history, specification and limits give the
+//!   same steps on every machine, so a judgement that ends by steps can be repeated anywhere.
+//! - *Bytes* are counted as well, not measured: what the search holds at one time. The history itself is not counted, nor are monitors,
+//!   which take space in proportion to it.
+//! - *Time* depends on the machine. It can turn an answer into unknown and nothing else.
+//!
+//! A monitor counts a step an operation before it begins. Evidence has bounds of its own, see [`evidence`](crate::evidence).
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,4 +1,22 @@
 //! The operation: a call with what became of it.
+//!
+//! [`History::operations`] pairs each call with its return. What the judge is told afterwards is only this list: the argument, the outcome,
+//! and the two positions in the history between which the operation took effect.
+//!
+//! | the call's process goes on with | outcome | took effect |
+//! | --- | --- | --- |
+//! | `ok` | [`Outcome::Ok`] with the result | between call and return |
+//! | `fail` with the error `mismatch` | [`Outcome::Mismatch`] | nothing changed; the refusal was seen between call and return |
+//! | any other `fail` | none: the operation is left out | never |
+//! | `info` | [`Outcome::Unknown`] | at any time from the call on, or never |
+//! | nothing | [`Outcome::Unknown`] | the same |
+//!
+//! One operation *precedes* another if it returned before the other was called ([`Operation::precedes`]). This is the real-time order of
+//! Herlihy and Wing ("Linearizability: A Correctness Condition for Concurrent Objects", TOPLAS 1990, section 2), and the only thing of the
+//! history, beside results, that an order must keep. An operation of unknown outcome precedes nothing.
+//!
+//! Two calls at once of one process, a return without a call, a return of another function or key, and a call after an `info` of the same
+//! process are errors with the line and a remedy ([`HistoryError`]): a history that contradicts itself is not judged.
 
 use std::fmt;
 

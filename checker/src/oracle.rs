@@ -1,6 +1,9 @@
 //! The judge of the judge: tries every order. Only for histories of a dozen operations.
 //!
-//! It exists so that the search can be compared with something too simple to be wrong.
+//! It exists so that the search can be compared with something too simple to be wrong. It places one operation after the other, any that
+//! nothing unplaced precedes, takes back what leads nowhere, and remembers nothing (Wing and Gong, "Testing and Verifying Concurrent
+//! Objects", JPDC 1993). It asks for no hint of the specification. Every fast judge of this crate is held against it on random histories,
+//! and evidence is [`verified`](crate::Evidence::verified) by it where it is small enough.
 
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Specification, SpecificationError};

@@ -1,4 +1,24 @@
 //! The specification: what a sequential object may do, written from its promise.
+//!
+//! A history is *linearizable* if its operations can be put in an order that keeps real time and that the sequential object allows, after
+//! operations of unknown outcome are each given an effect or left out (Herlihy and Wing, TOPLAS 1990, section 2). The sequential object is
+//! all that the judge needs to be told. A [`Specification`] tells it in three functions: read an operation, begin, take a step.
+//! [`specifications`](crate::specifications) are those that are written here.
+//!
+//! # What must hold
+//! - `parse`, `initial` and `step` are functions: the same input gives the same answer. States that are equal act alike, and equal states
+//!   have equal hashes.
+//! - An operation of unknown outcome is parsed to an op that allows every result that the real one might have had.
+//! - If `per_key` is true, or `keys` names some, operations on different keys do not see each other.
+//!
+//! # Hints
+//! `effect`, `interchangeable`, `unseen` and `monitor` make judging faster and are believed. A false one cannot make a valid verdict that
+//! [`verify`](crate::verify()) accepts, for `verify` asks for none of them. It can make a legal history look illegal. So try a new hint
+//! against [`oracle::is_legal`](crate::oracle::is_legal), which asks for none of them, either.
+//!
+//! # Objects with unseen choices
+//! `step` gives one state. An object that may do several things that no client sees at once is a
+//! [`Nondeterministic`](crate::Nondeterministic).
 
 use std::fmt::Debug;
 use std::hash::Hash;

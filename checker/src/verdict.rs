@@ -1,4 +1,12 @@
 //! The verdict, and what stands behind it.
+//!
+//! - [`Verdict::Valid`] carries an order of the operations, part by part. [`verify`](crate::verify()) says whether it proves what it
+//!   claims.
+//! - [`Verdict::Invalid`] carries the promise that is broken, the prefix that breaks it, the operations that collide, and the same in
+//!   words. [`evidence`](crate::evidence) says how they are found and what is exact.
+//! - [`Verdict::Unknown`] carries the limit that was reached, and where. It is never a pass.
+//!
+//! All of them are written as JSON by serde and read back.
 
 use serde::{Deserialize, Serialize};
 

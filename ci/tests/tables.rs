@@ -78,6 +78,11 @@ fn the_tables_in_the_readme_of_the_clusters_are_up_to_date() {
     check("impls/README.md", "scripts", &scripts());
 }
 
+#[test]
+fn the_table_of_what_must_be_believed_is_up_to_date() {
+    check("checker/BELIEVE.md", "believe", &believe());
+}
+
 fn faults() -> String {
     let systems = catalog::systems();
     let row = |info: &stormglass_nemesis::faults::FaultInfo| {
@@ -221,6 +226,124 @@ fn scripts() -> String {
     let own = Script::all().filter(|script| !script.file.contains('/'));
     let row = |script: Script| vec![format!("`{}`", script.name()), script.about()];
     table(&["name", "what it shows"], own.map(row).collect())
+}
+
+/// What stands between what happened and a verdict: the files, their size, and which verdicts rest on them.
+fn believe() -> String {
+    let every = "every verdict";
+    let valid = "valid, once `verify` accepted";
+    let verified = "invalid, where evidence says `verified`";
+    let not_verified = "invalid, where evidence does not say so";
+    let parts: [(&str, &[&str], &str); 14] = [
+        (
+            "what an answer means to a client",
+            &["workloads/src/client.rs"],
+            every,
+        ),
+        ("the client on sockets", &["workloads/src/driver.rs"], every),
+        (
+            "calls and answers handed to the recorder",
+            &["nemesis/src/desk.rs"],
+            every,
+        ),
+        ("events recorded", &["workloads/src/recorder.rs"], every),
+        (
+            "events written and read as JSON lines",
+            &[
+                "checker/src/history.rs",
+                "checker/src/formats/json_lines.rs",
+                "checker/src/formats/lines.rs",
+                "checker/src/formats/fields.rs",
+                "checker/src/formats/draft.rs",
+            ],
+            every,
+        ),
+        (
+            "all formats, these included",
+            &["checker/src/formats"],
+            "every verdict on a file of another format",
+        ),
+        (
+            "calls paired with returns",
+            &["checker/src/operation.rs"],
+            every,
+        ),
+        (
+            "a specification, for example the register",
+            &["checker/src/specifications/register.rs"],
+            every,
+        ),
+        ("`verify`", &["checker/src/certificate.rs"], valid),
+        ("the oracle", &["checker/src/oracle.rs"], verified),
+        (
+            "operations set free, and evidence",
+            &["checker/src/evidence"],
+            "invalid",
+        ),
+        ("the search", &["checker/src/search"], not_verified),
+        ("the monitors", &["checker/src/monitors"], not_verified),
+        (
+            "parts, limits, verdicts put together",
+            &[
+                "checker/src/case.rs",
+                "checker/src/scope.rs",
+                "checker/src/check.rs",
+                "checker/src/limits.rs",
+            ],
+            not_verified,
+        ),
+    ];
+    let row = |(what, places, who): &(&str, &[&str], &str)| {
+        let lines: usize = places
+            .iter()
+            .map(|place| code_lines(&root().join(place)))
+            .sum();
+        let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+        vec![
+            what.to_string(),
+            places.join(", "),
+            lines.to_string(),
+            who.to_string(),
+        ]
+    };
+    table(
+        &["what", "where", "lines of code", "believed for"],
+        parts.iter().map(row).collect(),
+    )
+}
+
+/// The lines of a file, or of all files of a folder, that are neither tests nor comments nor blank.
+fn code_lines(path: &Path) -> usize {
+    let source = match path.is_dir() {
+        true => own_source_below(path),
+        false => own_source(path),
+    };
+    let is_code = |line: &&str| {
+        let line = line.trim_start();
+        !line.is_empty() && !line.starts_with("//")
+    };
+    source.lines().filter(is_code).count()
+}
+
+/// All files of a folder, without their tests.
+fn own_source_below(folder: &Path) -> String {
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("a folder can be read").path());
+    paths
+        .map(|path| match path.is_dir() {
+            true => own_source_below(&path),
+            false => own_source(&path),
+        })
+        .collect()
+}
+
+/// A file without its tests.
+fn own_source(path: &Path) -> String {
+    let source =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let own = source.split("#[cfg(test)]\nmod ").next();
+    own.unwrap_or_default().to_string()
 }
 
 /// The hand-written part of the way from the paper to the source: whatever looks like a function or a file in a table is one.

@@ -1,8 +1,24 @@
 //! Evidence: the smallest illegal prefix, and in it the few operations that collide.
 //!
-//! To show that an operation does not matter, it is not removed, for then a read of what it wrote would look like a
-//! read of nothing. It is set free: it may happen at any time or never. If the rest still has no order, the operation
-//! is no part of the collision. All of this is bounded by steps, not by time, so that evidence is the same everywhere.
+//! To show that an operation does not matter, it is not removed, for then a read of what it wrote would look like a read of nothing. It is
+//! set free: it may happen at any time or never, with whatever result. If the rest still has no order, the operation is no part of the
+//! collision. This is delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002) with "free" in
+//! place of "removed"; since what is needed stays needed when others are set free, one pass over single operations ends it.
+//!
+//! All of it is bounded by steps, not by time, so evidence is the same everywhere. What was not finished within the bounds is said, not
+//! hidden:
+//!
+//! | field of [`Evidence`] | when true | when false |
+//! | --- | --- | --- |
+//! | `prefix_smallest` | no shorter prefix is illegal | a shorter one may be: some trial was cut short |
+//! | `minimal` | set free any one culprit, and there is an order | some culprit may be needless |
+//! | `verified` | the [oracle](crate::oracle) tried every order, too, and found none | there were too many operations for it, or the story begins later |
+//!
+//! A prefix is judged as it was known then: what had not returned is of unknown outcome. So the smallest illegal prefix may end later than
+//! the return at which the search gave up: an operation that fails in the end may, until that is known, explain a read.
+//!
+//! If the story begins later than the history does, its [`Context`] tells the states the object could have been in. These come from the
+//! search, so such a story is not `verified`.
 
 mod prefix;
 mod prose;

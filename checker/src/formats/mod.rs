@@ -1,18 +1,16 @@
 //! The formats histories are read from and written to.
 //!
-//! [`read_with`](input::read_with) reads all of them and tells them from their content. It reads files, directories of
-//! Jepsen's store (the history in it, or in its `latest`), and standard input, which goes by the path `-`; data packed by gzip
-//! is unpacked on the way. Files are read as a stream, one operation at a time: no line and no operation longer than
-//! [`LINE_BYTES_MAX`](crate::history::LINE_BYTES_MAX) is held, and none that nests deeper than [`DEPTH_MAX`].
-//! What is malformed is an error with file, line and remedy.
+//! [`read_with`](input::read_with) reads all of them and tells them from their content. It reads files, directories of Jepsen's store (the
+//! history in it, or in its `latest`), and standard input, which goes by the path `-`; data packed by gzip is unpacked on the way. Files
+//! are read as a stream, one operation at a time: no line and no operation longer than [`LINE_BYTES_MAX`](crate::history::LINE_BYTES_MAX)
+//! is held, and none that nests deeper than [`DEPTH_MAX`]. What is malformed is an error with file, line and remedy.
 //!
-//! In all formats the order of operations in the file is the order of events, unknown keys are tolerated, and a `fail` did
-//! not happen. Events of the nemesis are kept; the judge skips them. Names of functions stay as they are: what `:cas` or
-//! `:compare-and-set` means is for the specification to say.
+//! In all formats the order of operations in the file is the order of events, unknown keys are tolerated, and a `fail` did not happen.
+//! Events of the nemesis are kept; the judge skips them. Names of functions stay as they are: what `:cas` or `:compare-and-set` means is
+//! for the specification to say.
 //!
 //! # JSON lines
-//! The format of this crate, with the keys of [`Event`](crate::Event).
-//! [`History::write_jsonl`](crate::History::write_jsonl) writes it.
+//! The format of this crate, with the keys of [`Event`](crate::Event). [`History::write_jsonl`](crate::History::write_jsonl) writes it.
 //!
 //! ```
 //! # use stormglass_checker::{Input, ReadOptions, read_from};
@@ -27,9 +25,9 @@
 //! ```
 //!
 //! # EDN
-//! The `history.edn` of Jepsen, Knossos' and Elle's test data, Porcupine's key-value runs: operation maps or records, one
-//! after the other or in one vector or list. [`History::write_edn`](crate::History::write_edn) writes it. A time or index of -1
-//! counts as absent, and transactions may lack their `:f`.
+//! The `history.edn` of Jepsen, Knossos' and Elle's test data, Porcupine's key-value runs: operation maps or records, one after the other
+//! or in one vector or list. [`History::write_edn`](crate::History::write_edn) writes it. A time or index of -1 counts as absent, and
+//! transactions may lack their `:f`.
 //!
 //! ```
 //! # use stormglass_checker::{Input, ReadOptions, read_from};
@@ -73,8 +71,8 @@
 //! ```
 //!
 //! # Jepsen's text log
-//! What Jepsen prints while it runs, and its `history.txt`: process, type, function and value in EDN, perhaps an error.
-//! Lines about other things are skipped.
+//! What Jepsen prints while it runs, and its `history.txt`: process, type, function and value in EDN, perhaps an error. Lines about other
+//! things are skipped.
 //!
 //! ```
 //! # use stormglass_checker::{FailedCas, Input, ReadOptions, read_from};
@@ -88,9 +86,16 @@
 //! ```
 //!
 //! # What a failed compare-and-set says
-//! A `fail` that saw its comparison refused is an observation, and a strong one: the value was another. Whether it saw that
-//! the file may not say, so that it can be stated: see [`FailedCas`](input::FailedCas).
-//! [`Recording`](input::Recording) says which reading was taken.
+//! A `fail` that saw its comparison refused is an observation, and a strong one: the value was another. Whether it saw that the file may
+//! not say, so that it can be stated: see [`FailedCas`](input::FailedCas). [`Recording`](input::Recording) says which reading was taken.
+//!
+//! This is the one place where a reading can make a correct system look wrong: if the client failed for another reason, nothing was seen.
+//! For Jepsen's text logs, which give no reason, a failed `cas` that repeats its arguments counts as refused unless told otherwise; for all
+//! other formats only the error `mismatch` does.
+//!
+//! # What is exact
+//! A history that is written in one of the formats and read again is the same (`tests/formats_roundtrip.rs`). What a file does not say is
+//! not made up: a missing time is 0, and a call without a return is of unknown outcome.
 //!
 //! # Independent keys
 //! Jepsen's independent workloads put the key into the value: `:value [7 nil]`. A file does not say so itself;

@@ -1,9 +1,9 @@
 //! Eventual convergence: when nothing is written any more, all see the same.
 //!
-//! A history is finite and cannot show what happens at last. It shows its final reads: those called after every mutation of known outcome had
-//! returned, and of each process and key the last of them. The workload must let the system rest before it makes
-//! them. They must agree, and see what some write of the key left. Where operations of unknown outcome may still be in flight, a disagreement
-//! that one of them explains is no violation.
+//! A history is finite and cannot show what happens at last. It shows its final reads: those called after every mutation of known outcome
+//! had returned, and of each process and key the last of them. The workload must let the system rest before it makes them. They must agree,
+//! and see what some write of the key left. Where operations of unknown outcome may still be in flight, a disagreement that one of them
+//! explains is no violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 

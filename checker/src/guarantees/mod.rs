@@ -1,8 +1,8 @@
 //! Weaker guarantees, judged on the same history.
 //!
-//! A history that is not linearizable may still keep a weaker promise, and which one says much about what went wrong: a stale read is not
-//! a lost write. [`ladder()`] judges a history by every guarantee here, names the strongest it keeps, and shows
-//! why it does not keep the next.
+//! A history that is not linearizable may still keep a weaker promise, and which one says much about what went wrong: a stale read is not a
+//! lost write. [`ladder()`] judges a history by every guarantee here, names the strongest it keeps, and shows why it does not keep the
+//! next.
 //!
 //! # The ladder
 //! An arrow leads from a guarantee to what follows from it.
@@ -25,37 +25,51 @@
 //! - [`sequential`]: there is one order of everything in which each process finds its own. A session may be behind by any time, and even
 //!   ahead.
 //! - [`all_sessions`]: the writes of each key have one order, and in it each session only goes forward.
-//! - [`read_your_writes`], [`monotonic_reads`], [`monotonic_writes`], [`writes_follow_reads`]: each half of that, with an order of its own. No two of them
-//!   compare.
-//! - [`convergence`]: after the last mutation all see the same. A history without final reads says nothing about it. A linearizable history never
-//!   breaks it, but it may be unknown where an operation is still in flight; the rungs between neither need nor give it.
+//! - [`read_your_writes`], [`monotonic_reads`], [`monotonic_writes`], [`writes_follow_reads`]: each a part of that, with an order of its
+//!   own. No two of them compare.
+//! - [`convergence`]: after the last mutation all see the same. A history without final reads says nothing about it. A linearizable history
+//!   never breaks it, but it may be unknown where an operation is still in flight; the rungs between neither need nor give it.
 //!
 //! # Why the arrows hold
-//! A linearization keeps real time, so it keeps the program order of each process, which has one operation at a time, and all that ordered sequential
-//! consistency asks. An order that keeps what ordered sequential consistency asks keeps program order. An order that shows sequential
-//! consistency orders the writes of each key: in it a read sees the latest write of its key, which is not before any that its session
-//! made or saw earlier, and what a session writes next comes later still. One order that serves four guarantees serves each.
+//! A linearization keeps real time, so it keeps the program order of each process, which has one operation at a time, and all that ordered
+//! sequential consistency asks. An order that keeps what ordered sequential consistency asks keeps program order. An order that shows
+//! sequential consistency orders the writes of each key: in it a read sees the latest write of its key, which is not before any that its
+//! session made or saw earlier, and what a session writes next comes later still. One order that serves four guarantees serves each.
 //!
-//! The four, and all four together, also look at the numbers that a server gives to its writes ([`Operation::version`](crate::Operation::version)). Where they are given, they
-//! *are* the order, and a history may then be sequentially consistent in another order than the server claims. Nothing is concluded from one
-//! to the other in such histories, and a broken guarantee below a kept one says that the numbers are wrong.
+//! The four, and all four together, also look at the numbers that a server gives to its writes
+//! ([`Operation::version`](crate::Operation::version)). Where they are given, they *are* the order, and a history may then be sequentially
+//! consistent in another order than the server claims. Nothing is concluded from one to the other in such histories, and a broken guarantee
+//! below a kept one says that the numbers are wrong.
 //!
 //! # Sessions
-//! A session is a process number. A client takes a new number after an operation of unknown outcome, so what it does then counts as another's:
-//! the old operation may take effect late. That only makes the judgement milder. Such an operation is the last of its session, and may take effect or not.
-//! An operation that failed did not happen. A refused comparison is a read. A compare-and-set is a read followed by a write.
+//! A session is a process number. A client takes a new number after an operation of unknown outcome, so what it does then counts as
+//! another's: the old operation may take effect late. That only makes the judgement milder. Such an operation is the last of its session,
+//! and may take effect or not. An operation that failed did not happen. A refused comparison is a read. A compare-and-set is a read
+//! followed by a write.
 //!
 //! # How each is decided
-//! Linearizability by [`check`](crate::check()). The two other orders by one search with two sets of constraints. They are not local: two keys may each have an order
-//! and not both together, so all keys are judged at once. First, what every order must keep is worked out: program order, real time if asked for, and for a register of
-//! which it is known which write each read saw, what follows from that. If these constraints run in a circle, that is the violation; if not, a
-//! search depth first, with a memory of what led nowhere, looks for an order within them. The problem is NP-complete; where
-//! the search reaches [`Limits`], the answer is unknown, and unknown is never kept.
+//! Linearizability by [`check`](crate::check()). The two other orders by one search with two sets of constraints. They are not local: two
+//! keys may each have an order and not both together, so all keys are judged at once. First, what every order must keep is worked out:
+//! program order, real time if asked for, and for a register of which it is known which write each read saw, what follows from that. If
+//! these constraints run in a circle, that is the violation; if not, a search depth first, with a memory of what led nowhere, looks for an
+//! order within them. The problem is NP-complete; where the search reaches [`Limits`], the answer is unknown, and unknown is never kept.
 //!
-//! The session guarantees speak of which write a read saw. For a register that is known where the server numbers its writes, or where no two writes
-//! of a key leave the same content. They are then decided exactly in time n log n: the demands of the sessions form a graph over writes, which holds
-//! unless it runs in a circle. Where it is not known which write a read saw, nothing is concluded from that read, and if nothing else is wrong the answer is
-//! "not ruled out". For objects that are no registers ([`Specification::access`]) there is no answer.
+//! The session guarantees speak of which write a read saw. For a register that is known where the server numbers its writes, or where no
+//! two writes of a key leave the same content. They are then decided exactly in time n log n: the demands of the sessions form a graph over
+//! writes, which holds unless it runs in a circle. Where it is not known which write a read saw, nothing is concluded from that read, and
+//! if nothing else is wrong the answer is "not ruled out". For objects that are no registers ([`Specification::access`]) there is no
+//! answer.
+//!
+//! # What is exact
+//! | guarantee | exact | source of the definition |
+//! | --- | --- | --- |
+//! | linearizability | within limits | Herlihy and Wing, TOPLAS 1990, section 2 |
+//! | ordered sequential consistency | within limits | Lev-Ari, Bortnikov, Keidar and Shraer, IPL 123, 2017 |
+//! | sequential consistency | within limits | Lamport, "How to Make a Multiprocessor Computer", IEEE TC 1979 |
+//! | sessions, each and all | where every read that matters names its write; else it may be "not ruled out" | Terry and others, PDIS 1994, section 2 |
+//! | convergence | of the final reads; a finite history shows no more | see its page |
+//!
+//! An order behind a kept guarantee is checked by [`verify`](crate::verify()) or [`verify_order`] without the search.
 //!
 //! ```
 //! use stormglass_checker::{Guarantee, History, Limits, Register, ladder};

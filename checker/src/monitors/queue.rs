@@ -2,39 +2,39 @@
 //!
 //! # Method
 //! What is wrong by itself comes first: a value taken that nobody enqueued, taken twice, or taken before its enqueue was called (Bouajjani,
-//! Emmi, Enea and Hamza, On Reducing Linearizability to State Reachability, 2015, call these bad patterns, after Henzinger,
-//! Sezgin and Vafeiadis, Aspect-Oriented Linearizability Proofs, 2013). Then each value has two spans, of its enqueue and of its
-//! dequeue, and legal orders are orders of values: in a queue the first in is the first out. An enqueue of unknown outcome
-//! has no end of its own, yet it comes before its value was taken. A value that nobody took and whose enqueue is unknown is left out.
+//! Emmi, Enea and Hamza, On Reducing Linearizability to State Reachability, 2015, call these bad patterns, after Henzinger, Sezgin and
+//! Vafeiadis, Aspect-Oriented Linearizability Proofs, 2013). Then each value has two spans, of its enqueue and of its dequeue, and legal
+//! orders are orders of values: in a queue the first in is the first out. An enqueue of unknown outcome has no end of its own, yet it comes
+//! before its value was taken. A value that nobody took and whose enqueue is unknown is left out.
 //!
-//! **A dequeue that found nothing** needs a moment at which nothing need be there: outside of every span from the end of an enqueue to
-//! the call of its dequeue. These spans are sorted and merged. If a merged one covers the whole dequeue, the chain of spans that does
-//! is the collision. If none does, the first free moment is chosen, and the dequeue becomes like a value whose two spans are this moment.
+//! **A dequeue that found nothing** needs a moment at which nothing need be there: outside of every span from the end of an enqueue to the
+//! call of its dequeue. These spans are sorted and merged. If a merged one covers the whole dequeue, the chain of spans that does is the
+//! collision. If none does, the first free moment is chosen, and the dequeue becomes like a value whose two spans are this moment.
 //!
-//! **The order of values.** A value must go before another if its enqueue returned before that of the other was called, or its
-//! dequeue did so. Take, of the values that are left, the one whose enqueue returned first, `a`, and the one whose dequeue returned
-//! first, `b`. If the dequeue of `a` was not called after `b` was taken, nothing must go before `a`; it is next. If the enqueue of `b` was not called after that of
-//! `a` returned, `b` is next. Otherwise `a` was enqueued before `b` and `b` was taken before `a`: these four operations collide.
+//! **The order of values.** A value must go before another if its enqueue returned before that of the other was called, or its dequeue did
+//! so. Take, of the values that are left, the one whose enqueue returned first, `a`, and the one whose dequeue returned first, `b`. If the
+//! dequeue of `a` was not called after `b` was taken, nothing must go before `a`; it is next. If the enqueue of `b` was not called after
+//! that of `a` returned, `b` is next. Otherwise `a` was enqueued before `b` and `b` was taken before `a`: these four operations collide.
 //!
-//! **The moments.** With the values in order, every operation is given the latest call among those that must come before it, as in a
-//! queue that is played through, and sorted by it.
+//! **The moments.** With the values in order, every operation is given the latest call among those that must come before it, as in a queue
+//! that is played through, and sorted by it.
 //!
 //! **Dequeues of unknown outcome** can take what nobody is known to have taken. Both are sorted, the values by the end of the enqueue, the
 //! dequeues by call, and given to each other in this order, as far as there are both; any value left over stays for ever.
 //!
 //! # Why it is exact
-//! *Bad patterns are enough.* If none is there, one of `a` and `b` is always next, so the values get an order that keeps both
-//! relations. A dequeue that found nothing, at its free moment, stands in no contradiction to any value: it would take a value that was
-//! enqueued before the moment and taken after it, and those spans the moment avoids. In that order every call that must come
-//! before an operation is before its return: enqueues and dequeues by the two relations, an enqueue before its own dequeue by the ends chosen above, and
-//! across a free moment everything before it is called before it and everything after it returns after it.
+//! *Bad patterns are enough.* If none is there, one of `a` and `b` is always next, so the values get an order that keeps both relations. A
+//! dequeue that found nothing, at its free moment, stands in no contradiction to any value: it would take a value that was enqueued before
+//! the moment and taken after it, and those spans the moment avoids. In that order every call that must come before an operation is before
+//! its return: enqueues and dequeues by the two relations, an enqueue before its own dequeue by the ends chosen above, and across a free
+//! moment everything before it is called before it and everything after it returns after it.
 //!
 //! *The gifts are the best ones.* Take any legal order in which some unknown dequeues take values. Where one takes a value whose own
-//! enqueue is of unknown outcome, leave out both. If of two values the one whose
-//! enqueue ended first is taken by the later dequeue or not at all, exchange the two. What must be taken before a known value is taken, must be so
-//! because its own enqueue ended early, and that holds for the first one sooner. The spans from the end of the enqueue to the call
-//! of the dequeue cover no more than before: a long one and one inside it become two that overlap. To use an earlier dequeue in place of a later one, or one more, makes
-//! spans shorter and asks for nothing new. So the gifts in order are as good as any.
+//! enqueue is of unknown outcome, leave out both. If of two values the one whose enqueue ended first is taken by the later dequeue or not
+//! at all, exchange the two. What must be taken before a known value is taken, must be so because its own enqueue ended early, and that
+//! holds for the first one sooner. The spans from the end of the enqueue to the call of the dequeue cover no more than before: a long one
+//! and one inside it become two that overlap. To use an earlier dequeue in place of a later one, or one more, makes spans shorter and asks
+//! for nothing new. So the gifts in order are as good as any.
 //!
 //! Culprits of a lost value are many by nature: it is lost only if none of the dequeues took it, so that each of them is a witness.
 //!

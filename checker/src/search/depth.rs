@@ -1,10 +1,13 @@
 //! The depth-first search: one way the past may have gone at a time, the most promising first.
 //!
-//! It obeys the first three laws of the [frontier](super) and takes one transition at a time. Where several are possible it looks ahead: first
-//! those after which the operation that returns is settled, then those that leave the fewest operations in flight waiting for a place. What was tried is
-//! remembered by what decides the future and nothing else: the return that is judged, the settled operations in flight, the state, and the
-//! operations of unknown outcome that were used. On a wide history that is easy it walks straight to the end where a frontier would carry thousands of
-//! configurations along; on a hard one it tries what a frontier would have merged. So it is given a share of the steps, and keeps its place between shares.
+//! It obeys laws 1 and 2 of the [search](super) and takes one transition at a time. Where several are possible it looks ahead: first those
+//! after which the operation that returns is settled, then those that leave the fewest operations in flight waiting for a place; operations
+//! of unknown outcome come last. What was tried is remembered by what decides the future and nothing else: the return that is judged, the
+//! settled and the applied operations in flight, the state, and the operations of unknown outcome that were used. On a wide history that is
+//! easy it walks straight to the end where a frontier would carry thousands of configurations along; on a hard one it tries what a frontier
+//! would have merged. So it is given a share of the steps, and keeps its place between shares.
+//!
+//! An answer of "illegal" is exact: it is given only when every choice was tried.
 
 use std::hash::BuildHasher;
 

@@ -1,23 +1,105 @@
 //! The search: is there an order of the operations that the object allows?
 //!
-//! Two engines share the work. The [depth-first search](depth) follows one way at a time and finds most orders at once; the [frontier](engine) keeps every way
-//! and is sure of most violations at once. The depth-first search begins, with as many steps as a look at every return costs; then a frontier that gives up
-//! where it would grow too wide; then, by turns, beams of growing width, which may only find an order, and the depth-first search from where it stood,
-//! with as many steps as the beam took; at last the frontier that keeps all. Steps are counted work, never time, so the same engine answers on every machine.
+//! It is asked where no [monitor](crate::monitors) answers. The question is NP-complete, even for a register (Gibbons and Korach, "Testing
+//! Shared Memories", SIAM J. Comput. 1997), so some histories take exponential time. All the care taken here is for the others.
 //!
-//! The frontier walks the history forward and keeps every way the past may have gone: a frontier of configurations. Nothing is
-//! placed before it must be (Lowe's just-in-time linearization): only when an operation returns are operations in
-//! flight given a place, and each such sequence ends with the one that returns. Four laws keep the frontier small, and
-//! each loses nothing, because whoever is dropped can do no more than somebody who is kept:
+//! **Exact:** within [`Limits`](crate::Limits) it finds an order if and only if there is one, provided that the hints of the
+//! [`Specification`] are true. A false hint cannot make a valid verdict that [`verify`](crate::verify()) accepts; it
+//! can make a legal history look illegal. **Not exact:** nothing but the limits. Who reaches them gets
+//! [`Unknown`](crate::Verdict::Unknown).
 //!
-//! 1. An operation in flight that the state allows and that leaves the state as it is may return, and keeps its right
-//!    to change the state later. All reads are settled so.
-//! 2. An operation that overwrites hides every other overwriting one in flight: each may have come just before it.
-//! 3. An operation of unknown outcome is used only if the very next operation notices, and what overwrites does not.
-//! 4. Of two configurations with the same state and the same settled operations, the one that applied fewer and used
-//!    fewer of unknown outcome stands for both.
+//! # Just in time
+//! Events are taken in the order of the history. A call only says that an operation may take effect from now on. A return forces a
+//! decision: the operation must have taken effect by now. So nothing is placed before some operation returns, and every sequence that is
+//! then placed ends with the one that returns. This is just-in-time linearization (Lowe, "Testing for Linearizability", Concurrency and
+//! Computation 2017). It loses nothing, for what stands behind the returning operation in an order can as well be placed when it, or the
+//! next one, returns.
+//!
+//! What may be the case at one point of the history is a *configuration*: the state of the object; which operations in flight are
+//! *settled*, that is, may return; which of these were *applied*, that is, changed the state; and which operations of unknown outcome were
+//! used.
+//!
+//! # Four laws
+//! They keep the number of configurations small, and each loses nothing, because whoever is dropped can do no more than somebody who is
+//! kept.
+//!
+//! 1. **What changes nothing is settled at once.** An operation in flight that the state allows and that leaves the state as it is may
+//!    return, and keeps its right to change the state later. All reads are settled so, and so is the write of what is there already.
+//! 2. **An overwriting operation hides the others.** What overwrites makes all that was before forgotten. So every other overwriting
+//!    operation in flight may have come just before it, and is settled. It may also still be applied later.
+//! 3. **An unknown outcome is used only where it is noticed.** An operation that need not take effect now, for it is settled already or its
+//!    outcome is unknown, is applied only if it settles another, or if the very next one would do otherwise without it. What overwrites
+//!    does not notice.
+//! 4. **Dominance.** Of two configurations with the same state and the same settled operations, the one that applied fewer of them and used
+//!    fewer of unknown outcome can do whatever the other can. It stands for both.
 //!
 //! When an operation returns and no configuration can place it, everything up to that return is illegal.
+//!
+//! # Unknown outcomes
+//! Such an operation may take effect at any time from its call on, or never. A history with many of them is what makes the search hard:
+//! each may double the number of configurations, and none ever returns. Three things are done about it.
+//!
+//! - **Classes.** Operations that act alike in every state ([`interchangeable`](crate::Specification::interchangeable)) form a class, and
+//!   only the number that was used counts. The one called first stands for any other: whatever a later one can do, it can.
+//! - **[`unseen`](crate::Specification::unseen).** A specification may name those whose effect nobody can have seen; they are left out
+//!   before the search begins. If that were wrong, an order that is found would still be an order, in which they never take effect.
+//! - **Used by all.** What every configuration has used is subtracted from all, so that the sets stay small in a long history.
+//!
+//! One of unknown outcome that only reads is left out: it changes nothing, and need not have happened.
+//!
+//! # Quiescence
+//! At a quiescent moment nothing is in flight, but perhaps operations of unknown outcome. Then no operation is settled or applied, and
+//! configurations differ only in the state and in what they used. Law 4 merges all that agree in both, so a history with quiescent moments
+//! is judged nearly as if it were several short ones, and the search has no special case for them. The links from which an order is read
+//! back, and states that nobody is in, are collected between events, so the memory follows the width of the frontier and the length of the
+//! history, not the work done.
+//!
+//! # Two engines
+//! The *frontier* walks forward once and keeps every configuration. It is sure of most violations at once, since it merges whatever can be
+//! merged. But a wide history, with dozens of writes in flight, may have thousands of configurations of which any would do.
+//!
+//! The *depth-first search* follows one configuration at a time, the most promising first, and remembers each that it has tried by all that
+//! decides the future: the return that is judged, the settled and the applied operations, the state, and what was used. It finds most
+//! orders in one straight walk. On a hard history it tries one by one what the frontier would have merged. It keeps laws 1 and 2; in place
+//! of 3 and 4 it tries unknown outcomes last, and remembers.
+//!
+//! Steps are shared between them by turns:
+//!
+//! | turn | engine | steps | may answer |
+//! | --- | --- | --- | --- |
+//! | 1 | depth first | as many as a look at every return costs | both ways |
+//! | 2 | a frontier that gives up where it would grow too wide | what it takes | both ways |
+//! | 3, 5, ... | depth first, from where it stood | as many as the turn before | both ways |
+//! | 4, 6, ... | a beam: a frontier that keeps only the cheapest, each time more of them | what it takes | legal, if it dropped some; else both ways |
+//! | last | the frontier that keeps all | what is left | both ways |
+//!
+//! The depth-first search that would go beyond the limit of bytes is given up, and the frontiers go on alone.
+//!
+//! A beam that dropped configurations and failed proves nothing, and never answers "illegal". An order is an order, whoever found it. Until
+//! the last turn the depth-first search has had as many steps as all frontiers together, so neither keeps the other waiting for long.
+//! [`Judge`] asks for one engine alone, so that they can be held against each other.
+//!
+//! # Determinism and threads
+//! Turns are measured in steps, that is, in counted work, never in time; tables are hashed without a random seed and never iterated; ties
+//! are broken by the order of calls. So the same engine gives the same answer and the same order on every machine. A part of a history is
+//! searched by one thread. Several parts may be searched at a time ([`Limits::threads`](crate::Limits::threads)); the share of steps and
+//! memory that a part may take does not depend on how many threads there are.
+//!
+//! # Others
+//! - **Wing and Gong** ("Testing and Verifying Concurrent Objects", JPDC 1993): depth first, one operation at a time, undoing it where it
+//!   leads nowhere. Nothing is remembered, so the same configuration is tried again and again. Operations are placed as soon as they may
+//!   be, not when they must.
+//! - **Lowe** (2017): remembers what was tried, for that search and for his own, the just-in-time one. The engines here are these two
+//!   ideas, with laws 1 to 4 added. His counterpart of law 4 is that equal configurations are one.
+//! - **Porcupine** (Athalye, 2017): Wing and Gong's search with Lowe's memory, keyed by the bit set of all operations placed and the state,
+//!   and split by keys (Horn and Kroening, "Faster Linearizability Checking via P-Compositionality", FORTE 2015). Each configuration it
+//!   remembers is as long as the part has operations; here it is as long as operations are in flight at once. An operation of unknown
+//!   outcome is written as one that returns at the end of the history. Its only limit is time.
+//! - **Knossos**: runs both of Lowe's searches against each other and takes whoever answers first, so the time of the machine decides
+//!   which. Unknown outcomes (`info`) are in flight for ever, as here, but are told apart one by one.
+//!
+//! What is added here: the laws beyond memory, classes of unknown outcomes, two engines that share counted steps in place of time, monitors
+//! that are asked first, and an order that a separate function verifies.
 
 mod classes;
 mod crashed;

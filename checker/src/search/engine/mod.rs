@@ -1,4 +1,4 @@
-//! The engine that walks a history forward. Generic over the width of its sets.
+//! The frontier: walks a history forward and keeps every configuration, or the cheapest. Generic over the width of its sets.
 
 mod transition;
 
