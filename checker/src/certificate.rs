@@ -1,4 +1,11 @@
 //! Verifies a certificate, by itself: it shares nothing with the search.
+//!
+//! A certificate is an order of the operations, for each part. That it shows the history to be linearizable follows from the definition
+//! (Herlihy and Wing, TOPLAS 1990, section 2) and from locality (theorem 1): each operation that returned is there once, real time is kept,
+//! the object allows each step, and parts share no key. That is all that [`verify`] asks, in one pass. Of a [`Specification`] it uses
+//! `parse`, `initial`, `step` and what says which keys are apart; of the hints, none.
+//!
+//! An operation of unknown outcome may be absent. One that tells nothing, such as a read of unknown result, must be.
 
 use std::collections::BTreeMap;
 

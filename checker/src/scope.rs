@@ -1,7 +1,4 @@
-//! Parts of a history that are judged apart, and which operations belong to each.
-//!
-//! Linearizability is local (Herlihy and Wing, 1990, theorem 1): a history of several independent objects is linearizable when the history of each is. What is
-//! independent the specification says: every key by itself, or groups of keys that operations tie together.
+//! Parts of a history that are judged apart, and which operations belong to each. Why they may be: see [`case`](crate::case).
 
 use std::collections::{BTreeMap, BTreeSet};
 
