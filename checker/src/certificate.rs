@@ -42,6 +42,11 @@ pub fn verify<S: Specification>(
             if std::mem::replace(&mut placed[*id], true) {
                 return Err(format!("operation #{id} is placed twice"));
             }
+            if specification.per_key() && operation.key != part.key {
+                return Err(format!(
+                    "operation #{id} is not of the key of its part, and each key is an object of its own"
+                ));
+            }
             // Parts prove the whole because they share nothing: each key is in one part only.
             let keys = keys_of(specification, operation);
             if keys.is_empty() && certificate.parts.len() > 1 {
@@ -77,12 +82,9 @@ pub fn verify<S: Specification>(
             })?;
         }
     }
-    for operation in operations.iter().filter(|operation| !placed[operation.id]) {
-        if operation.outcome != Outcome::Unknown && ops[operation.id].is_some() {
-            return Err(format!(
-                "operation #{} returned but is not placed",
-                operation.id
-            ));
+    for (id, operation) in operations.iter().enumerate() {
+        if !placed[id] && operation.outcome != Outcome::Unknown && ops[id].is_some() {
+            return Err(format!("operation #{id} returned but is not placed"));
         }
     }
     Ok(())

@@ -99,6 +99,7 @@ fn first_breach<S: Specification>(
     }
     suspects.sort_unstable();
     let mut broken: Option<evidence::Breach> = None;
+    let mut all_smallest = true;
     for (at_least, number) in suspects {
         let before = broken
             .as_ref()
@@ -108,9 +109,15 @@ fn first_breach<S: Specification>(
         }
         let scope = &case.parts[number].scope;
         let breach = evidence::locate(specification, history, scope, at_least, started, spent);
+        all_smallest &= breach.prefix_smallest;
         if breach.prefix_events < before {
             broken = Some(breach);
         }
+    }
+    if let Some(breach) = &mut broken {
+        // A part without an answer may be illegal at any event from where the search stopped.
+        let open = |outcome: &Outcome| matches!(outcome, Outcome::Stopped(_, behind) if behind + 1 < breach.prefix_events);
+        breach.prefix_smallest = all_smallest && !outcomes.iter().any(open);
     }
     broken
 }

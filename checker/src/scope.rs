@@ -17,14 +17,32 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    pub(crate) fn holds<S: Specification>(&self, specification: &S, operation: &Operation) -> bool {
-        match self {
-            Self::Whole => true,
-            Self::Key(key) => operation.key == *key,
-            Self::Keys(keys) => specification
-                .keys(operation)
-                .is_some_and(|touched| touched.iter().any(|key| keys.contains(key))),
-        }
+    /// Those of `operations`, all of a prefix of the history, that are judged with this part.
+    ///
+    /// A prefix does not know yet which calls will fail. Such a call may tie together keys that the whole history judges apart, and what it
+    /// would have done may hang on any of them.
+    pub(crate) fn among<S: Specification>(
+        &self,
+        specification: &S,
+        mut operations: Vec<Operation>,
+    ) -> Vec<Operation> {
+        let keys = match self {
+            Self::Whole => return operations,
+            Self::Key(key) => {
+                operations.retain(|operation| operation.key == *key);
+                return operations;
+            }
+            Self::Keys(keys) => keys,
+        };
+        let (scopes, part_of) = partition(specification, &operations);
+        let touched = |scope: &Self| match scope {
+            Self::Keys(found) => !found.is_disjoint(keys),
+            Self::Whole | Self::Key(_) => true,
+        };
+        let touched: Vec<bool> = scopes.iter().map(touched).collect();
+        let mut parts = part_of.into_iter();
+        operations.retain(|_| parts.next().is_some_and(|part| touched[part]));
+        operations
     }
 
     /// The key it is named by; of several, the first.

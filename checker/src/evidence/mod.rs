@@ -58,7 +58,7 @@ pub(crate) struct Breach {
     scope: Scope,
     /// `events[..prefix_events]` is illegal for this part.
     pub(crate) prefix_events: usize,
-    prefix_smallest: bool,
+    pub(crate) prefix_smallest: bool,
 }
 
 /// Finds the smallest prefix that is illegal by itself. No prefix shorter than `at_least` is.
@@ -78,7 +78,11 @@ pub(crate) fn locate<S: Specification>(
     let mut certain = true;
     // Whether a prefix is illegal, and if so, the one after which those that collide have returned.
     let mut illegal = |events: usize| -> Option<usize> {
-        let part = PrefixPart::new(specification, history, scope, events)?;
+        // A call that fails later need not be one that the specification understands.
+        let Some(part) = PrefixPart::new(specification, history, scope, events) else {
+            certain = false;
+            return None;
+        };
         let everything = part.all_kept(specification);
         match part.judge(specification, &everything, &mut meter, None) {
             Found::Illegal(refusal) => {

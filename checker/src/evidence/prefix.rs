@@ -73,8 +73,8 @@ impl<Op> PrefixPart<Op> {
         prefix_events: usize,
     ) -> Option<Self> {
         let prefix = history.events.get(..prefix_events)?;
-        let mut operations = pair(prefix, "history", |position| position + 1).ok()?;
-        operations.retain(|operation| scope.holds(specification, operation));
+        let operations = pair(prefix, "history", |position| position + 1).ok()?;
+        let operations = scope.among(specification, operations);
         let mut meanings = Vec::new();
         let mut free_meanings = Vec::new();
         for operation in &operations {

@@ -18,7 +18,7 @@ use super::crashed::{NONE_USED, UsedSets};
 use super::mask::Mask;
 use super::states::States;
 use super::table::Table;
-use super::{Found, Item, Moment, Refusal};
+use super::{Found, IN_FLIGHT_A_STEP, Item, Moment, Refusal};
 use crate::limits::{Meter, Reason};
 use crate::specification::{Effect, Specification};
 
@@ -318,6 +318,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
                 && self.items[*item as usize].effect != Effect::Reads
         });
         let mut candidates: Vec<u32> = open.collect();
+        meter.step(self.classes.list.len() as u64 / IN_FLIGHT_A_STEP)?;
         for number in 0..self.classes.list.len() as u32 {
             if let Some(item) = self.item_of(node, number | MARK)
                 && self.items[item as usize].call < position
@@ -384,7 +385,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
         let mut to = from.clone();
         let back = &self.returns[from.at as usize];
         let (returning, slot) = (back.item, back.slot);
-        meter.step(1)?;
+        meter.step(1 + self.flight(from.at as usize).len() as u64 / IN_FLIGHT_A_STEP)?;
         let state = self.states.get(from.state);
         let op = &self.items[item as usize];
         let after = self.specification.step(state, op.op);

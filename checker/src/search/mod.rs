@@ -134,6 +134,9 @@ pub enum Judge {
 /// steps as that took.
 const LOOKS: u64 = 1;
 
+/// To copy a set of operations in flight and look through it takes time, too: one step more for so many of them.
+const IN_FLIGHT_A_STEP: u64 = 64;
+
 /// How many configurations a frontier keeps at a return.
 #[derive(Debug, Clone, Copy)]
 struct Beam {

@@ -2,6 +2,7 @@
 
 use super::{Engine, Returning};
 use crate::limits::{Meter, Reason};
+use crate::search::IN_FLIGHT_A_STEP;
 use crate::search::layer::{Configuration, FRESH, Last, NO_STATE};
 use crate::search::mask::Mask;
 use crate::specification::{Effect, Specification};
@@ -142,7 +143,7 @@ impl<S: Specification, M: Mask> Engine<'_, S, M> {
     ) -> Result<(), Reason> {
         let item = &self.items[transition.item as usize];
         let overwrites = item.effect == Effect::Overwrites;
-        meter.step(1)?;
+        meter.step(1 + self.in_flight.len() as u64 / IN_FLIGHT_A_STEP)?;
         let state = self.states.get(from.state);
         let Some(after) = self.specification.step(state, item.op) else {
             return Ok(());
