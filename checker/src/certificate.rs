@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::operation::{Operation, Outcome};
+use crate::scope::keys_of;
 use crate::specification::Specification;
 use crate::verdict::Certificate;
 
@@ -24,62 +25,52 @@ pub fn verify<S: Specification>(
     certificate: &Certificate,
 ) -> Result<(), String> {
     // All are parsed before the first step: a specification may learn from them which states ever matter.
-    let mut ops = Vec::with_capacity(operations.len());
-    for operation in operations {
-        let op = specification.parse(operation);
-        ops.push(op.map_err(|error| format!("operation #{}: {error}", operation.id))?);
-    }
+    let parse = |operation| {
+        specification
+            .parse(operation)
+            .map_err(|error| error.to_string())
+    };
+    let ops: Vec<_> = operations.iter().map(parse).collect::<Result<_, _>>()?;
     let mut placed = vec![false; operations.len()];
     let mut owners: BTreeMap<Option<String>, usize> = BTreeMap::new();
     for (number, part) in certificate.parts.iter().enumerate() {
         let mut state = specification.initial();
         // Of the operations so far, the one called last. Nothing after it may have returned before that call.
-        let mut latest_call: Option<&Operation> = None;
+        let mut latest: Option<&Operation> = None;
         for id in &part.order {
-            let operation = operations
-                .get(*id)
-                .ok_or_else(|| format!("there is no operation #{id}"))?;
+            let wrong = |what: &str| Err(format!("operation #{id} {what}"));
+            let Some(operation) = operations.get(*id) else {
+                return wrong("does not exist");
+            };
             if std::mem::replace(&mut placed[*id], true) {
-                return Err(format!("operation #{id} is placed twice"));
+                return wrong("is placed twice");
             }
-            if specification.per_key() && operation.key != part.key {
-                return Err(format!(
-                    "operation #{id} is not of the key of its part, and each key is an object of its own"
-                ));
-            }
-            // Parts prove the whole because they share nothing: each key is in one part only.
+            // Parts prove the whole because they share nothing: each key is in one part only, and a part of one key has no other.
             let keys = keys_of(specification, operation);
+            if specification.per_key() && operation.key != part.key {
+                return wrong("is not of the key of its part");
+            }
             if keys.is_empty() && certificate.parts.len() > 1 {
-                return Err(format!(
-                    "operation #{id} may concern everything, but there are several parts"
-                ));
+                return wrong("may concern everything, but there are several parts");
             }
-            for key in keys {
-                if *owners.entry(key).or_insert(number) != number {
-                    return Err(format!(
-                        "operation #{id} is of a key that another part has, too"
-                    ));
-                }
+            let owned = |key| *owners.entry(key).or_insert(number) == number;
+            if !keys.into_iter().all(owned) {
+                return wrong("is of a key that another part has, too");
             }
-            if let Some(earlier) = latest_call.filter(|earlier| operation.precedes(earlier)) {
-                let before = earlier.id;
-                return Err(format!(
-                    "operation #{id} returned before #{before} was called, but is placed after it"
-                ));
+            if latest.is_some_and(|earlier| operation.precedes(earlier)) {
+                return wrong("returned before one was called that it is placed after");
             }
-            if latest_call.is_none_or(|earlier| earlier.call < operation.call) {
-                latest_call = Some(operation);
+            if latest.is_none_or(|earlier| earlier.call < operation.call) {
+                latest = Some(operation);
             }
-            let op = ops[*id]
-                .as_ref()
-                .ok_or_else(|| format!("operation #{id} tells nothing and has no place"))?;
-            state = specification.step(&state, op).ok_or_else(|| {
-                let (op, state) = (
-                    specification.describe(op),
-                    specification.describe_state(&state),
-                );
-                format!("operation #{id}, {op}, is not allowed when the state is {state}")
-            })?;
+            let Some(op) = &ops[*id] else {
+                return wrong("tells nothing and has no place");
+            };
+            let Some(next) = specification.step(&state, op) else {
+                let held = specification.describe_state(&state);
+                return wrong(&format!("is not allowed when the state is {held}"));
+            };
+            state = next;
         }
     }
     for (id, operation) in operations.iter().enumerate() {
@@ -88,13 +79,4 @@ pub fn verify<S: Specification>(
         }
     }
     Ok(())
-}
-
-/// The keys of the independent objects an operation concerns. None when it may concern everything.
-fn keys_of<S: Specification>(specification: &S, operation: &Operation) -> Vec<Option<String>> {
-    if specification.per_key() {
-        return vec![operation.key.clone()];
-    }
-    let keys = specification.keys(operation).unwrap_or_default();
-    keys.into_iter().map(Some).collect()
 }

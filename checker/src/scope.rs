@@ -55,6 +55,18 @@ impl Scope {
     }
 }
 
+/// The keys of the independent objects an operation concerns. None when it may concern everything.
+pub(crate) fn keys_of<S: Specification>(
+    specification: &S,
+    operation: &Operation,
+) -> Vec<Option<String>> {
+    if specification.per_key() {
+        return vec![operation.key.clone()];
+    }
+    let keys = specification.keys(operation).unwrap_or_default();
+    keys.into_iter().map(Some).collect()
+}
+
 /// The parts, ascending by key, and the part of each operation.
 pub(crate) fn partition<S: Specification>(
     specification: &S,
