@@ -1,4 +1,4 @@
-//! Verifies the evidence of a violation, by itself: it shares nothing with what gathered it.
+//! Verifies the evidence of a violation, by itself: it asks nothing of what gathered it.
 
 use crate::case::Case;
 use crate::history::History;
@@ -48,9 +48,8 @@ pub fn verify_evidence<S: Specification>(
         let prefix = History {
             events: prefix.to_vec(),
         };
-        let mut operations = prefix.operations().map_err(|error| error.to_string())?;
-        operations.retain(|operation| scope.holds(specification, operation));
-        Ok(operations)
+        let operations = prefix.operations().map_err(|error| error.to_string())?;
+        Ok(scope.among(specification, operations))
     };
     let prefix = part(evidence.prefix_events)?;
     for culprit in &evidence.culprits {
