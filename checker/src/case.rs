@@ -45,7 +45,8 @@ pub(crate) enum Outcome {
     /// One legal order, as ids of operations.
     Legal(Vec<usize>),
     /// It is illegal, and no prefix of fewer events is, as far as the judge who found it knows.
-    Illegal { at_least: usize },
+    /// And about where it broke, for those who look for the first of several.
+    Illegal { at_least: usize, about: usize },
     /// A limit was reached at the event of this position.
     Stopped(Reason, usize),
 }
@@ -200,14 +201,12 @@ impl<'a, S: Specification> Case<'a, S> {
             Found::Legal(order) => {
                 Outcome::Legal(order.into_iter().map(|item| items[item].id).collect())
             }
-            Found::Illegal(refusal) => Outcome::Illegal {
-                at_least: match refusal.culprits {
-                    Some(_) => 0,
-                    None => items[refusal.item]
-                        .deadline
-                        .map_or(0, |deadline| deadline + 1),
-                },
-            },
+            Found::Illegal(refusal) => {
+                let about = items.get(refusal.item).and_then(|item| item.deadline);
+                let about = about.map_or(0, |deadline| deadline + 1);
+                let at_least = if refusal.culprits.is_some() { 0 } else { about };
+                Outcome::Illegal { at_least, about }
+            }
             Found::Stopped(reason, position) => Outcome::Stopped(reason, position),
         };
         (outcome, meter.work)

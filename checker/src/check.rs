@@ -91,16 +91,17 @@ fn first_breach<S: Specification>(
     started: &Meter,
     spent: u64,
 ) -> Option<evidence::Breach> {
-    let mut suspects: Vec<(usize, usize)> = Vec::new();
+    let mut suspects: Vec<(usize, usize, usize)> = Vec::new();
     for (number, outcome) in outcomes.iter().enumerate() {
-        if let Outcome::Illegal { at_least } = outcome {
-            suspects.push((*at_least, number));
+        if let Outcome::Illegal { at_least, about } = outcome {
+            suspects.push((*about, number, *at_least));
         }
     }
+    // The one that seems to break first is located first; of each other it is then enough to ask whether it breaks before that.
     suspects.sort_unstable();
     let mut broken: Option<evidence::Breach> = None;
     let mut all_smallest = true;
-    for (at_least, number) in suspects {
+    for (_, number, at_least) in suspects {
         let before = broken
             .as_ref()
             .map_or(usize::MAX, |breach| breach.prefix_events);
@@ -108,11 +109,16 @@ fn first_breach<S: Specification>(
             continue;
         }
         let scope = &case.parts[number].scope;
-        let breach = evidence::locate(specification, history, scope, at_least, started, spent);
-        all_smallest &= breach.prefix_smallest;
-        if breach.prefix_events < before {
-            broken = Some(breach);
-        }
+        let (breach, certain) = evidence::locate(
+            specification,
+            history,
+            scope,
+            at_least..before,
+            started,
+            spent,
+        );
+        all_smallest &= certain;
+        broken = breach.or(broken);
     }
     if let Some(breach) = &mut broken {
         // A part without an answer may be illegal at any event from where the search stopped.

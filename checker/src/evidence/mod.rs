@@ -23,6 +23,8 @@
 mod prefix;
 mod prose;
 
+use std::ops::Range;
+
 use crate::history::History;
 use crate::limits::{Limits, Meter};
 use crate::operation::Operation;
@@ -61,7 +63,8 @@ pub(crate) struct Breach {
     pub(crate) prefix_smallest: bool,
 }
 
-/// Finds the smallest prefix that is illegal by itself. No prefix shorter than `at_least` is.
+/// Finds the smallest prefix of a length within `lengths` that is illegal by itself, if there is one, and whether that is certain. No prefix shorter than these
+/// is, and what ends beyond the history is the whole of it.
 ///
 /// The search knows how each operation ended, and a prefix does not: a write that fails in the end may, before that is
 /// known, explain a read. So the prefix may have to be longer than the point at which the search gave up.
@@ -70,10 +73,10 @@ pub(crate) fn locate<S: Specification>(
     specification: &S,
     history: &History,
     scope: &Scope,
-    at_least: usize,
+    lengths: Range<usize>,
     started: &Meter,
     spent: u64,
-) -> Breach {
+) -> (Option<Breach>, bool) {
     let mut meter = bounded_meter(started, spent);
     let mut certain = true;
     // Whether a prefix is illegal, and if so, the one after which those that collide have returned.
@@ -99,10 +102,16 @@ pub(crate) fn locate<S: Specification>(
     };
     // Everything before `low` is legal, `high` events are not. The first guess is that the judge stopped just where it broke; then a few events before
     // what is known to be illegal, twice as many, and so on; then halves.
-    let (mut low, mut high) = (at_least, history.events.len());
-    let mut guess = at_least;
-    if at_least == 0 {
-        guess = illegal(high).unwrap_or(high);
+    let whole = history.events.len();
+    let bounded = lengths.end <= whole;
+    let (mut low, mut high) = (lengths.start, (lengths.end - 1).min(whole));
+    let mut guess = lengths.start;
+    if bounded || lengths.start == 0 {
+        match illegal(high) {
+            Some(collided) => guess = collided,
+            None if bounded => return (None, certain),
+            None => guess = high,
+        }
     }
     let mut back = 1;
     while low < high {
@@ -126,11 +135,12 @@ pub(crate) fn locate<S: Specification>(
             };
         }
     }
-    Breach {
+    let breach = Breach {
         scope: scope.clone(),
         prefix_events: high,
         prefix_smallest: certain,
-    }
+    };
+    (Some(breach), certain)
 }
 
 /// Gathers the evidence for a breach. `spent`: the steps of the search.
