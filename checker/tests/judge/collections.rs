@@ -3,7 +3,8 @@
 use crate::common::{event, history, ok};
 use serde_json::{Value, json};
 use stormglass_checker::{
-    Append, Counter, Event, Evidence, Kind, Limits, Queue, Set, Specification, Verdict, check,
+    Append, Counter, Event, EvictingCache, Evidence, FencedLock, Kind, Limits, Queue, Set,
+    Specification, Verdict, check,
 };
 
 /// The order of a legal history.
@@ -190,4 +191,21 @@ fn a_dequeue_of_unknown_outcome_takes_one_value() {
     let mut events = without;
     events.extend(dequeue(2, json!(3)));
     assert_eq!(culprits(&Queue::default(), events), [1, 2, 3, 4]);
+}
+
+/// What no object of its kind can answer is a violation, and no error of the file.
+#[test]
+fn answers_that_no_object_can_give() {
+    let twice = read(0, json!([1, 1])).to_vec();
+    let mut added = ok(0, "add", json!(1), Value::Null).to_vec();
+    added.extend(twice);
+    assert_eq!(culprits(&Set::default(), added.clone()), [1]);
+    added.extend(ok(0, "remove", json!(1), Value::Null));
+    assert_eq!(culprits(&Set::default(), added), [1]);
+    assert_eq!(culprits(&Counter, read(0, json!(0.5)).to_vec()), [0]);
+    let acquired = ok(0, "acquire", Value::Null, json!(-1)).to_vec();
+    assert_eq!(culprits(&FencedLock::default(), acquired), [0]);
+    let mut seen = ok(0, "set", json!(1), Value::Null).to_vec();
+    seen.extend(ok(1, "gets", Value::Null, json!([1, -7])));
+    assert_eq!(culprits(&EvictingCache::with_tokens(), seen), [1]);
 }

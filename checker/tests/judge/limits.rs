@@ -68,7 +68,7 @@ fn a_broken_key_beats_an_unknown_one() {
     for event in &mut events {
         event.key = Some("a".to_owned());
     }
-    let mut broken = ok(2000, "get", Value::Null, json!(5));
+    let mut broken = ok(2000, "read", Value::Null, json!(5));
     broken
         .iter_mut()
         .for_each(|event| event.key = Some("b".to_owned()));

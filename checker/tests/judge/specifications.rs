@@ -162,6 +162,22 @@ fn a_fenced_lock_fences_late_writers_off() {
     let busy = refused(1, "acquire", Value::Null);
     assert_eq!(judge(&[lost, busy.clone(), acquire(1, 34)]), None);
     assert_eq!(judge(&[busy]), Some(vec![0]));
+    // A release that was refused shows which token does not hold the lock.
+    let lost = unknown(2, "acquire", Value::Null);
+    let release = |end: fn(u64, &str, Value) -> [Event; 2]| end(1, "release", json!(7));
+    let released = |process, f: &str, token: Value| ok(process, f, token, Value::Null);
+    assert_eq!(
+        culprits(
+            FencedLock::without_expiry,
+            &[
+                lost,
+                refused(2, "acquire", Value::Null),
+                release(refused),
+                release(released)
+            ]
+        ),
+        Some(vec![0, 1, 2, 3])
+    );
     // A lock that does not expire is a mutex, too.
     assert_eq!(
         culprits(
@@ -196,6 +212,15 @@ fn an_evicting_cache_forgets_but_does_not_remember() {
             &[set(1), gets(json!([1, 7])), set(2), cas]
         ),
         Some(vec![1, 2, 3])
+    );
+    // One that was refused shows that the value has another token, or is gone.
+    let cas = refused(1, "cas", json!([7, 3]));
+    assert_eq!(
+        culprits(
+            EvictingCache::with_tokens,
+            &[set(1), cas, gets(json!([1, 7]))]
+        ),
+        Some(vec![0, 1, 2])
     );
 }
 

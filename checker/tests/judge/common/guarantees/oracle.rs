@@ -143,8 +143,8 @@ fn key_holds(register: &Register, acts: &[&Act<'_>], guarantee: Guarantee) -> bo
             .filter(|write| acts[**write].left == Some(seen))
             .map(|write| Some(*write))
             .collect();
-        // Content 0 is the first that a register ever counts: what it holds at first.
-        if format!("{initial:?}") == format!("Content({seen})") {
+        // The number of what the register holds at first.
+        if format!("{initial:?}") == format!("Scalar({seen})") {
             may.push(None);
         }
         if let (Some(version), None) = (act.operation.version, act.left) {
@@ -299,7 +299,7 @@ pub(crate) fn converges(register: &Register, operations: &[Operation]) -> Option
         // Which single content could all replicas hold at last, and which could still be on its way?
         let untouched = of_key().all(|act| act.left.is_none() || unknown(act));
         let initial = |content: u64| {
-            untouched && format!("{:?}", register.initial()) == format!("Content({content})")
+            untouched && format!("{:?}", register.initial()) == format!("Scalar({content})")
         };
         let possible =
             |content: u64| of_key().any(|act| act.left == Some(content)) || initial(content);
