@@ -15,24 +15,12 @@ use common::players::append::Lists;
 use common::players::clearable_queue::{ClearableQueue, ClearableQueues};
 use common::players::counter::Counters;
 use common::players::queue::Queues;
-use common::players::register::{Asked, Registers};
+use common::players::register::{Asked, Registers, UNIQUE, UNIQUE_WITH_CAS};
 use common::players::set::Sets;
-use common::players::versioned_register::VersionedRegisters;
+use common::players::versioned_register::{VersionedRegisters, versioned_registers};
 use common::specifications::{Run, SPECIFICATIONS};
 use stormglass_checker::{Append, Counter, Queue, Register, Set, VersionedRegister};
 use support::fuzz::{Campaign, run};
-
-const UNIQUE: Asked = Asked {
-    values: 0,
-    keys: &[],
-    unique: true,
-    cas: false,
-};
-
-const UNIQUE_WITH_CAS: Asked = Asked {
-    cas: true,
-    ..UNIQUE
-};
 
 /// What can be fuzzed.
 const MODELS: &[(&str, Run)] = &[
@@ -203,15 +191,6 @@ const MODELS: &[(&str, Run)] = &[
         fuzz(Queue::default, |_| Queues::new(3), SMALL, histories, seed)
     }),
 ];
-
-fn versioned_registers(random: &mut Random) -> VersionedRegisters {
-    let asked = Asked {
-        values: 3,
-        unique: random.below(3) == 0,
-        ..UNIQUE_WITH_CAS
-    };
-    VersionedRegisters::new(asked, 1 + random.below(2), false)
-}
 
 /// Tries a number of histories from a seed, and tells what it met.
 type Try = fn(u64, u64) -> Result<String, String>;

@@ -78,7 +78,11 @@ fn memory_stays_under_its_limit() {
     let read = format!("[{},77]", backwards.join(","));
     let lists = unknowns("append", |number| u64::from(number / 2), &read);
     let (judgement, _) = grown(&Append::default(), &lists);
-    println!("{:?}", judgement.verdict);
+    assert!(
+        matches!(judgement.verdict, Verdict::Invalid(_)),
+        "nobody appended 77: {:?}",
+        judgement.work
+    );
 
     let sums = unknowns("add", |exponent| 3_u64.pow(exponent), "2");
     let (judgement, grown) = grown(&Counter, &sums);

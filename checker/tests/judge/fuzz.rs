@@ -8,9 +8,9 @@ use crate::common::players::append::Lists;
 use crate::common::players::clearable_queue::{ClearableQueue, ClearableQueues};
 use crate::common::players::counter::Counters;
 use crate::common::players::queue::Queues;
-use crate::common::players::register::{Asked, Registers};
+use crate::common::players::register::{Asked, Registers, UNIQUE, UNIQUE_WITH_CAS};
 use crate::common::players::set::Sets;
-use crate::common::players::versioned_register::VersionedRegisters;
+use crate::common::players::versioned_register::{VersionedRegisters, versioned_registers};
 use crate::common::specifications::SPECIFICATIONS;
 use stormglass_checker::{Append, Counter, Queue, Register, Set, Specification, VersionedRegister};
 
@@ -47,9 +47,8 @@ fn registers() {
 fn a_register_without_hints_is_judged_alike() {
     let asked = Asked {
         values: 3,
-        keys: &[],
         unique: false,
-        cas: true,
+        ..UNIQUE_WITH_CAS
     };
     let plain = || WithoutHints(Register::default());
     short(plain, |_| Registers::new(asked));
@@ -68,19 +67,6 @@ fn often_monitored(tally: &Tally) {
         "neither verdict of the monitor may be rare: {tally:?}"
     );
 }
-
-/// A register whose every value is written once.
-const UNIQUE: Asked = Asked {
-    values: 0,
-    keys: &[],
-    unique: true,
-    cas: false,
-};
-
-const UNIQUE_WITH_CAS: Asked = Asked {
-    cas: true,
-    ..UNIQUE
-};
 
 #[test]
 fn registers_whose_writes_are_unique() {
@@ -107,16 +93,6 @@ fn larger_registers_whose_writes_and_compare_and_sets_are_unique() {
 fn registers_that_lie_about_compare_and_sets() {
     let player = |_: &mut Random| Registers::lying(UNIQUE_WITH_CAS);
     often_monitored(&short(Register::default, player));
-}
-
-fn versioned_registers(random: &mut Random) -> VersionedRegisters {
-    let asked = Asked {
-        values: 3,
-        keys: &[],
-        unique: random.below(3) == 0,
-        cas: true,
-    };
-    VersionedRegisters::new(asked, 1 + random.below(2), false)
 }
 
 #[test]

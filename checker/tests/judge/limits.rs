@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::common::fuzz::{Size, mutate, play};
+use crate::common::players::nondeterministic::LossyCounter;
 use crate::common::players::register::{Asked, Registers};
 use crate::common::{Simulation, event, history, ok};
 use serde_json::{Value, json};
 use stormglass_checker::{
-    Counter, History, Kind, Limits, Operation, Reason, Register, Specification, SpecificationError,
-    Unknown, Verdict, check, spend, verify,
+    Counter, History, Kind, Limits, Operation, Possibilities, Reason, Register, Specification,
+    SpecificationError, Unknown, Verdict, Work, check, spend, verify,
 };
 
 /// Forty adds of unknown outcome, each a power of three, and a read of a sum no subset has. Every set of adds is a state of its own,
@@ -24,7 +25,7 @@ fn subset_sums() -> History {
     history(events)
 }
 
-fn unknown(history: &History, limits: &Limits) -> (Unknown, stormglass_checker::Work) {
+fn unknown(history: &History, limits: &Limits) -> (Unknown, Work) {
     let judgement = check(&Counter, history, limits).unwrap();
     match judgement.verdict {
         Verdict::Unknown(unknown) => (unknown, judgement.work),
@@ -150,66 +151,41 @@ fn more_than_64_operations_in_flight() {
     );
 }
 
-/// A hundred thousand operations cost a fixed number of steps, a few an operation, and a small frontier.
-#[test]
-fn long_histories_cost_little() {
-    let operations = 100_000;
+/// The work of judging a simulated register of five clients and five values, which is legal.
+fn work_of(operations: usize, info_permille: u64, seed: u64) -> Work {
     let history = Simulation {
         operations,
         clients: 5,
         values: 5,
-        info_permille: 0,
-        seed: 1,
+        info_permille,
+        seed,
     }
     .run();
-    let judgement = check(&Register::default(), &history, &Limits::default()).unwrap();
+    let register = Register::default();
+    let judgement = check(&register, &history, &Limits::default()).unwrap();
     let Verdict::Valid(certificate) = judgement.verdict else {
         panic!("a simulated register is legal")
     };
-    verify(
-        &Register::default(),
-        &history.operations().unwrap(),
-        &certificate,
-    )
-    .unwrap();
+    let operations = history.operations().unwrap();
+    verify(&Register::default(), &operations, &certificate).unwrap();
     println!("{:?}", judgement.work);
-    assert!(
-        judgement.work.steps < 30 * operations as u64,
-        "{:?}",
-        judgement.work
-    );
-    assert!(judgement.work.frontier_peak <= 32, "{:?}", judgement.work);
-    assert!(judgement.work.bytes_peak < 64 << 20, "{:?}", judgement.work);
+    judgement.work
+}
+
+/// A hundred thousand operations cost a fixed number of steps, a few an operation, and a small frontier.
+#[test]
+fn long_histories_cost_little() {
+    let work = work_of(100_000, 0, 1);
+    assert!(work.steps < 30 * 100_000, "{work:?}");
+    assert!(work.frontier_peak <= 32, "{work:?}");
+    assert!(work.bytes_peak < 64 << 20, "{work:?}");
 }
 
 /// One operation in a hundred ends unknown: a hundred of them stay open to the end.
 #[test]
 fn a_hundred_unknown_operations_cost_little() {
-    let operations = 10_000;
-    let history = Simulation {
-        operations,
-        clients: 5,
-        values: 5,
-        info_permille: 10,
-        seed: 2,
-    }
-    .run();
-    let judgement = check(&Register::default(), &history, &Limits::default()).unwrap();
-    let Verdict::Valid(certificate) = judgement.verdict else {
-        panic!("a simulated register is legal")
-    };
-    verify(
-        &Register::default(),
-        &history.operations().unwrap(),
-        &certificate,
-    )
-    .unwrap();
-    println!("{:?}", judgement.work);
-    assert!(
-        judgement.work.steps < 3000 * operations as u64,
-        "{:?}",
-        judgement.work
-    );
+    let work = work_of(10_000, 10, 2);
+    assert!(work.steps < 3000 * 10_000, "{work:?}");
 }
 
 /// Evidence from a long history is bounded work, and tells a short story.
@@ -309,6 +285,31 @@ fn limits_hold_inside_a_step_of_the_specification() {
     assert_eq!(unknown.reason, Reason::Steps);
     assert!(dear.work.steps < 1_300_000, "{dear:?}");
     assert!(spend(u64::MAX), "outside a judgement there is no limit");
+}
+
+/// Each member of a set of possible states is a step, so that large sets end the judgement in time.
+#[test]
+fn possibilities_are_counted() {
+    let mut events = Vec::new();
+    for _ in 0..200 {
+        events.extend(ok(1, "increment", Value::Null, Value::Null));
+    }
+    let history = history(events);
+    let judge = |steps| {
+        let limits = Limits {
+            steps,
+            ..Limits::default()
+        };
+        check(&Possibilities(LossyCounter), &history, &limits).unwrap()
+    };
+    let whole = judge(1_000_000);
+    assert!(matches!(whole.verdict, Verdict::Valid(_)), "{whole:?}");
+    assert!(whole.work.steps > 200 * 200 / 2, "{whole:?}");
+    let cut = judge(10_000);
+    let Verdict::Unknown(unknown) = &cut.verdict else {
+        panic!("a step that was cut short says nothing: {cut:?}")
+    };
+    assert_eq!(unknown.reason, Reason::Steps);
 }
 
 /// Keys judged side by side give the same verdict, order, evidence and work as one after the other.

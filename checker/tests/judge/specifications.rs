@@ -171,12 +171,12 @@ fn a_fenced_lock_fences_late_writers_off() {
             FencedLock::without_expiry,
             &[
                 lost,
-                refused(2, "acquire", Value::Null),
+                refused(3, "acquire", Value::Null),
                 release(refused),
                 release(released)
             ]
         ),
-        Some(vec![0, 1, 2, 3])
+        Some(vec![1, 2, 3])
     );
     // A lock that does not expire is a mutex, too.
     assert_eq!(

@@ -115,3 +115,16 @@ impl Player for Registers {
         }
     }
 }
+
+/// A register whose every value is written once.
+pub(crate) const UNIQUE: Asked = Asked {
+    values: 0,
+    keys: &[],
+    unique: true,
+    cas: false,
+};
+
+pub(crate) const UNIQUE_WITH_CAS: Asked = Asked {
+    cas: true,
+    ..UNIQUE
+};

@@ -58,3 +58,14 @@ impl Player for VersionedRegisters {
         }
     }
 }
+
+/// Registers that tell every version, with values that are unique or not.
+pub(crate) fn versioned_registers(random: &mut Random) -> VersionedRegisters {
+    let asked = Asked {
+        values: 3,
+        keys: &[],
+        unique: random.below(3) == 0,
+        cas: true,
+    };
+    VersionedRegisters::new(asked, 1 + random.below(2), false)
+}
