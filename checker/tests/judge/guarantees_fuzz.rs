@@ -72,10 +72,12 @@ fn story(lines: &[&str]) -> History {
 #[test]
 fn seldom_histories() {
     let stories: [(Value, &[&str]); 7] = [
-        // The compare-and-set never happened: its process had written over what it asks for. The refused one keeps it from being left out.
+        // The compare-and-set never happened: its process had written over what it asks for. The refused one keeps it
+        // from being left out, and the read makes sure what it saw.
         (
             Value::Null,
             &[
+                "1 read null",
                 "0 write 1",
                 "0 write 2",
                 "0 cas [1,3] unknown",
@@ -86,6 +88,7 @@ fn seldom_histories() {
         (
             Value::Null,
             &[
+                "1 read null",
                 "0 write 1",
                 "0 write 2",
                 "0 cas [1,3] unknown",
