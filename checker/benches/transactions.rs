@@ -1,15 +1,16 @@
 //! The cost of judging transactions: `cargo bench -p stormglass-checker --bench transactions`. Prints CPU time and the memory that was taken on top of
 //! the history, where Linux tells them, next to those of the crate adya. Words after `--` choose the histories whose name holds one of them.
 
-#[path = "../tests/transactions_support/mod.rs"]
-mod transactions_support;
+mod cpu;
+#[path = "../tests/transactions/support/mod.rs"]
+mod support;
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use stormglass_checker::transactions::{TransactionOptions, check_transactions};
 use stormglass_checker::{History, Kind};
-use transactions_support::{Random, event, numbered};
+use support::{Random, event, numbered};
 
 /// A workload of lists or registers on a serial store, in the manner of Jepsen: few keys at a time, and a key is given up after some appends.
 struct Workload {
@@ -88,17 +89,6 @@ impl Workload {
     }
 }
 
-/// Nanoseconds this thread was on a processor; wall time where that is not known.
-fn cpu_nanoseconds(started: &Instant) -> u64 {
-    let scheduled = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let first = scheduled
-        .as_deref()
-        .and_then(|text| text.split_whitespace().next());
-    first
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| started.elapsed().as_nanos() as u64)
-}
-
 /// A line of the process's status, in KiB; 0 where it is not known.
 fn status_kib(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -112,11 +102,11 @@ fn measure<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let resident = status_kib("VmRSS:");
     let started = Instant::now();
-    let before = cpu_nanoseconds(&started);
+    let before = cpu::nanoseconds(&started);
     let result = work();
     println!(
         "  {what}: {:.0} ms, {} MiB more at the peak, on {} MiB",
-        (cpu_nanoseconds(&started) - before) as f64 / 1e6,
+        (cpu::nanoseconds(&started) - before) as f64 / 1e6,
         status_kib("VmHWM:").saturating_sub(resident) / 1024,
         resident / 1024
     );

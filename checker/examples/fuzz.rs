@@ -1,32 +1,26 @@
 //! The long differential fuzzing: `cargo run --release -p stormglass-checker --example fuzz -- [MODEL|all] [HISTORIES] [SEED]`.
+//! A wrong model prints the names of all.
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/judge/common/mod.rs"]
 mod common;
+#[path = "../tests/transactions/support/mod.rs"]
+mod support;
 
 use common::Random;
 use common::findings::{LARGER, findings};
-use common::fuzz::{Player, SMALL, Size, Tally, fuzz};
-use common::large::{LARGE, fuzz_monitor};
+use common::fuzz::{SMALL, fuzz};
+use common::guarantees::compare;
+use common::independent::WithoutHints;
 use common::players::append::Lists;
+use common::players::clearable_queue::{ClearableQueue, ClearableQueues};
 use common::players::counter::Counters;
 use common::players::queue::Queues;
-use common::players::register::{Asked, Registers};
+use common::players::register::{Asked, Registers, UNIQUE, UNIQUE_WITH_CAS};
 use common::players::set::Sets;
-use common::players::versioned_register::VersionedRegisters;
+use common::players::versioned_register::{VersionedRegisters, versioned_registers};
 use common::specifications::{Run, SPECIFICATIONS};
-use stormglass_checker::{Append, Counter, Queue, Register, Set, Specification, VersionedRegister};
-
-const UNIQUE: Asked = Asked {
-    values: 0,
-    keys: &[],
-    unique: true,
-    cas: false,
-};
-
-const UNIQUE_WITH_CAS: Asked = Asked {
-    cas: true,
-    ..UNIQUE
-};
+use stormglass_checker::{Append, Counter, Queue, Register, Set, VersionedRegister};
+use support::fuzz::{Campaign, run};
 
 /// What can be fuzzed.
 const MODELS: &[(&str, Run)] = &[
@@ -45,6 +39,19 @@ const MODELS: &[(&str, Run)] = &[
             seed,
         )
     }),
+    ("register-without-hints", |histories, seed| {
+        let asked = Asked {
+            values: 3,
+            unique: false,
+            ..UNIQUE_WITH_CAS
+        };
+        let plain = || WithoutHints(Register::default());
+        fuzz(plain, |_| Registers::new(asked), SMALL, histories, seed)
+    }),
+    ("clearable-queue", |histories, seed| {
+        let player = |_: &mut Random| ClearableQueues::default();
+        fuzz(|| ClearableQueue, player, SMALL, histories, seed)
+    }),
     ("register-unique-writes", |histories, seed| {
         let player = |_: &mut Random| Registers::new(UNIQUE);
         fuzz(Register::default, player, SMALL, histories, seed)
@@ -62,7 +69,7 @@ const MODELS: &[(&str, Run)] = &[
             0 => Registers::new(UNIQUE_WITH_CAS),
             _ => Registers::lying(UNIQUE_WITH_CAS),
         };
-        fuzz_monitor(Register::default, player, LARGE, histories, seed)
+        findings(Register::default, player, LARGER, histories, seed)
     }),
     ("versioned-register", |histories, seed| {
         let player = versioned_registers;
@@ -70,7 +77,7 @@ const MODELS: &[(&str, Run)] = &[
     }),
     ("versioned-register-large", |histories, seed| {
         let player = versioned_registers;
-        fuzz_monitor(VersionedRegister::default, player, LARGE, histories, seed)
+        findings(VersionedRegister::default, player, LARGER, histories, seed)
     }),
     ("versioned-register-silent", |histories, seed| {
         let asked = Asked {
@@ -91,7 +98,7 @@ const MODELS: &[(&str, Run)] = &[
         )
     }),
     ("append-larger", |histories, seed| {
-        verified(
+        findings(
             Append::default,
             |_| Lists::new(&[], 0),
             LARGER,
@@ -109,7 +116,7 @@ const MODELS: &[(&str, Run)] = &[
         )
     }),
     ("set-larger", |histories, seed| {
-        verified(
+        findings(
             Set::default,
             |_| Sets::new(0, false),
             LARGER,
@@ -127,7 +134,7 @@ const MODELS: &[(&str, Run)] = &[
         )
     }),
     ("set-repeating-larger", |histories, seed| {
-        verified(
+        findings(
             Set::default,
             |_| Sets::new(3, false),
             LARGER,
@@ -139,13 +146,13 @@ const MODELS: &[(&str, Run)] = &[
         fuzz(|| Counter, |_| Counters::new(&[1]), SMALL, histories, seed)
     }),
     ("counter-larger", |histories, seed| {
-        verified(|| Counter, |_| Counters::new(&[1]), LARGER, histories, seed)
+        findings(|| Counter, |_| Counters::new(&[1]), LARGER, histories, seed)
     }),
     ("counter-by-threes", |histories, seed| {
         fuzz(|| Counter, |_| Counters::new(&[-3]), SMALL, histories, seed)
     }),
     ("counter-by-threes-larger", |histories, seed| {
-        verified(
+        findings(
             || Counter,
             |_| Counters::new(&[-3]),
             LARGER,
@@ -157,7 +164,7 @@ const MODELS: &[(&str, Run)] = &[
         fuzz(Queue::default, |_| Queues::new(0), SMALL, histories, seed)
     }),
     ("queue-larger", |histories, seed| {
-        verified(Queue::default, |_| Queues::new(0), LARGER, histories, seed)
+        findings(Queue::default, |_| Queues::new(0), LARGER, histories, seed)
     }),
     ("append-repeating", |histories, seed| {
         fuzz(
@@ -185,31 +192,46 @@ const MODELS: &[(&str, Run)] = &[
     }),
 ];
 
-fn versioned_registers(random: &mut Random) -> VersionedRegisters {
-    let asked = Asked {
-        values: 3,
-        unique: random.below(3) == 0,
-        ..UNIQUE_WITH_CAS
-    };
-    VersionedRegisters::new(asked, 1 + random.below(2), false)
-}
+/// Tries a number of histories from a seed, and tells what it met.
+type Try = fn(u64, u64) -> Result<String, String>;
 
-/// Larger histories, and what monitors find verified.
-fn verified<S: Specification, P: Player>(
-    specification: impl Fn() -> S,
-    player: impl Fn(&mut Random) -> P,
-    size: Size,
+/// What has oracles of its own: guarantees, and transactions by what they hold and how they are read.
+const OTHERS: &[(&str, Try)] = &[
+    ("guarantees", |histories, seed| {
+        compare::fuzz(histories, seed).map(|tally| format!("{tally:?}"))
+    }),
+    ("transactions-lists", |histories, seed| {
+        transactions(true, false, false, histories, seed)
+    }),
+    ("transactions-lists-repeated", |histories, seed| {
+        transactions(true, false, true, histories, seed)
+    }),
+    ("transactions-lists-read-at-the-end", |histories, seed| {
+        transactions(true, true, false, histories, seed)
+    }),
+    ("transactions-registers", |histories, seed| {
+        transactions(false, false, false, histories, seed)
+    }),
+    ("transactions-registers-repeated", |histories, seed| {
+        transactions(false, true, true, histories, seed)
+    }),
+];
+
+fn transactions(
+    lists: bool,
+    final_read: bool,
+    repeated: bool,
     histories: u64,
     seed: u64,
-) -> Result<Tally, String> {
-    let found = findings(specification, player, size, histories, seed)?;
-    println!("culprits that could not be tried: {}", found.untried);
-    Ok(Tally {
-        valid: found.valid,
-        invalid: found.invalid,
-        monitored_valid: found.monitored_valid,
-        monitored_invalid: found.monitored_invalid,
-    })
+) -> Result<String, String> {
+    let campaign = Campaign {
+        lists,
+        final_read,
+        repeated,
+        histories,
+        seed,
+    };
+    run(campaign).map(|tally| format!("{tally:#?}"))
 }
 
 fn main() {
@@ -219,30 +241,27 @@ fn main() {
         |word: Option<String>, usual| word.and_then(|word| word.parse().ok()).unwrap_or(usual);
     let histories = number(words.next(), 1_000_000);
     let seed = number(words.next(), 1);
-    let mut tried = 0;
-    for (name, run) in MODELS
-        .iter()
-        .chain(SPECIFICATIONS)
-        .filter(|(name, _)| chosen == "all" || chosen == *name)
-    {
-        tried += 1;
-        match run(histories, seed) {
-            Ok(tally) => println!(
-                "{name}: {histories} histories from seed {seed}, no disagreement; {tally:?}"
-            ),
-            Err(problem) => {
-                println!("{name}: {problem}");
-                std::process::exit(1);
-            }
-        }
-    }
-    if tried == 0 {
-        let known: Vec<&str> = MODELS
-            .iter()
-            .chain(SPECIFICATIONS)
-            .map(|(name, _)| *name)
-            .collect();
-        eprintln!("no model {chosen}; there are {}", known.join(", "));
+    let models = MODELS.iter().chain(SPECIFICATIONS);
+    let names = models.clone().map(|(name, _)| *name);
+    let names: Vec<&str> = names.chain(OTHERS.iter().map(|(name, _)| *name)).collect();
+    if chosen != "all" && !names.contains(&chosen.as_str()) {
+        eprintln!("no model {chosen}; there are {}", names.join(", "));
         std::process::exit(64);
+    }
+    let is_chosen = |name: &str| chosen == "all" || chosen == name;
+    let tell = |name: &str, found: Result<String, String>| match found {
+        Ok(tally) => {
+            println!("{name}: {histories} histories from seed {seed}, no disagreement; {tally}");
+        }
+        Err(problem) => {
+            println!("{name}: {problem}");
+            std::process::exit(1);
+        }
+    };
+    for (name, run) in models.filter(|(name, _)| is_chosen(name)) {
+        tell(name, run(histories, seed).map(|tally| format!("{tally:?}")));
+    }
+    for (name, run) in OTHERS.iter().filter(|(name, _)| is_chosen(name)) {
+        tell(name, run(histories, seed));
     }
 }

@@ -139,16 +139,13 @@ impl<'a, S: Specification> Case<'a, S> {
             work.add(done);
         }
         if several {
-            for number in 0..count {
-                let again = matches!(
-                    judged[number].0,
-                    Outcome::Stopped(Reason::Steps | Reason::Bytes, _)
-                );
+            for (number, done) in judged.iter_mut().enumerate() {
+                let again = matches!(done.0, Outcome::Stopped(Reason::Steps | Reason::Bytes, _));
                 let steps = limits.steps.saturating_sub(work.steps);
                 if again && steps > 0 {
                     let rest = Limits { steps, ..*limits };
-                    judged[number] = self.judge(judge, number, started.also(rest));
-                    work.add(&judged[number].1);
+                    *done = self.judge(judge, number, started.also(rest));
+                    work.add(&done.1);
                 }
             }
         }

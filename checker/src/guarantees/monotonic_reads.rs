@@ -9,7 +9,7 @@ use super::{Answer, Guarantee, foreign};
 
 /// "If Read R1 occurs before R2 in a session and R1 accesses server S1 at time t1 and R2 accesses server S2 at time t2, then
 /// RelevantWrites(S1,t1,R1) is a subset of DB(S2,t2)" (Terry and others, Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994,
-/// section 2.2).
+/// section 3.2).
 pub const DEFINITION: &str = "monotonic reads: \"if Read R1 occurs before R2 in a session and R1 accesses server S1 at time t1 and R2 accesses \
      server S2 at time t2, then RelevantWrites(S1,t1,R1) is a subset of DB(S2,t2)\" (Terry and others, 1994)";
 

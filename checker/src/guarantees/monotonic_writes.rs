@@ -8,7 +8,7 @@ use super::versions::{self, Demands};
 use super::{Answer, Guarantee, foreign};
 
 /// "If Write W1 precedes Write W2 in a session, then, for any server S2, if W2 in DB(S2) then W1 is also in DB(S2) and WriteOrder(W1,W2)"
-/// (Terry and others, Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994, section 2.4).
+/// (Terry and others, Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994, section 3.4).
 pub const DEFINITION: &str = "monotonic writes: \"if Write W1 precedes Write W2 in a session, then, for any server S2, if W2 in DB(S2) then W1 is also \
      in DB(S2) and WriteOrder(W1,W2)\" (Terry and others, 1994)";
 

@@ -8,7 +8,7 @@ use super::versions::{self, Demands};
 use super::{Answer, Guarantee, foreign};
 
 /// "If Read R follows Write W in a session and R is performed at server S at time t, then W is included in DB(S,t)" (Terry and others,
-/// Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994, section 2.1).
+/// Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994, section 3.1).
 pub const DEFINITION: &str = "read your writes: \"if Read R follows Write W in a session and R is performed at server S at time t, then W is included \
      in DB(S,t)\" (Terry and others, 1994)";
 

@@ -7,11 +7,11 @@ use crate::specification::Specification;
 use super::versions::{self, Demands};
 use super::{Answer, Guarantee, foreign};
 
-/// "If Read R1 precedes Write W2 in a session and R1 is performed at server S1 at time t1, then, for any server S2, if W2 is in DB(S2), then any W1
+/// "If Read R1 precedes Write W2 in a session and R1 is performed at server S1 at time t1, then, for any server S2, if W2 is in DB(S2) then any W1
 /// in RelevantWrites(S1,t1,R1) is also in DB(S2) and WriteOrder(W1,W2)" (Terry and others, Session Guarantees for Weakly Consistent
-/// Replicated Data, PDIS 1994, section 2.3).
+/// Replicated Data, PDIS 1994, section 3.3).
 pub const DEFINITION: &str = "writes follow reads: \"if Read R1 precedes Write W2 in a session and R1 is performed at server S1 at time t1, then, for any \
-     server S2, if W2 is in DB(S2), then any W1 in RelevantWrites(S1,t1,R1) is also in DB(S2) and WriteOrder(W1,W2)\" \
+     server S2, if W2 is in DB(S2) then any W1 in RelevantWrites(S1,t1,R1) is also in DB(S2) and WriteOrder(W1,W2)\" \
      (Terry and others, 1994)";
 
 /// On the register a key: the writes of each key have an order in which each write comes after all that its session had seen. The order

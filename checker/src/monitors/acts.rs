@@ -2,7 +2,7 @@
 
 use crate::monitors::Observed;
 use crate::monitors::zones::POSITION_MAX;
-use crate::specifications::{Content, RegisterOp};
+use crate::specifications::{RegisterOp, Scalar};
 
 /// An operation in terms of clusters. Positions of the history count from 1 here; 0 is before everything.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    pub(crate) fn of(initial: Content, observed: &[Observed<'_, RegisterOp>]) -> Self {
+    pub(crate) fn of(initial: Scalar, observed: &[Observed<'_, RegisterOp>]) -> Self {
         let mut values = vec![initial.number()];
         for one in observed {
             match *one.op {
@@ -64,7 +64,7 @@ impl Numbers {
         }
     }
 
-    pub(crate) fn number(&self, content: Content) -> Option<usize> {
+    pub(crate) fn number(&self, content: Scalar) -> Option<usize> {
         match self.sorted.is_empty() {
             true => Some(content.number()),
             false => self.sorted.binary_search(&content.number()).ok(),

@@ -23,7 +23,7 @@ use rustc_hash::FxHashMap;
 
 use super::schedule::Latest;
 use super::{Finding, Observed};
-use crate::specifications::{Append, AppendOp, Element, List};
+use crate::specifications::{Append, AppendOp, List, Scalar};
 
 /// One operation in its group.
 struct Placed {
@@ -36,7 +36,7 @@ struct Placed {
 /// Judges one list from empty. `None` when some value is appended twice.
 pub fn judge(append: &Append, observed: &[Observed<'_, AppendOp>]) -> Option<Finding> {
     // Never iterated.
-    let mut appended: FxHashMap<Element, usize> = FxHashMap::default();
+    let mut appended: FxHashMap<Scalar, usize> = FxHashMap::default();
     let mut longest: Option<(usize, usize, List)> = None;
     for (at, seen) in observed.iter().enumerate() {
         match *seen.op {
@@ -56,7 +56,7 @@ pub fn judge(append: &Append, observed: &[Observed<'_, AppendOp>]) -> Option<Fin
     let ruler = longest.map_or(Vec::new(), |(.., list)| append.growth(list));
     let ruler_read = longest.map(|(_, at, _)| at);
     // Never iterated.
-    let mut places: FxHashMap<Element, usize> = FxHashMap::default();
+    let mut places: FxHashMap<Scalar, usize> = FxHashMap::default();
     for (number, (element, _)) in ruler.iter().enumerate() {
         let twice = places.insert(*element, number + 1).is_some();
         if twice || !appended.contains_key(element) {

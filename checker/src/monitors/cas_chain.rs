@@ -45,7 +45,7 @@ use crate::monitors::acts::{Act, Numbers, Role, acts};
 use crate::monitors::refused::{Misfit, Step, insert, make_room};
 use crate::monitors::zones::{NEAR, Zone, arrange, bring_behind};
 use crate::monitors::{Finding, Observed};
-use crate::specifications::{Content, RegisterOp};
+use crate::specifications::{RegisterOp, Scalar};
 
 /// What is known of one value.
 #[derive(Clone, Copy, Default)]
@@ -86,7 +86,7 @@ type Culprits = Vec<usize>;
 
 /// Judges a register that holds `initial` at first. `None` when a value may be written twice, or written again, or when a refused
 /// comparison leaves the answer open.
-pub(crate) fn judge(initial: Content, observed: &[Observed<'_, RegisterOp>]) -> Option<Finding> {
+pub(crate) fn judge(initial: Scalar, observed: &[Observed<'_, RegisterOp>]) -> Option<Finding> {
     let numbers = Numbers::of(initial, observed);
     let acts = acts(&numbers, observed)?;
     let initial = numbers.number(initial)?;

@@ -53,6 +53,7 @@ pub fn judge(observed: &[Observed<'_, CounterOp>]) -> Option<Finding> {
     for (at, seen) in observed.iter().enumerate() {
         roles.push(match *seen.op {
             CounterOp::Add(_) => Role::Add,
+            CounterOp::Fraction => return Some(Finding::Illegal(vec![at])),
             CounterOp::Read(value) => {
                 let whole = value.checked_rem(amount) == Some(0);
                 let count = value.checked_div(amount).filter(|_| whole);

@@ -29,11 +29,11 @@ use rustc_hash::FxHashMap;
 
 use super::schedule::{Latest, Schedule};
 use super::{Finding, Observed};
-use crate::specifications::{Element, SetOp};
+use crate::specifications::{Scalar, SetOp};
 
 /// The first add of one element.
 struct Birth {
-    element: Element,
+    element: Scalar,
     /// The add called first.
     opener: usize,
     first_call: usize,
@@ -72,7 +72,7 @@ impl Cause {
 pub fn judge(observed: &[Observed<'_, SetOp>]) -> Option<Finding> {
     let mut births: Vec<Birth> = Vec::new();
     // Never iterated.
-    let mut numbers: FxHashMap<Element, usize> = FxHashMap::default();
+    let mut numbers: FxHashMap<Scalar, usize> = FxHashMap::default();
     for (at, seen) in observed.iter().enumerate() {
         match seen.op {
             SetOp::Remove(_) => return None,
@@ -91,6 +91,10 @@ pub fn judge(observed: &[Observed<'_, SetOp>]) -> Option<Finding> {
     for (at, seen) in observed.iter().enumerate() {
         match seen.op {
             SetOp::Read(members) => {
+                // No set holds an element twice.
+                if members.0.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return Some(Finding::Illegal(vec![at]));
+                }
                 for element in members.0.iter() {
                     match numbers.get(element) {
                         Some(number) => births[*number].seen = true,
@@ -129,7 +133,7 @@ pub fn judge(observed: &[Observed<'_, SetOp>]) -> Option<Finding> {
 }
 
 impl Birth {
-    fn new(element: Element, add: &Observed<'_, SetOp>, at: usize) -> Self {
+    fn new(element: Scalar, add: &Observed<'_, SetOp>, at: usize) -> Self {
         Self {
             element,
             opener: at,
@@ -164,12 +168,12 @@ impl Birth {
 fn group(
     observed: &[Observed<'_, SetOp>],
     mut reads: Vec<(usize, usize)>,
-    numbers: &FxHashMap<Element, usize>,
+    numbers: &FxHashMap<Scalar, usize>,
     births: &mut [Birth],
 ) -> Result<Vec<Vec<usize>>, (usize, usize)> {
     reads.sort_unstable();
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut before: (&[Element], usize) = (&[], 0);
+    let mut before: (&[Scalar], usize) = (&[], 0);
     for (_, at) in reads {
         let SetOp::Read(members) = observed[at].op else {
             continue;
@@ -210,7 +214,7 @@ struct Line<'a, 'b> {
 }
 
 impl Line<'_, '_> {
-    fn judge(mut self, numbers: &FxHashMap<Element, usize>, yes: &[(usize, usize)]) -> Finding {
+    fn judge(mut self, numbers: &FxHashMap<Scalar, usize>, yes: &[(usize, usize)]) -> Finding {
         let mut schedule = Schedule::default();
         let mut by_group: Vec<usize> = (0..self.births.len())
             .filter(|number| self.births[*number].must())

@@ -47,7 +47,7 @@ use std::collections::BTreeMap;
 
 use crate::monitors::refused::{Misfit, Step, insert};
 use crate::monitors::{Finding, Observed, cas_chain};
-use crate::specifications::{Content, RegisterOp, VersionedOp};
+use crate::specifications::{RegisterOp, Scalar, VersionedOp};
 
 /// An operation that tells its version.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ struct Told {
     version: u64,
     role: Role,
     /// The value it saw, wrote, or did not find.
-    value: Content,
+    value: Scalar,
     call: usize,
     deadline: usize,
 }
@@ -67,7 +67,7 @@ enum Role {
     Reads,
     Writes,
     /// It wrote the value in place of this one.
-    Replaces(Content),
+    Replaces(Scalar),
     Refused,
 }
 
@@ -76,8 +76,8 @@ enum Role {
 struct Unknown {
     observed: usize,
     call: usize,
-    old: Option<Content>,
-    value: Content,
+    old: Option<Scalar>,
+    value: Scalar,
 }
 
 /// All operations of one version.
@@ -86,7 +86,7 @@ struct Group {
     start: usize,
     end: usize,
     writer: bool,
-    value: Content,
+    value: Scalar,
     /// The one that returned first of this group and all behind it.
     first_return: usize,
     /// The operation of unknown outcome that made this state, or the one before it that a compare-and-set found.
@@ -97,9 +97,9 @@ struct Group {
 struct Gap {
     /// The group it is the state of, or in front of which it lies.
     group: usize,
-    value: Content,
+    value: Scalar,
     /// The value before it.
-    before: Content,
+    before: Scalar,
     /// Operations that prove that it was there.
     proof: Culprits,
 }
@@ -116,18 +116,18 @@ enum Refusal {
 
 /// What a list of operations says, sorted by version.
 struct Versions {
-    initial: Content,
+    initial: Scalar,
     initial_version: Option<u64>,
     told: Vec<Told>,
     unknown: Vec<Unknown>,
     /// Refused comparisons that tell no version.
-    refused: Vec<Step<Content>>,
+    refused: Vec<Step<Scalar>>,
 }
 
 /// Judges a register that holds `initial` at first, with that version if it is known. `None` when some certain operations tell their
 /// version and some do not, or when operations of unknown outcome leave the answer open.
 pub(crate) fn judge(
-    initial: Content,
+    initial: Scalar,
     initial_version: Option<u64>,
     observed: &[Observed<'_, VersionedOp>],
 ) -> Option<Finding> {
@@ -156,7 +156,7 @@ pub(crate) fn judge(
 
 impl Versions {
     fn read(
-        initial: Content,
+        initial: Scalar,
         initial_version: Option<u64>,
         observed: &[Observed<'_, VersionedOp>],
     ) -> Option<Self> {
@@ -436,7 +436,7 @@ impl Versions {
 
     /// Writes the groups out, operation by operation, with the refused comparisons among them.
     fn spell_out(&self, groups: &[Group]) -> Result<Vec<usize>, Refusal> {
-        let mut order: Vec<Step<Content>> = Vec::with_capacity(self.told.len());
+        let mut order: Vec<Step<Scalar>> = Vec::with_capacity(self.told.len());
         let mut group_of: Vec<Option<usize>> = Vec::with_capacity(self.told.len());
         for (number, group) in groups.iter().enumerate() {
             if let Some(filler) = group.filled_by {

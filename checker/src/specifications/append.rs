@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::elements::{Element, Elements};
+use super::values::{Scalar, Values};
 use crate::monitors::{self, Finding, Observed};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
@@ -39,11 +39,12 @@ use crate::specification::{Effect, Specification, SpecificationError};
 /// If each key is given every value at most once, [`monitors::append`] judges it in time n log n.
 #[derive(Debug, Default)]
 pub struct Append {
-    elements: Elements,
+    values: Values,
     lists: Mutex<Lists>,
 }
 
-/// A number that stands for one list: 0 for the empty one.
+/// A number that stands for one list: 0 for the empty one. All lists that are not the beginning of one that somebody read have
+/// one number together. Whatever is appended to such a list, it stays one, and no operation tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct List(u32);
 
@@ -51,35 +52,35 @@ pub struct List(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AppendOp {
     /// The list ends with this from now on.
-    Append(Element),
+    Append(Scalar),
     /// The list was this.
     Read(List),
 }
 
-/// Each distinct list once, as the list it extends and what it adds to it, so that a step costs the same for short lists
-/// and long ones.
+/// Each list that somebody read and each beginning of it once, as the list it extends and what it adds to it, so that a step
+/// costs the same for short lists and long ones, and makes no new one.
 #[derive(Debug, Default)]
 struct Lists {
     /// List number n is at n - 1; the empty list is nowhere.
     longer: Vec<Longer>,
     /// Never iterated.
-    numbers: FxHashMap<(List, Element), List>,
+    numbers: FxHashMap<(List, Scalar), List>,
 }
 
 /// A list that extends another by one element.
 #[derive(Debug, Clone, Copy)]
 struct Longer {
     shorter: List,
-    last: Element,
+    last: Scalar,
     length: usize,
 }
-
-/// What one more list costs: its place, and its place in the hash table, which is at most half empty.
-const LIST_BYTES: u64 = 64;
 
 impl List {
     /// The list before anything was appended.
     pub(crate) const EMPTY: Self = Self(0);
+
+    /// Any list that nobody read in whole, nor as the beginning of another.
+    const UNSEEN: Self = Self(u32::MAX);
 }
 
 impl Lists {
@@ -91,7 +92,7 @@ impl Lists {
         self.get(list).map_or(0, |longer| longer.length)
     }
 
-    fn extend(&mut self, shorter: List, last: Element) -> List {
+    fn extend(&mut self, shorter: List, last: Scalar) -> List {
         let next = List(self.longer.len() as u32 + 1);
         let list = *self.numbers.entry((shorter, last)).or_insert(next);
         if list == next {
@@ -114,7 +115,7 @@ impl Append {
     }
 
     /// The elements of `list` from the first on, each with the list that it is the last of.
-    pub(crate) fn growth(&self, list: List) -> Vec<(Element, List)> {
+    pub(crate) fn growth(&self, list: List) -> Vec<(Scalar, List)> {
         let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         let mut growth = Vec::new();
         let mut rest = list;
@@ -127,7 +128,7 @@ impl Append {
     }
 
     fn list(&self, value: &Value) -> Result<List, SpecificationError> {
-        let elements = self.elements.numbers(value)?;
+        let elements = self.values.scalars(value)?;
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(elements
             .into_iter()
@@ -135,12 +136,15 @@ impl Append {
     }
 
     fn text(&self, list: List) -> String {
-        let elements: Vec<Element> = self
+        if list == List::UNSEEN {
+            return "a list that nobody read".to_owned();
+        }
+        let elements: Vec<Scalar> = self
             .growth(list)
             .into_iter()
             .map(|(last, _)| last)
             .collect();
-        format!("[{}]", self.elements.list(&elements))
+        format!("[{}]", self.values.list(&elements))
     }
 }
 
@@ -160,7 +164,7 @@ impl Specification for Append {
     fn parse(&self, operation: &Operation) -> Result<Option<AppendOp>, SpecificationError> {
         let op = match (operation.f.as_str(), &operation.outcome) {
             ("append" | "read", Outcome::Mismatch) | ("read", Outcome::Unknown) => return Ok(None),
-            ("append", _) => AppendOp::Append(self.elements.number(&operation.input)?),
+            ("append", _) => AppendOp::Append(self.values.scalar(&operation.input)?),
             ("read", Outcome::Ok(value)) => AppendOp::Read(self.list(value)?),
             (other, _) => return Err(SpecificationError::new("append or read", other)),
         };
@@ -174,8 +178,9 @@ impl Specification for Append {
     fn step(&self, state: &List, op: &AppendOp) -> Option<List> {
         match *op {
             AppendOp::Append(element) => {
-                let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-                Some(lists.extend(*state, element))
+                let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+                let longer = lists.numbers.get(&(*state, element)).copied();
+                Some(longer.unwrap_or(List::UNSEEN))
             }
             AppendOp::Read(seen) => (*state == seen).then_some(seen),
         }
@@ -183,7 +188,7 @@ impl Specification for Append {
 
     fn describe(&self, op: &AppendOp) -> String {
         match *op {
-            AppendOp::Append(element) => format!("append of {}", self.elements.text(element)),
+            AppendOp::Append(element) => format!("append of {}", self.values.text(element)),
             AppendOp::Read(seen) => format!("read of {}", self.text(seen)),
         }
     }
@@ -209,9 +214,5 @@ impl Specification for Append {
 
     fn monitor(&self, observed: &[Observed<'_, AppendOp>]) -> Option<Finding> {
         monitors::append::judge(self, observed)
-    }
-
-    fn state_bytes(&self, _state: &List) -> u64 {
-        size_of::<List>() as u64 + LIST_BYTES
     }
 }

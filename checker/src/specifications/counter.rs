@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::elements::whole;
+use super::values::{has_fraction, whole};
 use crate::monitors::{self, Finding, Observed};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
@@ -13,7 +13,7 @@ use crate::specification::{Effect, Specification, SpecificationError};
 /// | --- | --- | --- | --- |
 /// | `add` | a whole number, which may be negative | ignored | it may be added at any later time, or never |
 /// | `inc`, `dec` | ignored | ignored | the same, with 1 or -1 |
-/// | `read` | ignored | a whole number | tells nothing |
+/// | `read` | ignored | a number; no counter allows one that is not whole | tells nothing |
 ///
 /// An operation that was refused (`mismatch`) changed nothing and is left out.
 ///
@@ -45,6 +45,8 @@ pub enum CounterOp {
     Add(i128),
     /// The counter was this.
     Read(i128),
+    /// A read of a number that is not whole. No counter allows it.
+    Fraction,
 }
 
 /// Whole numbers of at most 64 bits, so that no sum of them can overflow.
@@ -76,6 +78,7 @@ impl Specification for Counter {
             },
             ("inc", _) => CounterOp::Add(1),
             ("dec", _) => CounterOp::Add(-1),
+            ("read", Outcome::Ok(value)) if has_fraction(value) => CounterOp::Fraction,
             ("read", Outcome::Ok(value)) => CounterOp::Read(number(value)?),
             (other, _) => return Err(SpecificationError::new("add, inc, dec or read", other)),
         };
@@ -90,6 +93,7 @@ impl Specification for Counter {
         match *op {
             CounterOp::Add(number) => state.checked_add(number),
             CounterOp::Read(seen) => (*state == seen).then_some(seen),
+            CounterOp::Fraction => None,
         }
     }
 
@@ -97,6 +101,7 @@ impl Specification for Counter {
         match op {
             CounterOp::Add(number) => format!("add of {number}"),
             CounterOp::Read(seen) => format!("read of {seen}"),
+            CounterOp::Fraction => "read of a number that is not whole".to_owned(),
         }
     }
 
@@ -107,7 +112,7 @@ impl Specification for Counter {
     fn effect(&self, op: &CounterOp) -> Effect {
         match op {
             CounterOp::Add(_) => Effect::Depends,
-            CounterOp::Read(_) => Effect::Reads,
+            CounterOp::Read(_) | CounterOp::Fraction => Effect::Reads,
         }
     }
 

@@ -15,8 +15,8 @@
 //! vanished; a value that is found had not. Nothing is lost by it: what a vanished value allows, one that may have vanished allows too.
 //!
 //! Every value that is stored has a token of its own, which only `gets` shows. [`EvictingCache::with_tokens`] has `gets` and
-//! `cas`. It is lenient in one thing: a `cas` refused for a token that no `gets` had shown tells nothing of a later `gets`
-//! that shows this token. The default has neither of the two, and is judged faster, because a store then makes all that was before forgotten.
+//! `cas`. A `cas` that was refused shows that the value has another token, or has vanished. A `gets` of a number that is no token, such
+//! as -1, is allowed in no state. The default has neither of the two, and is judged faster, because a store then makes all that was before forgotten.
 //!
 //! ```
 //! use stormglass_checker::{EvictingCache, History, Limits, Verdict, check};
@@ -42,7 +42,8 @@ use serde_json::Value;
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
 
-use super::values::{Known, Values};
+use super::tokens::{asked_token, including, list_bytes, token};
+use super::values::{Scalar, Values};
 
 /// A cache that may drop anything at any time. The module page tells its functions.
 #[derive(Debug, Default)]
@@ -65,19 +66,21 @@ impl EvictingCache {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EvictingCacheOp {
     /// It held this value, and with `gets` this token.
-    Found(Known, Option<u64>),
+    Found(Scalar, Option<u64>),
+    /// A gets of a number that is no token.
+    NoToken,
     /// It held nothing: a miss, or a replace or delete that was refused.
     Missed,
     /// It held something: an add that was refused.
     Present,
     /// It holds this from now on, whatever it held: a set, or an add that found nothing.
-    Store(Known),
+    Store(Scalar),
     /// It held something, and holds this from now on.
-    Replace(Known),
+    Replace(Scalar),
     /// It held something, and holds nothing from now on.
     Delete,
     /// It held something with this token, and holds this value from now on.
-    Cas(u64, Known),
+    Cas(u64, Scalar),
     /// It held nothing with this token.
     CasRefused(u64),
 }
@@ -87,26 +90,29 @@ pub enum EvictingCacheOp {
 pub struct EvictingCacheState {
     /// What was stored last, unless it is known to have vanished.
     stored: Option<Stored>,
+    /// The tokens that it has not, if it is there, ascending, but for those that are spent. Empty when its token is known.
+    excluded: Box<[u64]>,
     /// The tokens that were seen of what was stored before, ascending.
     spent: Box<[u64]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Stored {
-    value: Known,
+    value: Scalar,
     /// `None` as long as no `gets` has seen it.
     token: Option<u64>,
 }
 
 impl EvictingCacheState {
     /// The state after the value has become another or none; its token will not come back.
-    fn with(&self, value: Option<Known>) -> Self {
+    fn with(&self, value: Option<Scalar>) -> Self {
         let mut spent = self.spent.clone();
         if let Some(token) = self.stored.and_then(|stored| stored.token) {
             spent = including(&spent, token);
         }
         Self {
             stored: value.map(|value| Stored { value, token: None }),
+            excluded: Box::default(),
             spent,
         }
     }
@@ -115,50 +121,53 @@ impl EvictingCacheState {
     fn of_token(&self, token: u64) -> Option<Stored> {
         self.stored.filter(|stored| match stored.token {
             Some(known) => known == token,
-            None => self.spent.binary_search(&token).is_err(),
+            None => [&self.spent, &self.excluded]
+                .iter()
+                .all(|tokens| tokens.binary_search(&token).is_err()),
         })
     }
-}
 
-fn including(spent: &[u64], token: u64) -> Box<[u64]> {
-    let mut list = spent.to_vec();
-    if let Err(at) = list.binary_search(&token) {
-        list.insert(at, token);
+    /// The state after a compare-and-set of this token was refused.
+    fn refused(&self, token: u64) -> Self {
+        let mut next = self.clone();
+        match self.of_token(token) {
+            // It is the right one, so the value had vanished.
+            Some(Stored { token: Some(_), .. }) => return self.with(None),
+            Some(Stored { token: None, .. }) => next.excluded = including(&self.excluded, token),
+            None => {}
+        }
+        next
     }
-    list.into_boxed_slice()
 }
 
 impl EvictingCache {
     fn found(&self, value: &Value) -> Result<EvictingCacheOp, SpecificationError> {
         match value.as_array().map(Vec::as_slice) {
-            Some([value, token]) => Ok(EvictingCacheOp::Found(
-                self.values.known(value)?,
-                Some(number(token)?),
-            )),
+            Some([value, seen]) => {
+                let value = self.values.scalar(value)?;
+                Ok(match token(seen)? {
+                    Some(token) => EvictingCacheOp::Found(value, Some(token)),
+                    None => EvictingCacheOp::NoToken,
+                })
+            }
             _ => Err(SpecificationError::new("[value, token] or null", value)),
         }
     }
 
-    fn cas(&self, input: &Value) -> Result<(u64, Known), SpecificationError> {
+    fn cas(&self, input: &Value) -> Result<(u64, Scalar), SpecificationError> {
         match input.as_array().map(Vec::as_slice) {
-            Some([token, new]) => Ok((number(token)?, self.stored(new)?)),
+            Some([token, new]) => Ok((asked_token(token)?, self.stored(new)?)),
             _ => Err(SpecificationError::new("[token, new]", input)),
         }
     }
 
     /// A value to store. Null is none.
-    fn stored(&self, value: &Value) -> Result<Known, SpecificationError> {
+    fn stored(&self, value: &Value) -> Result<Scalar, SpecificationError> {
         if value.is_null() {
             return Err(SpecificationError::new("a value other than null", value));
         }
-        self.values.known(value)
+        self.values.scalar(value)
     }
-}
-
-fn number(value: &Value) -> Result<u64, SpecificationError> {
-    value
-        .as_u64()
-        .ok_or_else(|| SpecificationError::new("a token, a whole number from 0 on", value))
 }
 
 impl Specification for EvictingCache {
@@ -182,7 +191,7 @@ impl Specification for EvictingCache {
                 return Err(SpecificationError::new(expected, &operation.f));
             }
             ("get" | "gets", Outcome::Ok(value)) if value.is_null() => EvictingCacheOp::Missed,
-            ("get", Outcome::Ok(value)) => EvictingCacheOp::Found(self.values.known(value)?, None),
+            ("get", Outcome::Ok(value)) => EvictingCacheOp::Found(self.values.scalar(value)?, None),
             ("gets", Outcome::Ok(value)) => self.found(value)?,
             ("get" | "gets", _) | ("set", Outcome::Mismatch) => return Ok(None),
             ("add", Outcome::Mismatch) => EvictingCacheOp::Present,
@@ -223,9 +232,11 @@ impl Specification for EvictingCache {
                         token: Some(token),
                         ..stored
                     }),
+                    excluded: Box::default(),
                     spent: state.spent.clone(),
                 })
             }
+            EvictingCacheOp::NoToken => None,
             EvictingCacheOp::Missed => Some(state.with(None)),
             EvictingCacheOp::Present => state.stored.map(|_| state.clone()),
             EvictingCacheOp::Store(value) => Some(state.with(Some(value))),
@@ -237,11 +248,7 @@ impl Specification for EvictingCache {
                 next.spent = including(&next.spent, token);
                 Some(next)
             }
-            // Refused though the token is the right one: then the value had vanished.
-            EvictingCacheOp::CasRefused(token) => match state.stored {
-                Some(stored) if stored.token == Some(token) => Some(state.with(None)),
-                _ => Some(state.clone()),
-            },
+            EvictingCacheOp::CasRefused(token) => Some(state.refused(token)),
         }
     }
 
@@ -252,6 +259,7 @@ impl Specification for EvictingCache {
             EvictingCacheOp::Found(value, Some(token)) => {
                 format!("get of {} with token {token}", text(value))
             }
+            EvictingCacheOp::NoToken => "gets of what is no token".to_owned(),
             EvictingCacheOp::Missed => "finding no value".to_owned(),
             EvictingCacheOp::Present => "add refused because there was a value".to_owned(),
             EvictingCacheOp::Store(value) => format!("store of {}", text(value)),
@@ -287,7 +295,9 @@ impl Specification for EvictingCache {
 
     fn effect(&self, op: &EvictingCacheOp) -> Effect {
         match op {
-            EvictingCacheOp::Found(_, None) | EvictingCacheOp::Present => Effect::Reads,
+            EvictingCacheOp::Found(_, None)
+            | EvictingCacheOp::NoToken
+            | EvictingCacheOp::Present => Effect::Reads,
             // With tokens, the state remembers which ones are spent.
             EvictingCacheOp::Missed | EvictingCacheOp::Store(_) if !self.tokens => {
                 Effect::Overwrites
@@ -301,11 +311,7 @@ impl Specification for EvictingCache {
     }
 
     fn state_bytes(&self, state: &EvictingCacheState) -> u64 {
-        let spent = if state.spent.is_empty() {
-            0
-        } else {
-            size_of_val(&*state.spent) + 16
-        };
-        (size_of::<EvictingCacheState>() + spent) as u64
+        let tokens = list_bytes(&state.spent) + list_bytes(&state.excluded);
+        size_of::<EvictingCacheState>() as u64 + tokens
     }
 }

@@ -20,8 +20,9 @@
 //!
 //! 4. it is granted only while it is free, and released only by the token that holds it.
 //!
-//! The token of an acquire of unknown outcome may be any that is greater than those before it. One thing goes unnoticed: that
-//! a release which was refused while such a token held the lock shows that it is not this one.
+//! The token of an acquire of unknown outcome may be any that is greater than those before it. A release that was refused
+//! while such a token held the lock shows that it is not this one. An acquire that was granted a number which is no token, such as
+//! -1, is allowed in no state.
 //!
 //! ```
 //! use stormglass_checker::{FencedLock, History, Limits, Verdict, check};
@@ -44,10 +45,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use serde_json::Value;
-
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
+
+use super::tokens::{asked_token, including, list_bytes, token};
 
 /// A lock with fencing tokens, and the resource it guards. The module page tells its functions.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +75,8 @@ impl FencedLock {
 pub enum FencedLockOp {
     /// Granted with this token; `None` when nobody knows which.
     Acquire(Option<u64>),
+    /// Granted with a number that is no token.
+    NoToken,
     /// The lock was held.
     Held,
     /// This token no longer holds the lock.
@@ -87,13 +90,15 @@ pub enum FencedLockOp {
 }
 
 /// The lock and the resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct FencedLockState {
     /// The greatest token granted; if that is not known, the smallest it can be. `None` before the first.
     granted: Option<u64>,
     holder: Holder,
     /// The greatest token the resource accepted.
     accepted: Option<u64>,
+    /// What the token that holds the lock is not, ascending. Empty unless it is unknown.
+    excluded: Box<[u64]>,
 }
 
 /// Who holds the lock, as far as the lock knows.
@@ -108,7 +113,7 @@ enum Holder {
 }
 
 impl FencedLock {
-    fn acquire(&self, state: FencedLockState, token: Option<u64>) -> Option<FencedLockState> {
+    fn acquire(&self, state: &FencedLockState, token: Option<u64>) -> Option<FencedLockState> {
         if !self.expires && state.holder != Holder::Nobody {
             return None;
         }
@@ -120,32 +125,51 @@ impl FencedLock {
         (granted >= least).then_some(FencedLockState {
             granted: Some(granted),
             holder: token.map_or(Holder::Unknown, |_| Holder::Known),
-            ..state
+            accepted: state.accepted,
+            excluded: Box::default(),
         })
     }
 
-    fn release(&self, state: FencedLockState, token: u64) -> Option<FencedLockState> {
+    fn release(&self, state: &FencedLockState, token: u64) -> Option<FencedLockState> {
         let holds = match state.holder {
             Holder::Nobody => false,
             Holder::Known => state.granted == Some(token),
             // A lock that expires need not be held by this token, and it is of no use to suppose so.
-            Holder::Unknown => !self.expires && state.granted <= Some(token),
+            Holder::Unknown => !self.expires && state.may_hold(token),
         };
         if !holds {
-            return self.expires.then_some(state);
+            return self.expires.then(|| state.clone());
         }
         Some(FencedLockState {
             granted: Some(token),
             holder: Holder::Nobody,
-            ..state
+            accepted: state.accepted,
+            excluded: Box::default(),
         })
+    }
+
+    fn not_held(&self, state: &FencedLockState, token: u64) -> Option<FencedLockState> {
+        let mut next = state.clone();
+        match state.holder {
+            // It may have lost the lock.
+            _ if self.expires => {}
+            Holder::Nobody => {}
+            Holder::Known if state.granted == Some(token) => return None,
+            Holder::Known => {}
+            Holder::Unknown if state.may_hold(token) => {
+                next.excluded = including(&state.excluded, token);
+            }
+            Holder::Unknown => {}
+        }
+        Some(next)
     }
 }
 
-fn token(value: &Value) -> Result<u64, SpecificationError> {
-    value
-        .as_u64()
-        .ok_or_else(|| SpecificationError::new("a token, a whole number from 0 on", value))
+impl FencedLockState {
+    /// Whether the unknown token that holds the lock may be this one.
+    fn may_hold(&self, token: u64) -> bool {
+        self.granted <= Some(token) && self.excluded.binary_search(&token).is_err()
+    }
 }
 
 impl Specification for FencedLock {
@@ -162,9 +186,12 @@ impl Specification for FencedLock {
     }
 
     fn parse(&self, operation: &Operation) -> Result<Option<FencedLockOp>, SpecificationError> {
-        let input = || token(&operation.input);
+        let input = || asked_token(&operation.input);
         Ok(Some(match (operation.f.as_str(), &operation.outcome) {
-            ("acquire", Outcome::Ok(value)) => FencedLockOp::Acquire(Some(token(value)?)),
+            ("acquire", Outcome::Ok(value)) => match token(value)? {
+                Some(token) => FencedLockOp::Acquire(Some(token)),
+                None => FencedLockOp::NoToken,
+            },
             ("acquire", Outcome::Mismatch) => FencedLockOp::Held,
             ("acquire", Outcome::Unknown) => FencedLockOp::Acquire(None),
             ("release", Outcome::Mismatch) => FencedLockOp::NotHeld(input()?),
@@ -180,18 +207,17 @@ impl Specification for FencedLock {
     }
 
     fn step(&self, state: &FencedLockState, op: &FencedLockOp) -> Option<FencedLockState> {
-        let unchanged = |allowed: bool| allowed.then_some(*state);
+        let unchanged = |allowed: bool| allowed.then(|| state.clone());
         match *op {
-            FencedLockOp::Acquire(token) => self.acquire(*state, token),
+            FencedLockOp::Acquire(token) => self.acquire(state, token),
+            FencedLockOp::NoToken => None,
             FencedLockOp::Held => unchanged(state.holder != Holder::Nobody),
-            FencedLockOp::Release(token) => self.release(*state, token),
-            FencedLockOp::NotHeld(token) => unchanged(
-                self.expires || state.holder != Holder::Known || state.granted != Some(token),
-            ),
+            FencedLockOp::Release(token) => self.release(state, token),
+            FencedLockOp::NotHeld(token) => self.not_held(state, token),
             FencedLockOp::Write(token) => {
-                (state.accepted <= Some(token)).then_some(FencedLockState {
+                (state.accepted <= Some(token)).then(|| FencedLockState {
                     accepted: Some(token),
-                    ..*state
+                    ..state.clone()
                 })
             }
             FencedLockOp::Stale(token) => unchanged(state.accepted > Some(token)),
@@ -202,6 +228,7 @@ impl Specification for FencedLock {
         match *op {
             FencedLockOp::Acquire(Some(token)) => format!("acquire granted with token {token}"),
             FencedLockOp::Acquire(None) => "acquire granted with an unknown token".to_owned(),
+            FencedLockOp::NoToken => "acquire granted with no token".to_owned(),
             FencedLockOp::Held => "acquire refused because the lock was held".to_owned(),
             FencedLockOp::Release(token) => format!("release of token {token}"),
             FencedLockOp::NotHeld(token) => {
@@ -230,12 +257,18 @@ impl Specification for FencedLock {
 
     fn effect(&self, op: &FencedLockOp) -> Effect {
         match op {
-            FencedLockOp::Held | FencedLockOp::NotHeld(_) | FencedLockOp::Stale(_) => Effect::Reads,
+            FencedLockOp::Held | FencedLockOp::Stale(_) | FencedLockOp::NoToken => Effect::Reads,
+            // Otherwise it may tell something of an unknown token.
+            FencedLockOp::NotHeld(_) if self.expires => Effect::Reads,
             _ => Effect::Depends,
         }
     }
 
     fn interchangeable(&self, left: &FencedLockOp, right: &FencedLockOp) -> bool {
         left == right
+    }
+
+    fn state_bytes(&self, state: &FencedLockState) -> u64 {
+        size_of::<FencedLockState>() as u64 + list_bytes(&state.excluded)
     }
 }

@@ -24,7 +24,6 @@
 
 pub mod append;
 pub mod counter;
-mod elements;
 pub mod evicting_cache;
 pub mod fenced_lock;
 pub mod kv;
@@ -34,13 +33,13 @@ pub mod nondeterministic;
 pub mod queue;
 pub mod register;
 pub mod set;
+mod tokens;
 pub mod ttl_cache;
-mod values;
+pub(crate) mod values;
 pub mod versioned_register;
 
 pub use append::{Append, AppendOp, List};
 pub use counter::{Counter, CounterOp};
-pub use elements::Element;
 pub use evicting_cache::EvictingCache;
 pub use fenced_lock::FencedLock;
 pub use kv::Kv;
@@ -48,8 +47,8 @@ pub use model::{Model, Options};
 pub use mutex::Mutex;
 pub use nondeterministic::{Nondeterministic, Possibilities};
 pub use queue::{Queue, QueueOp, Waiting};
-pub use register::{Content, Register, RegisterOp};
+pub use register::{Register, RegisterOp};
 pub use set::{Members, Set, SetOp};
 pub use ttl_cache::TtlCache;
-pub use values::Known;
+pub use values::Scalar;
 pub use versioned_register::{VersionedOp, VersionedRegister, VersionedState};

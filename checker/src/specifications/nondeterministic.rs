@@ -7,9 +7,9 @@
 //!
 //! Nothing is lost by this, and nothing gained: an order is legal for the set exactly if some choice of outcomes makes
 //! it legal for the object. The price is that sets can be large. They are never cut, for a set with a member too few would call what is
-//! legal illegal. Instead each is counted by its size against [`Limits::bytes`](crate::Limits::bytes), so that a
-//! judgement that needs too much ends as unknown. One set is built before it is counted; so an object should give a
-//! few states a step, not thousands.
+//! legal illegal. Instead each is counted by its size against [`Limits::bytes`](crate::Limits::bytes), and each member of a
+//! set is a step against [`Limits::steps`](crate::Limits::steps), so that a judgement that needs too much ends as unknown. One
+//! set is built before its bytes are counted; so an object should give a few states a step, not thousands.
 //!
 //! An object whose unseen choices can be put off until somebody looks needs none of this: see [`EvictingCache`](super::EvictingCache), whose
 //! state is a value that may or may not be there.
@@ -84,6 +84,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use crate::limits::spend;
 use crate::operation::Operation;
 use crate::specification::{Specification, SpecificationError};
 
@@ -166,6 +167,9 @@ impl<N: Nondeterministic> Specification for Possibilities<N> {
     }
 
     fn step(&self, state: &Box<[N::State]>, op: &N::Op) -> Option<Box<[N::State]>> {
+        if !spend(state.len() as u64) {
+            return None;
+        }
         let next: Vec<N::State> = state
             .iter()
             .flat_map(|state| self.0.step(state, op))

@@ -1,6 +1,6 @@
 //! The queue, one a key: first in, first out.
 
-use super::elements::{Element, Elements};
+use super::values::{Scalar, Values};
 use crate::monitors::{self, Finding, Observed};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
@@ -34,20 +34,20 @@ use crate::specification::{Effect, Specification, SpecificationError};
 /// If no key is given a value twice, [`monitors::queue`] judges it in time n log n.
 #[derive(Debug, Default)]
 pub struct Queue {
-    elements: Elements,
+    values: Values,
 }
 
 /// What waits in a queue, the first in front.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Waiting(Vec<Element>);
+pub struct Waiting(Vec<Scalar>);
 
 /// An operation on a queue, with what is known of its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueOp {
     /// This is last from now on.
-    Enqueue(Element),
+    Enqueue(Scalar),
     /// This was first, and was taken.
-    Dequeue(Element),
+    Dequeue(Scalar),
     /// A dequeue found nothing.
     Empty,
     /// A dequeue whose result is unknown: what was first is taken, if anything was there.
@@ -76,9 +76,9 @@ impl Specification for Queue {
                     &operation.input,
                 ));
             }
-            ("enqueue", _) => QueueOp::Enqueue(self.elements.number(&operation.input)?),
+            ("enqueue", _) => QueueOp::Enqueue(self.values.scalar(&operation.input)?),
             ("dequeue", Outcome::Ok(value)) if value.is_null() => QueueOp::Empty,
-            ("dequeue", Outcome::Ok(value)) => QueueOp::Dequeue(self.elements.number(value)?),
+            ("dequeue", Outcome::Ok(value)) => QueueOp::Dequeue(self.values.scalar(value)?),
             ("dequeue", Outcome::Unknown) => QueueOp::DequeueUnknown,
             (other, _) => return Err(SpecificationError::new("enqueue or dequeue", other)),
         };
@@ -103,8 +103,8 @@ impl Specification for Queue {
 
     fn describe(&self, op: &QueueOp) -> String {
         match op {
-            QueueOp::Enqueue(element) => format!("enqueue of {}", self.elements.text(*element)),
-            QueueOp::Dequeue(taken) => format!("dequeue of {}", self.elements.text(*taken)),
+            QueueOp::Enqueue(element) => format!("enqueue of {}", self.values.text(*element)),
+            QueueOp::Dequeue(taken) => format!("dequeue of {}", self.values.text(*taken)),
             QueueOp::Empty => "dequeue that found nothing".to_owned(),
             QueueOp::DequeueUnknown => "dequeue, result unknown".to_owned(),
         }
@@ -115,7 +115,7 @@ impl Specification for Queue {
     }
 
     fn describe_state(&self, state: &Waiting) -> String {
-        format!("[{}]", self.elements.list(&state.0))
+        format!("[{}]", self.values.list(&state.0))
     }
 
     fn effect(&self, op: &QueueOp) -> Effect {

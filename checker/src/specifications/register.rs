@@ -1,7 +1,6 @@
 //! The register: read, write and compare-and-set, one independent register a key.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -9,54 +8,30 @@ use crate::monitors::{Finding, Observed, cas_chain};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Access, Effect, Specification, SpecificationError};
 
+use super::values::{Scalar, Values};
+
 /// A compare-and-set register. Values are JSON scalars. A compare-and-set has the value `[old, new]`.
 ///
 /// Values are kept once each, and the search works on small numbers in their place.
 #[derive(Debug)]
 pub struct Register {
-    initial: Content,
-    values: Mutex<Values>,
-}
-
-/// The content of a register: a number that stands for one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Content(u32);
-
-impl Content {
-    /// Small, and the same for the same value of one register.
-    pub(crate) fn number(self) -> usize {
-        self.0 as usize
-    }
+    initial: Scalar,
+    values: Values,
 }
 
 /// An operation on a register, with what is known of its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RegisterOp {
     /// The register held this.
-    Read(Content),
+    Read(Scalar),
     /// The register holds this from now on.
-    Write(Content),
+    Write(Scalar),
     /// It held the first and holds the second from now on.
-    Cas(Content, Content),
+    Cas(Scalar, Scalar),
     /// It did not hold this: a compare-and-set was refused.
-    Differs(Content),
+    Differs(Scalar),
     /// If it held the first, it holds the second from now on; otherwise nothing changed. The result is unknown.
-    MaybeCas(Content, Content),
-}
-
-/// Each distinct value once, in order of first appearance.
-#[derive(Debug, Default)]
-struct Values {
-    by_number: Vec<Value>,
-    by_spelling: BTreeMap<Spelling, u32>,
-}
-
-/// What makes two values the same. Whole numbers are by far the most, and are not written out for it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Spelling {
-    Whole(i128),
-    /// The JSON text of anything else.
-    Text(String),
+    MaybeCas(Scalar, Scalar),
 }
 
 impl Default for Register {
@@ -69,76 +44,25 @@ impl Default for Register {
 impl Register {
     /// A register that holds `initial` until first written.
     pub fn starting_at(initial: &Value) -> Self {
-        let mut values = Values::default();
-        let initial = values.number(initial);
-        Self {
-            initial,
-            values: Mutex::new(values),
-        }
+        let values = Values::default();
+        let initial = values.any(initial);
+        Self { initial, values }
     }
 
-    fn content(&self, value: &Value) -> Result<Content, SpecificationError> {
-        if value.is_array() || value.is_object() {
-            return Err(SpecificationError::new("a JSON scalar", value));
-        }
-        Ok(self
-            .values
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .number(value))
-    }
-
-    pub(super) fn pair(&self, value: &Value) -> Result<(Content, Content), SpecificationError> {
+    pub(super) fn pair(&self, value: &Value) -> Result<(Scalar, Scalar), SpecificationError> {
         match value.as_array().map(Vec::as_slice) {
-            Some([old, new]) => Ok((self.content(old)?, self.content(new)?)),
+            Some([old, new]) => Ok((self.values.scalar(old)?, self.values.scalar(new)?)),
             _ => Err(SpecificationError::new(
                 "a compare-and-set of [old, new]",
                 value,
             )),
         }
     }
-
-    fn text(&self, content: Content) -> String {
-        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        values
-            .by_number
-            .get(content.0 as usize)
-            .map_or_else(|| "?".to_owned(), Value::to_string)
-    }
-}
-
-impl Values {
-    fn number(&mut self, value: &Value) -> Content {
-        let next = self.by_number.len() as u32;
-        let number = *self.by_spelling.entry(spelling(value)).or_insert(next);
-        if number == next {
-            self.by_number.push(value.clone());
-        }
-        Content(number)
-    }
-}
-
-/// One spelling for each value. Some tools write every number as a double: 1 and 1.0 are the same value.
-fn spelling(value: &Value) -> Spelling {
-    // Up to here every whole number is a double of its own (2^53).
-    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-    if let Some(number) = value.as_u64() {
-        return Spelling::Whole(number.into());
-    }
-    if let Some(number) = value.as_i64() {
-        return Spelling::Whole(number.into());
-    }
-    match value.as_f64() {
-        Some(number) if number.fract() == 0.0 && number.abs() <= WHOLE_MAX => {
-            Spelling::Whole(number as i128)
-        }
-        _ => Spelling::Text(value.to_string()),
-    }
 }
 
 impl Specification for Register {
     type Op = RegisterOp;
-    type State = Content;
+    type State = Scalar;
 
     fn name(&self) -> &str {
         "register"
@@ -151,11 +75,11 @@ impl Specification for Register {
 
     fn parse(&self, operation: &Operation) -> Result<Option<RegisterOp>, SpecificationError> {
         let op = match (operation.f.as_str(), &operation.outcome) {
-            ("read", Outcome::Ok(value)) => RegisterOp::Read(self.content(value)?),
+            ("read", Outcome::Ok(value)) => RegisterOp::Read(self.values.scalar(value)?),
             ("read", Outcome::Unknown | Outcome::Mismatch) => return Ok(None),
             // A refused write changed nothing and saw nothing that a register can say.
             ("write", Outcome::Mismatch) => return Ok(None),
-            ("write", _) => RegisterOp::Write(self.content(&operation.input)?),
+            ("write", _) => RegisterOp::Write(self.values.scalar(&operation.input)?),
             ("cas", outcome) => {
                 let (old, new) = self.pair(&operation.input)?;
                 match outcome {
@@ -170,11 +94,11 @@ impl Specification for Register {
         Ok(Some(op))
     }
 
-    fn initial(&self) -> Content {
+    fn initial(&self) -> Scalar {
         self.initial
     }
 
-    fn step(&self, state: &Content, op: &RegisterOp) -> Option<Content> {
+    fn step(&self, state: &Scalar, op: &RegisterOp) -> Option<Scalar> {
         match *op {
             RegisterOp::Read(seen) => (*state == seen).then_some(seen),
             RegisterOp::Write(new) => Some(new),
@@ -186,26 +110,26 @@ impl Specification for Register {
 
     fn describe(&self, op: &RegisterOp) -> String {
         match *op {
-            RegisterOp::Read(seen) => format!("read of {}", self.text(seen)),
-            RegisterOp::Write(new) => format!("write of {}", self.text(new)),
+            RegisterOp::Read(seen) => format!("read of {}", self.values.text(seen)),
+            RegisterOp::Write(new) => format!("write of {}", self.values.text(new)),
             RegisterOp::Cas(old, new) => {
                 format!(
                     "compare-and-set of {} to {}",
-                    self.text(old),
-                    self.text(new)
+                    self.values.text(old),
+                    self.values.text(new)
                 )
             }
             RegisterOp::Differs(old) => {
                 format!(
                     "compare-and-set refused because the value was not {}",
-                    self.text(old)
+                    self.values.text(old)
                 )
             }
             RegisterOp::MaybeCas(old, new) => {
                 format!(
                     "compare-and-set of {} to {}, result unknown",
-                    self.text(old),
-                    self.text(new)
+                    self.values.text(old),
+                    self.values.text(new)
                 )
             }
         }
@@ -215,8 +139,8 @@ impl Specification for Register {
         true
     }
 
-    fn describe_state(&self, state: &Content) -> String {
-        self.text(*state)
+    fn describe_state(&self, state: &Scalar) -> String {
+        self.values.text(*state)
     }
 
     fn effect(&self, op: &RegisterOp) -> Effect {

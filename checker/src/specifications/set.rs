@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::elements::{Element, Elements};
+use super::values::{Scalar, Values};
 use crate::monitors::{self, Finding, Observed};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
@@ -15,10 +15,10 @@ use crate::specification::{Effect, Specification, SpecificationError};
 /// | --- | --- | --- | --- |
 /// | `add` | a JSON scalar | ignored | it may be added at any later time, or never |
 /// | `remove` | a JSON scalar | ignored | it may be removed at any later time, or never |
-/// | `read` | ignored | all elements, a JSON array in any order, none twice | tells nothing |
+/// | `read` | ignored | all elements, a JSON array in any order | tells nothing |
 /// | `contains` | a JSON scalar | `true` or `false` | tells nothing |
 ///
-/// An operation that was refused (`mismatch`) changed nothing and is left out.
+/// An operation that was refused (`mismatch`) changed nothing and is left out. No set allows a read that names an element twice.
 ///
 /// ```
 /// use stormglass_checker::{History, Limits, Set, Verdict, check};
@@ -40,35 +40,30 @@ use crate::specification::{Effect, Specification, SpecificationError};
 /// If nothing is ever removed, [`monitors::set`] judges it in time n log n.
 #[derive(Debug, Default)]
 pub struct Set {
-    elements: Elements,
+    values: Values,
 }
 
-/// What a set holds, ascending by number.
+/// What a set holds, ascending by number, each once. A read may claim more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Members(pub(crate) Arc<[Element]>);
+pub struct Members(pub(crate) Arc<[Scalar]>);
 
 /// An operation on a set, with what is known of its result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SetOp {
     /// The set holds this from now on.
-    Add(Element),
+    Add(Scalar),
     /// The set does not hold this from now on.
-    Remove(Element),
+    Remove(Scalar),
     /// The set held exactly these.
     Read(Members),
     /// The set held this, or did not.
-    Contains(Element, bool),
+    Contains(Scalar, bool),
 }
 
 impl Set {
     fn members(&self, value: &Value) -> Result<Members, SpecificationError> {
-        let mut elements = self.elements.numbers(value)?;
-        let length = elements.len();
+        let mut elements = self.values.scalars(value)?;
         elements.sort_unstable();
-        elements.dedup();
-        if elements.len() < length {
-            return Err(SpecificationError::new("no element twice", value));
-        }
         Ok(Members(elements.into()))
     }
 }
@@ -87,7 +82,7 @@ impl Specification for Set {
     }
 
     fn parse(&self, operation: &Operation) -> Result<Option<SetOp>, SpecificationError> {
-        let element = || self.elements.number(&operation.input);
+        let element = || self.values.scalar(&operation.input);
         let op = match (operation.f.as_str(), &operation.outcome) {
             ("add" | "remove" | "read" | "contains", Outcome::Mismatch)
             | ("read" | "contains", Outcome::Unknown) => return Ok(None),
@@ -139,17 +134,14 @@ impl Specification for Set {
 
     fn describe(&self, op: &SetOp) -> String {
         match op {
-            SetOp::Add(element) => format!("add of {}", self.elements.text(*element)),
-            SetOp::Remove(element) => format!("remove of {}", self.elements.text(*element)),
+            SetOp::Add(element) => format!("add of {}", self.values.text(*element)),
+            SetOp::Remove(element) => format!("remove of {}", self.values.text(*element)),
             SetOp::Read(seen) => format!("read of {}", self.describe_state(seen)),
             SetOp::Contains(element, true) => {
-                format!("the sight that {} is held", self.elements.text(*element))
+                format!("the sight that {} is held", self.values.text(*element))
             }
             SetOp::Contains(element, false) => {
-                format!(
-                    "the sight that {} is not held",
-                    self.elements.text(*element)
-                )
+                format!("the sight that {} is not held", self.values.text(*element))
             }
         }
     }
@@ -159,7 +151,7 @@ impl Specification for Set {
     }
 
     fn describe_state(&self, state: &Members) -> String {
-        format!("{{{}}}", self.elements.list(&state.0))
+        format!("{{{}}}", self.values.list(&state.0))
     }
 
     fn effect(&self, op: &SetOp) -> Effect {

@@ -48,7 +48,7 @@ use serde_json::Value;
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Effect, Specification, SpecificationError};
 
-use super::values::{Known, Values};
+use super::values::{Scalar, Values};
 
 /// A cache whose values live for a time. The module page tells its functions.
 #[derive(Debug, Default)]
@@ -80,8 +80,8 @@ pub struct TtlCacheOp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Action {
     /// It holds this from now on, for so long.
-    Set(Known, Option<u64>),
-    Found(Known),
+    Set(Scalar, Option<u64>),
+    Found(Scalar),
     /// A get or a delete found nothing.
     Missed,
     Delete,
@@ -98,7 +98,7 @@ pub struct TtlCacheState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Stored {
-    value: Known,
+    value: Scalar,
     ttl: Option<u64>,
     /// The earliest and the latest moment at which it can have been stored.
     earliest: u64,
@@ -141,7 +141,7 @@ impl Specification for TtlCache {
     fn parse(&self, operation: &Operation) -> Result<Option<TtlCacheOp>, SpecificationError> {
         let action = match (operation.f.as_str(), &operation.outcome) {
             ("get", Outcome::Ok(value)) if value.is_null() => Action::Missed,
-            ("get", Outcome::Ok(value)) => Action::Found(self.values.known(value)?),
+            ("get", Outcome::Ok(value)) => Action::Found(self.values.scalar(value)?),
             ("get", _) | ("set", Outcome::Mismatch) => return Ok(None),
             ("set", _) => self.set(&operation.input)?,
             ("delete", Outcome::Mismatch) => Action::Missed,
@@ -262,6 +262,6 @@ impl TtlCache {
                 None => return Err(SpecificationError::new("a ttl in nanoseconds or null", ttl)),
             },
         };
-        Ok(Action::Set(self.values.known(value)?, ttl))
+        Ok(Action::Set(self.values.scalar(value)?, ttl))
     }
 }

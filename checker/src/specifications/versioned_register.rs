@@ -3,7 +3,7 @@
 use crate::monitors::{Finding, Observed, versions};
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Specification, SpecificationError};
-use crate::specifications::{Content, Register, RegisterOp};
+use crate::specifications::{Register, RegisterOp, Scalar};
 
 /// A register in which every write, and every compare-and-set that succeeds, has a version greater than all before: a revision of etcd, a
 /// zxid of ZooKeeper. An operation may tell the version: a write the one it was given, a read or a refused compare-and-set the one
@@ -29,7 +29,7 @@ pub struct VersionedOp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VersionedState {
     /// What it holds.
-    pub content: Content,
+    pub content: Scalar,
     /// The version, or the least it can be.
     pub version: u64,
     /// Whether the version is known. If not, something tells it later, or nothing ever does.
@@ -53,7 +53,7 @@ impl VersionedState {
     }
 
     /// The state after `content` is written, with the version it was given if that is known.
-    fn written(self, content: Content, given: Option<u64>) -> Option<Self> {
+    fn written(self, content: Scalar, given: Option<u64>) -> Option<Self> {
         let least = self.version.checked_add(1)?;
         let unknown = Self {
             content,

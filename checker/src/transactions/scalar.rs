@@ -3,6 +3,8 @@
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+use crate::specifications::values::whole;
+
 /// What makes two values the same. Some tools write every number as a double: 1 and 1.0 are one value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Scalar<'a> {
@@ -14,22 +16,10 @@ pub(super) enum Scalar<'a> {
 
 impl<'a> Scalar<'a> {
     pub(super) fn of(value: &'a Value) -> Self {
-        // Up to here every whole number is a double of its own (2^53).
-        const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-        if let Some(text) = value.as_str() {
-            return Self::Text(text);
-        }
-        if let Some(number) = value.as_u64() {
-            return Self::Whole(number.into());
-        }
-        if let Some(number) = value.as_i64() {
-            return Self::Whole(number.into());
-        }
-        match value.as_f64() {
-            Some(number) if number.fract() == 0.0 && number.abs() <= WHOLE_MAX => {
-                Self::Whole(number as i128)
-            }
-            _ => Self::Other(value.to_string()),
+        match (value.as_str(), whole(value)) {
+            (Some(text), _) => Self::Text(text),
+            (None, Some(number)) => Self::Whole(number),
+            (None, None) => Self::Other(value.to_string()),
         }
     }
 }

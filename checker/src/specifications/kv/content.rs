@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::specification::SpecificationError;
-use crate::specifications::values::{Known, Values};
+use crate::specifications::values::{Scalar, Values};
 
 use super::texts::{Place, Texts};
 
@@ -15,7 +15,7 @@ pub struct Content(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
-    Scalar(Known),
+    Scalar(Scalar),
     Text(Place),
     /// A text, built by appending, that no operation of the history read, put or compared with, and that is not the
     /// beginning of such a text. Whatever is appended to it, this stays so. That is why all such texts may be taken for
@@ -36,7 +36,7 @@ impl Contents {
     pub(super) fn new(missing: Missing) -> Self {
         Self {
             missing: Content(match missing {
-                Missing::Null => Kind::Scalar(Known::NULL),
+                Missing::Null => Kind::Scalar(Scalar::NULL),
                 Missing::Empty => Kind::Text(Place::EMPTY),
             }),
             scalars: Values::default(),
@@ -54,7 +54,7 @@ impl Contents {
         Ok(match value {
             Value::String(text) => Content(Kind::Text(self.texts().insert(text))),
             Value::Null => self.missing,
-            value => Content(Kind::Scalar(self.scalars.known(value)?)),
+            value => Content(Kind::Scalar(self.scalars.scalar(value)?)),
         })
     }
 
@@ -67,7 +67,7 @@ impl Contents {
     pub(super) fn append(&self, content: Content, chunk: u32) -> Option<Content> {
         let place = match content.0 {
             Kind::Text(place) => place,
-            Kind::Scalar(Known::NULL) => Place::EMPTY,
+            Kind::Scalar(Scalar::NULL) => Place::EMPTY,
             Kind::Scalar(_) => return None,
             Kind::Unseen => return Some(content),
         };
@@ -78,7 +78,7 @@ impl Contents {
     /// The content in words.
     pub(super) fn describe(&self, content: Content) -> String {
         match content.0 {
-            Kind::Scalar(known) => self.scalars.text(known),
+            Kind::Scalar(scalar) => self.scalars.text(scalar),
             Kind::Text(place) => format!("{:?}", self.texts().text(place)),
             Kind::Unseen => "a text that no operation saw".to_owned(),
         }

@@ -1,0 +1,5 @@
+//! Small histories of weak systems, and oracles that try everything.
+
+pub(crate) mod compare;
+pub(crate) mod oracle;
+pub(crate) mod systems;
