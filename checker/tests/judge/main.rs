@@ -1,5 +1,6 @@
 //! The verdict and its evidence: tutorials, limits, recorded histories, and every judge against oracles that try everything.
 
+mod borders;
 mod collections;
 mod common;
 mod corpus;

@@ -1,8 +1,6 @@
 //! Borders between the pieces: what a prefix does not know yet, and certificates that nobody should believe.
 
-mod common;
-
-use common::{history, ok};
+use crate::common::{history, ok};
 use serde_json::{Value, json};
 use stormglass_checker::oracle::is_legal;
 use stormglass_checker::{
