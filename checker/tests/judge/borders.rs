@@ -1,11 +1,13 @@
 //! Borders between the pieces: what a prefix does not know yet, and certificates that nobody should believe.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::common::{history, ok};
 use serde_json::{Value, json};
 use stormglass_checker::oracle::is_legal;
 use stormglass_checker::{
-    Certificate, Event, History, Kind, Kv, Limits, Part, Register, Specification, Verdict, check,
-    verify,
+    Certificate, Event, Finding, History, Kind, Kv, Limits, Observed, Operation, Part, Register,
+    Specification, SpecificationError, Verdict, check, verify,
 };
 
 fn on(key: &str, mut operation: [Event; 2]) -> [Event; 2] {
@@ -118,4 +120,62 @@ fn a_part_without_an_answer_may_be_illegal_earlier() {
     };
     assert_eq!(evidence.key.as_deref(), Some("easy"));
     assert!(!evidence.prefix_smallest, "the other key may break before");
+}
+
+/// A register that counts how often it reads an operation.
+struct Counting(Register, AtomicUsize);
+
+impl Specification for Counting {
+    type Op = <Register as Specification>::Op;
+    type State = <Register as Specification>::State;
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn promise(&self) -> &str {
+        self.0.promise()
+    }
+    fn parse(&self, operation: &Operation) -> Result<Option<Self::Op>, SpecificationError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.parse(operation)
+    }
+    fn initial(&self) -> Self::State {
+        self.0.initial()
+    }
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State> {
+        self.0.step(state, op)
+    }
+    fn describe(&self, op: &Self::Op) -> String {
+        self.0.describe(op)
+    }
+    fn per_key(&self) -> bool {
+        true
+    }
+    fn monitor(&self, observed: &[Observed<'_, Self::Op>]) -> Option<Finding> {
+        self.0.monitor(observed)
+    }
+}
+
+/// The first of many broken keys is located; of the others it is only asked whether they break before it.
+#[test]
+fn many_broken_keys_cost_no_more_than_their_operations() {
+    let mut events = Vec::new();
+    for number in 0..500 {
+        let key = format!("k{number:03}");
+        events.extend(on(&key, ok(0, "write", json!(1), json!(1))));
+        let read = if number < 100 { json!(1) } else { json!(2) };
+        events.extend(on(&key, ok(0, "read", Value::Null, read)));
+    }
+    let counting = Counting(Register::default(), AtomicUsize::new(0));
+    let judgement = check(&counting, &history(events), &Limits::default()).unwrap();
+    let Verdict::Invalid(evidence) = judgement.verdict else {
+        panic!("nobody wrote 2")
+    };
+    assert_eq!(evidence.key.as_deref(), Some("k100"));
+    assert_eq!(
+        (evidence.prefix_events, evidence.prefix_smallest),
+        (404, true)
+    );
+    let read = counting.1.into_inner();
+    assert!(read < 3_000, "1000 operations were read {read} times");
 }
