@@ -4,16 +4,14 @@
 //! `cargo test` judges a thousand histories of registers. The long run is
 //! `STORMGLASS_AGREEMENT=10000 cargo test --release -p stormglass-workloads --test agreement -- --nocapture`.
 
-#[path = "../benches/checker/key_value.rs"]
-mod key_value;
 #[path = "../benches/peers/mod.rs"]
 mod peers;
 
-use key_value::KeyValue;
 use peers::Says;
 use peers::objects::{Register as PlainRegister, Sequential, Text};
 use std::collections::BTreeMap;
 use stormglass_checker::operation::MISMATCH;
+use stormglass_checker::specifications::kv::{Kv, Missing};
 use stormglass_checker::{
     Event, History, Kind, Limits, Register, Specification, Verdict, check, verify,
 };
@@ -156,6 +154,6 @@ fn registers() {
 #[test]
 fn key_value_stores() {
     let histories = wanted(1000) / 4;
-    let counts = agree::<Text, _>(&[Object::Kv], histories, || KeyValue);
+    let counts = agree::<Text, _>(&[Object::Kv], histories, || Kv::new(Missing::Empty));
     assert!(counts.len() == 3, "{counts:?}");
 }

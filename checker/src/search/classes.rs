@@ -25,6 +25,13 @@ pub(super) struct Class {
 }
 
 impl Classes {
+    pub(super) fn none() -> Self {
+        Self {
+            list: Vec::new(),
+            class_of: Vec::new(),
+        }
+    }
+
     pub(super) fn new<S: Specification>(
         specification: &S,
         items: &[Item<'_, S::Op>],

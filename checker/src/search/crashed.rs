@@ -2,12 +2,14 @@
 //!
 //! Operations that act alike form a class, and only their number counts: whoever uses the earliest called first loses
 //! nothing. A set is a short sorted list of classes with counts, kept once each and named by a number. What all
-//! configurations have used is subtracted now and then, so that lists stay short in long histories.
+//! configurations have used is subtracted now and then, so that lists stay short in long histories. Where the counts of all classes fit side by
+//! side into one wide number, sets are found and compared by that.
 
 use std::hash::BuildHasher;
 
 use rustc_hash::FxBuildHasher;
 
+use super::classes::Classes;
 use super::table::Table;
 use crate::limits::{Meter, Reason};
 
@@ -20,14 +22,52 @@ pub(crate) type Count = (u32, u32);
 /// All sets that live configurations may name.
 pub(crate) struct UsedSets {
     sets: Vec<Box<[Count]>>,
+    /// The counts of each set side by side. All zero where there is no packing.
+    packed: Vec<u128>,
+    packing: Option<Packing>,
     table: Table,
     collect_at: usize,
 }
 
+/// Where in a wide number the count of each class stands. Above each count one bit is always clear, so that all counts are compared by one subtraction.
+struct Packing {
+    /// The lowest bit of each class.
+    shifts: Vec<u32>,
+    /// The clear bits.
+    guards: u128,
+}
+
+impl Packing {
+    /// `None` when there are too many to count.
+    fn new(classes: &Classes) -> Option<Self> {
+        let mut packing = Self {
+            shifts: Vec::with_capacity(classes.list.len().min(64)),
+            guards: 0,
+        };
+        let mut end: u32 = 0;
+        for class in &classes.list {
+            packing.shifts.push(end);
+            end += class.items.len().checked_ilog2().unwrap_or_default() + 2;
+            if end > u128::BITS {
+                return None;
+            }
+            packing.guards |= 1 << (end - 1);
+        }
+        Some(packing)
+    }
+
+    fn pack(&self, counts: &[Count]) -> u128 {
+        let place = |(class, count): &Count| u128::from(*count) << self.shifts[*class as usize];
+        counts.iter().map(place).sum()
+    }
+}
+
 impl UsedSets {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(classes: &Classes) -> Self {
         Self {
             sets: vec![Box::default()],
+            packed: vec![0],
+            packing: Packing::new(classes),
             table: Table::new(),
             collect_at: 1024,
         }
@@ -44,6 +84,12 @@ impl UsedSets {
 
     /// The set with one more operation of `class`.
     pub(crate) fn with(&mut self, set: u32, class: u32, meter: &mut Meter) -> Result<u32, Reason> {
+        if let Some(packing) = &self.packing {
+            let wanted = self.packed[set as usize] + (1 << packing.shifts[class as usize]);
+            if let Some(found) = self.find_packed(wanted) {
+                return Ok(found);
+            }
+        }
         let mut counts = self.get(set).to_vec();
         meter.step(counts.len() as u64 / 16)?;
         match counts.binary_search_by_key(&class, |count| count.0) {
@@ -57,6 +103,10 @@ impl UsedSets {
     pub(crate) fn within(&self, left: u32, right: u32) -> bool {
         if left == right || left == NONE_USED {
             return true;
+        }
+        if let Some(Packing { guards, .. }) = self.packing {
+            let (left, right) = (self.packed[left as usize], self.packed[right as usize]);
+            return ((right | guards) - left) & guards == guards;
         }
         let mut rest = self.get(right).iter();
         self.get(left).iter().all(|(class, count)| {
@@ -121,33 +171,53 @@ impl UsedSets {
         live: impl Iterator<Item = &'a mut u32>,
         meter: &mut Meter,
     ) -> Result<(), Reason> {
-        meter.take(size_of::<Box<[Count]>>() as u64)?;
+        meter.take(size_of::<(Box<[Count]>, u128)>() as u64)?;
         let old = std::mem::replace(&mut self.sets, vec![Box::default()]);
+        let old_packed = std::mem::replace(&mut self.packed, vec![0]);
         self.table.clear();
         for set in live {
             let counts = old[*set as usize].to_vec();
             *set = self.intern(counts, meter)?;
         }
-        meter.give(old.iter().map(|set| set_bytes(set)).sum::<u64>() + old.capacity() as u64 * 16);
+        let lists = old.iter().map(|set| set_bytes(set)).sum::<u64>();
+        meter.give(lists + (old.capacity() + old_packed.capacity()) as u64 * 16);
         self.collect_at = 2 * self.sets.len() + 1024;
         Ok(())
+    }
+
+    fn find_packed(&self, wanted: u128) -> Option<u32> {
+        let same = |set: u32| self.packed[set as usize] == wanted;
+        self.table.find(FxBuildHasher.hash_one(wanted), same)
     }
 
     fn intern(&mut self, counts: Vec<Count>, meter: &mut Meter) -> Result<u32, Reason> {
         if counts.is_empty() {
             return Ok(NONE_USED);
         }
-        let hash = FxBuildHasher.hash_one(&counts);
         let sets = &self.sets;
-        if let Some(found) = self.table.find(hash, |set| *sets[set as usize] == *counts) {
+        let (packed, hash, found) = match &self.packing {
+            Some(packing) => {
+                let packed = packing.pack(&counts);
+                let hash = FxBuildHasher.hash_one(packed);
+                (packed, hash, self.find_packed(packed))
+            }
+            None => {
+                let hash = FxBuildHasher.hash_one(&counts);
+                let same = |set: u32| *sets[set as usize] == *counts;
+                (0, hash, self.table.find(hash, same))
+            }
+        };
+        if let Some(found) = found {
             return Ok(found);
         }
         let number = u32::try_from(self.sets.len()).map_err(|_| Reason::Bytes)?;
         let counts = counts.into_boxed_slice();
         meter.take(set_bytes(&counts))?;
         meter.room(&mut self.sets)?;
+        meter.room(&mut self.packed)?;
         self.table.insert(hash, number, meter)?;
         self.sets.push(counts);
+        self.packed.push(packed);
         Ok(number)
     }
 }

@@ -101,6 +101,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
         meter: &mut Meter,
     ) -> Result<Self, Reason> {
         let classes = Classes::new(specification, items, moments, meter)?;
+        let used_sets = UsedSets::new(&classes);
         let mut states = States::new();
         let state = states.intern(specification, initial.clone(), meter)?;
         let mut search = Self {
@@ -112,7 +113,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
             slot_of: vec![0; items.len()],
             classes,
             states,
-            used_sets: UsedSets::new(),
+            used_sets,
             tried: Vec::new(),
             table: Table::new(),
             path: Vec::new(),

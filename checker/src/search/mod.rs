@@ -146,10 +146,10 @@ struct Beam {
     capped: bool,
 }
 
-/// The frontiers, in turn. Most histories that are illegal are decided by the first.
+/// The frontiers, in turn. Most histories that are illegal are decided by the first: it is wide, for on those all beams and the depth-first search are in vain.
 const BEAMS: &[Beam] = &[
     Beam {
-        width: 256,
+        width: 1024,
         capped: true,
     },
     Beam {

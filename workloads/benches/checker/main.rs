@@ -1,14 +1,13 @@
 //! What judging costs, ours and others', on the same histories in the same run:
 //! `STORMGLASS_CORPUS=FOLDER cargo bench -p stormglass-workloads --bench checker [-- WORDS]`. Words choose the rows whose name holds one of them.
 //!
-//! Each cell is measured in a process of its own, one after the other: processor time of one thread, the mean of as many repeats as fit into
-//! a tenth of a second. It ends after ten seconds of it (ours after thirty), or when it asks for more than six gigabytes.
+//! Each cell is measured in a process of its own, one after the other, in processor time. What is short is repeated for a tenth of a second. A cell
+//! ends after ten seconds (ours after thirty), or when it asks for more than six gigabytes.
 //!
-//! Ours is `check` as users call it: calls paired with returns, operations parsed, judged, and evidence found and made small. The pairing
-//! alone stands beside it. Others begin with typed operations in memory, and say yes or no. Where a history has keys they are given each by
-//! itself, except in the column that says unsplit.
+//! The verdict is `Case::decide`, from operations that are paired and parsed: this is what the others do, who begin with typed operations in memory
+//! and say yes or no. Pairing and parsing stand beside it, and `check` as users call it: both of these, and a certificate, or evidence made small. Of
+//! transactions there is only the whole. Where a history has keys the others are given each by itself, except where it says unsplit.
 
-mod key_value;
 mod measure;
 #[path = "../peers/mod.rs"]
 mod others;
@@ -35,8 +34,10 @@ fn main() -> ExitCode {
         .iter()
         .filter(|word| !word.starts_with("--"))
         .collect();
-    println!("| history | aim | ours | pairing of it | search holds | says | others |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| history | aim | verdict | pairing, parsing | with proof | search holds | says | others |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut agreed = true;
     for (number, row) in rows.iter().enumerate() {
         let chosen = words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str()));
@@ -66,10 +67,7 @@ fn cell(rows: &[Row], number: &str, peer: &str) -> ExitCode {
         Ok(histories) => {
             let seconds = if peer == Peer::Ours { 30 } else { 10 };
             measure::end_after(Duration::from_secs(seconds));
-            match peers::score(peer, row.subject, &histories) {
-                Some(score) => println!("{}", score.line()),
-                None => println!("not here yet"),
-            }
+            println!("{}", peers::score(peer, row.subject, &histories).line());
         }
     }
     ExitCode::SUCCESS
@@ -100,13 +98,14 @@ fn print(number: usize, row: &Row) -> bool {
     }
     let cells = match &ours {
         Some(score) => format!(
-            "{} | {} | {} | {}",
+            "{} | {} | {} | {} | {}",
             score.time(),
-            milliseconds(score.pairing_ns),
+            milliseconds(score.preparing_ns),
+            milliseconds(score.proving_ns),
             bytes(score.bytes),
             score.says
         ),
-        None => format!("{first} | | | "),
+        None => format!("{first} | | | | "),
     };
     println!(
         "| {} | {} | {cells} | {} |",

@@ -1,12 +1,16 @@
 //! Who judges the histories of a row, and how each is measured.
 
-use super::key_value::KeyValue;
 use super::measure::measure;
 use super::milliseconds;
 use super::others::objects::{Register as PlainRegister, Sequential, Text, Texts};
 use super::others::{self, Says};
 use super::rows::Subject;
-use stormglass_checker::{History, Judgement, Limits, Register, Specification, Verdict, check};
+use stormglass_checker::specifications::kv::{Kv, Missing};
+use stormglass_checker::transactions::TransactionVerdict;
+use stormglass_checker::{
+    Case, History, Judgement, Limits, Register, Specification, TransactionOptions, Verdict, check,
+    check_transactions,
+};
 
 /// A judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +53,13 @@ impl Peer {
 #[derive(Debug, Default)]
 pub(crate) struct Score {
     histories: u64,
+    /// The verdict, from operations that lie ready.
     all_ns: u64,
     slowest_ns: u64,
-    pub(crate) pairing_ns: u64,
+    /// Pairing calls with returns, and parsing operations.
+    pub(crate) preparing_ns: u64,
+    /// All of it, as users call it, with proof.
+    pub(crate) proving_ns: u64,
     /// The most memory that a search held; 0 where it does not say.
     pub(crate) bytes: u64,
     /// A letter a history: v, i or u.
@@ -73,8 +81,14 @@ impl Score {
     /// How a process hands it to the one that prints.
     pub(crate) fn line(&self) -> String {
         format!(
-            "score {} {} {} {} {} {}",
-            self.histories, self.all_ns, self.slowest_ns, self.pairing_ns, self.bytes, self.says
+            "score {} {} {} {} {} {} {}",
+            self.histories,
+            self.all_ns,
+            self.slowest_ns,
+            self.preparing_ns,
+            self.proving_ns,
+            self.bytes,
+            self.says
         )
     }
 
@@ -85,7 +99,8 @@ impl Score {
             histories: number()?,
             all_ns: number()?,
             slowest_ns: number()?,
-            pairing_ns: number()?,
+            preparing_ns: number()?,
+            proving_ns: number()?,
             bytes: number()?,
             says: words.next()?.to_owned(),
         })
@@ -106,15 +121,14 @@ impl Score {
     }
 }
 
-/// Lets `peer` judge `histories`. `None` where there is no such judge yet.
-pub(crate) fn score(peer: Peer, subject: Subject, histories: &[History]) -> Option<Score> {
+/// Lets `peer` judge `histories`.
+pub(crate) fn score(peer: Peer, subject: Subject, histories: &[History]) -> Score {
     let mut score = Score::default();
     for history in histories {
         match (peer, subject) {
             (Peer::Ours, Subject::Registers) => ours(&mut score, Register::default, history),
-            (Peer::Ours, Subject::Texts) => ours(&mut score, || KeyValue, history),
-            // THE PLACE OF THE JUDGE OF TRANSACTIONS: strict serializability of `history`, measured as in `ours` below.
-            (Peer::Ours, Subject::Transactions) => return None,
+            (Peer::Ours, Subject::Texts) => ours(&mut score, || Kv::new(Missing::Empty), history),
+            (Peer::Ours, Subject::Transactions) => transactions(&mut score, history),
             (Peer::Adya, _) => {
                 let prepared = others::adya::prepare(history);
                 let (says, nanoseconds) = measure(|| (), |()| others::adya::judge(&prepared));
@@ -125,24 +139,55 @@ pub(crate) fn score(peer: Peer, subject: Subject, histories: &[History]) -> Opti
             (..) => theirs::<PlainRegister>(&mut score, peer, history),
         }
     }
-    Some(score)
+    score
 }
 
 fn ours<S: Specification>(score: &mut Score, specification: impl Fn() -> S, history: &History) {
     let limits = Limits::default();
-    let (judgement, nanoseconds) = measure(&specification, |specification| {
+    let operations = history.operations().expect("the history is well formed");
+    let ready = specification();
+    let case = Case::new(&ready, &operations).expect("the operations are the specification's");
+    let (decision, verdict_ns) = measure(|| (), |()| case.decide(&limits));
+    let says = match decision.legal {
+        Some(true) => Says::Valid,
+        Some(false) => Says::Invalid,
+        None => Says::Unknown,
+    };
+    score.add(says, verdict_ns);
+    score.bytes = score.bytes.max(decision.work.bytes_peak);
+    let ((), preparing_ns) = measure(&specification, |specification| {
+        let operations = history.operations().expect("the history is well formed");
+        Case::new(&specification, &operations).expect("the operations are the specification's");
+    });
+    score.preparing_ns += preparing_ns;
+    let (judgement, proving_ns) = measure(&specification, |specification| {
         check(&specification, history, &limits).expect("the history is well formed")
     });
-    let (_, pairing_ns) = measure(|| (), |()| history.operations());
-    let Judgement { verdict, work } = judgement;
-    score.bytes = score.bytes.max(work.bytes_peak);
-    score.pairing_ns += pairing_ns;
-    let says = match verdict {
+    score.proving_ns += proving_ns;
+    let Judgement { verdict, .. } = judgement;
+    let proved = match verdict {
         Verdict::Valid(_) => Says::Valid,
         Verdict::Invalid(_) => Says::Invalid,
         Verdict::Unknown(_) => Says::Unknown,
     };
+    assert_eq!(says, proved, "a verdict is the same with proof and without");
+}
+
+/// The judge of transactions pairs, judges and proves in one.
+fn transactions(score: &mut Score, history: &History) {
+    let options = TransactionOptions::default();
+    let (judgement, nanoseconds) = measure(
+        || (),
+        |()| check_transactions(history, &options).expect("the history is well formed"),
+    );
+    let says = match judgement.verdict {
+        TransactionVerdict::Valid => Says::Valid,
+        TransactionVerdict::Invalid { .. } => Says::Invalid,
+        TransactionVerdict::Unknown { .. } => Says::Unknown,
+    };
     score.add(says, nanoseconds);
+    score.proving_ns += nanoseconds;
+    score.bytes = score.bytes.max(judgement.work.bytes_peak);
 }
 
 /// Each part in turn until one is invalid.

@@ -55,6 +55,7 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
         slots: u32,
         beam: Beam,
     ) -> Self {
+        let classes = Classes::none();
         Self {
             specification,
             items,
@@ -63,16 +64,13 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
             narrowed: false,
             states: States::new(),
             links: Links::new(),
-            used_sets: UsedSets::new(),
+            used_sets: UsedSets::new(&classes),
             frontier: Layer::new(),
             next: Layer::new(),
             reached: Layer::new(),
             in_flight: Vec::new(),
             free_slots: (0..slots).rev().collect(),
-            classes: Classes {
-                list: Vec::new(),
-                class_of: Vec::new(),
-            },
+            classes,
             open_classes: Vec::new(),
             hidden: Vec::new(),
             satisfied: Vec::new(),
@@ -128,6 +126,8 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
         moments: &[Moment],
         meter: &mut Meter,
     ) -> Result<(), Reason> {
+        self.classes = Classes::new(self.specification, self.items, moments, meter)?;
+        self.used_sets = UsedSets::new(&self.classes);
         for state in initial {
             let state = self
                 .states
@@ -136,7 +136,6 @@ impl<'a, S: Specification, M: Mask> Engine<'a, S, M> {
             self.frontier
                 .insert(configuration, &self.used_sets, meter)?;
         }
-        self.classes = Classes::new(self.specification, self.items, moments, meter)?;
         Ok(())
     }
 
