@@ -176,21 +176,26 @@ impl Meter {
     }
 
     /// Counts `steps` of work.
+    #[inline]
     pub(crate) fn step(&mut self, steps: u64) -> Result<(), Reason> {
         self.work.steps = self.work.steps.saturating_add(steps);
         if self.work.steps > self.ceiling {
             return Err(Reason::Steps);
         }
         if self.work.steps >= self.next_clock_reading {
-            self.next_clock_reading = self.work.steps + STEPS_A_CLOCK_READING;
-            self.collect()?;
-            if self
-                .limits
-                .time
-                .is_some_and(|time| self.started.elapsed() >= time)
-            {
-                return Err(Reason::Time);
-            }
+            return self.look_up();
+        }
+        Ok(())
+    }
+
+    /// Reads the clock, and what the steps of a specification spent.
+    #[cold]
+    fn look_up(&mut self) -> Result<(), Reason> {
+        self.next_clock_reading = self.work.steps + STEPS_A_CLOCK_READING;
+        self.collect()?;
+        let time = self.limits.time;
+        if time.is_some_and(|time| self.started.elapsed() >= time) {
+            return Err(Reason::Time);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::limits::Meter;
 use crate::operation::{Operation, Outcome, pair};
 use crate::oracle;
 use crate::scope::Scope;
-use crate::search::{Found, Item, Judge, Recorder, Refusal, Snapshot, decide, search};
+use crate::search::{Found, Item, Judge, Recorder, Refusal, Snapshot, decide};
 use crate::specification::{Effect, Specification};
 
 /// How far back from the violation the search looks for a point to begin a shorter story, in operations.
@@ -131,7 +131,7 @@ impl<Op> PrefixPart<Op> {
         meter: &mut Meter,
     ) -> Found<S::State> {
         let items = self.items(specification, plan);
-        let found = search(
+        let found = decide(
             Judge::Frontier,
             specification,
             &plan.initial,

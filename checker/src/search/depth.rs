@@ -89,6 +89,8 @@ struct Frame<M> {
     path: usize,
     next: usize,
     choices: usize,
+    /// What else may happen is listed only when it is asked for.
+    unlisted: bool,
 }
 
 impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
@@ -226,8 +228,13 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
         while let Some(frame) = self.frames.last_mut() {
             self.path.truncate(frame.path);
             let Some(choice) = self.choices.get(frame.next).copied() else {
-                self.choices.truncate(frame.choices);
-                self.frames.pop();
+                if std::mem::take(&mut frame.unlisted) {
+                    let node = frame.node.clone();
+                    self.list_transitions(&node, meter)?;
+                } else {
+                    self.choices.truncate(frame.choices);
+                    self.frames.pop();
+                }
                 continue;
             };
             frame.next += 1;
@@ -306,13 +313,30 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
 
     /// Lists what may happen next, the most promising first.
     fn list_choices(&mut self, node: &Node<M>, meter: &mut Meter) -> Result<(), Reason> {
+        let slot = self.returns[node.at as usize].slot;
+        let may_return = node.satisfied.has(slot) && !node.known;
+        meter.room(&mut self.frames)?;
+        self.frames.push(Frame {
+            node: node.clone(),
+            path: self.path.len(),
+            next: self.choices.len(),
+            choices: self.choices.len(),
+            unlisted: may_return,
+        });
+        if may_return {
+            meter.room(&mut self.choices)?;
+            self.choices.push(RETURN);
+            return Ok(());
+        }
+        self.list_transitions(node, meter)
+    }
+
+    /// Lists the operations that may take effect next, the most promising first.
+    fn list_transitions(&mut self, node: &Node<M>, meter: &mut Meter) -> Result<(), Reason> {
         let at = node.at as usize;
         let back = &self.returns[at];
         let (slot, position) = (back.slot, back.position);
         let mut ranked: Vec<(u64, u32)> = Vec::new();
-        if node.satisfied.has(slot) && !node.known {
-            ranked.push((0, RETURN));
-        }
         let in_flight = self.flight(at).iter().copied();
         let open = in_flight.filter(|item| {
             !node.applied.has(self.slot_of[*item as usize])
@@ -341,21 +365,13 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
             let waiting = most + u64::from(to.applied.count()) - u64::from(to.satisfied.count());
             let crashed = choice & MARK != 0;
             let rank = (u64::from(crashed) << 41 | u64::from(!settled) << 40) + (waiting << 8);
-            ranked.push((rank + 1, choice));
+            ranked.push((rank, choice));
         }
         ranked.sort_unstable();
-        meter.room(&mut self.frames)?;
-        let choices = self.choices.len();
         for (_, choice) in ranked {
             meter.room(&mut self.choices)?;
             self.choices.push(choice);
         }
-        self.frames.push(Frame {
-            node: node.clone(),
-            path: self.path.len(),
-            next: choices,
-            choices,
-        });
         Ok(())
     }
 

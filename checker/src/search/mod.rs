@@ -496,7 +496,7 @@ fn slots_needed<Op>(moments: &[Moment], items: &[Item<'_, Op>]) -> u32 {
     let mut most = 0;
     for moment in moments {
         if moment.returns {
-            open -= 1;
+            open = open.saturating_sub(1);
         } else if items[moment.item as usize].deadline.is_some() {
             open += 1;
             most = most.max(open);
