@@ -23,19 +23,29 @@ fn place_with(name: &str, content: &str) -> Place {
 #[test]
 fn a_proof_is_written_and_verified_and_proves_nothing_else() {
     let place = place_with("stale.jsonl", STALE);
-    let fresh = STALE.replace("\"ok\",\"f\":\"read\",\"value\":null", "\"ok\",\"f\":\"read\",\"value\":1");
+    let fresh = STALE.replace(
+        "\"ok\",\"f\":\"read\",\"value\":null",
+        "\"ok\",\"f\":\"read\",\"value\":1",
+    );
     fs::write(place.path().join("fresh.jsonl"), fresh).expect("a file can be written");
     for (name, code, word, how) in [
         ("stale", 1, "VIOLATION", "the oracle"),
         ("fresh", 0, "VALID", "step by step"),
     ] {
-        let check = place.run(&format!("check {name}.jsonl --model register --certificate {name}.json"));
+        let check = place.run(&format!(
+            "check {name}.jsonl --model register --certificate {name}.json"
+        ));
         expect(&check, code);
         assert!(out(&check).starts_with(word), "{}", out(&check));
-        let verified = place.run(&format!("check {name}.jsonl --model register --verify {name}.json"));
+        let verified = place.run(&format!(
+            "check {name}.jsonl --model register --verify {name}.json"
+        ));
         expect(&verified, code);
         let said = out(&verified);
-        assert!(said.starts_with(word) && said.contains("verified") && said.contains(how), "{said}");
+        assert!(
+            said.starts_with(word) && said.contains("verified") && said.contains(how),
+            "{said}"
+        );
     }
     // Each proves nothing of the other history, and nothing of another model.
     for line in [
@@ -51,7 +61,11 @@ fn a_proof_is_written_and_verified_and_proves_nothing_else() {
     // A bent order is refused with the step that is wrong.
     let order = text(&place.path().join("fresh.json"));
     assert!(order.contains("[0,1]"), "{order}");
-    fs::write(place.path().join("bent.json"), order.replace("[0,1]", "[1,0]")).expect("a file can be written");
+    fs::write(
+        place.path().join("bent.json"),
+        order.replace("[0,1]", "[1,0]"),
+    )
+    .expect("a file can be written");
     let refused = place.run("check fresh.jsonl --model register --verify bent.json");
     expect(&refused, 65);
     assert!(err(&refused).contains("operation #"), "{}", err(&refused));
@@ -63,8 +77,14 @@ fn the_ladder_names_the_strongest_guarantee_and_why_the_next_is_not_kept() {
     let ladder = place.run("check stale.jsonl --model register --ladder");
     expect(&ladder, 1);
     let said = out(&ladder);
-    assert!(said.starts_with("STRONGEST  ordered sequential consistency"), "{said}");
-    assert!(said.contains("why not linearizability:") && said.contains("comes before"), "{said}");
+    assert!(
+        said.starts_with("STRONGEST  ordered sequential consistency"),
+        "{said}"
+    );
+    assert!(
+        said.contains("why not linearizability:") && said.contains("comes before"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -77,11 +97,19 @@ fn histories_of_every_format_are_judged_and_say_how_they_were_read() {
     expect(&check, 0);
     assert!(out(&check).contains("read as edn"), "{}", out(&check));
     let page = text(&place.path().join("page.html"));
-    assert!(page.contains("start-partition") && page.contains("VALID"), "the nemesis is shown");
+    assert!(
+        page.contains("start-partition") && page.contains("VALID"),
+        "the nemesis is shown"
+    );
     // Read as an observation, the refused comparison contradicts the write.
-    let strict = place.run("check history.edn --model register --failed-cas mismatch --report page.html");
+    let strict =
+        place.run("check history.edn --model register --failed-cas mismatch --report page.html");
     expect(&strict, 1);
-    assert!(out(&strict).contains("a failed cas saw that the value differed"), "{}", out(&strict));
+    assert!(
+        out(&strict).contains("a failed cas saw that the value differed"),
+        "{}",
+        out(&strict)
+    );
     assert!(text(&place.path().join("page.html")).contains("class=\"collision\""));
 
     let converted = place.run("convert history.edn --to jsonl --out history.jsonl");
@@ -96,7 +124,11 @@ fn histories_of_every_format_are_judged_and_say_how_they_were_read() {
     fs::write(place.path().join("pairs.edn"), pairs).expect("a file can be written");
     let check = place.run("check pairs.edn --model register --independent");
     expect(&check, 0);
-    assert!(out(&check).contains("pairs of key and value"), "{}", out(&check));
+    assert!(
+        out(&check).contains("pairs of key and value"),
+        "{}",
+        out(&check)
+    );
     expect(&place.run("check pairs.edn --model register"), 65);
 }
 
@@ -124,7 +156,10 @@ fn what_a_model_does_not_know_is_named_with_what_it_knows() {
     let refused = place.run("check stack.jsonl --model register");
     expect(&refused, 65);
     let said = err(&refused);
-    assert!(said.contains("push") && said.contains("read, write or cas"), "{said}");
+    assert!(
+        said.contains("push") && said.contains("read, write or cas"),
+        "{said}"
+    );
     let near = place.run("check stack.jsonl --model registr");
     expect(&near, 64);
     assert!(err(&near).contains("register"), "{}", err(&near));
@@ -147,9 +182,20 @@ fn transactions_are_judged_for_a_level_of_isolation() {
     let check = place.run("check skew.jsonl --model list-append");
     expect(&check, 1);
     let said = out(&check);
-    assert!(said.contains("G2-item") && said.contains("snapshot-isolation") && said.contains("contradiction"), "{said}");
-    expect(&place.run("check skew.jsonl --model list-append --isolation snapshot-isolation"), 0);
-    expect(&place.run("check skew.jsonl --model list-append --isolation snapshots"), 64);
+    assert!(
+        said.contains("G2-item")
+            && said.contains("snapshot-isolation")
+            && said.contains("contradiction"),
+        "{said}"
+    );
+    expect(
+        &place.run("check skew.jsonl --model list-append --isolation snapshot-isolation"),
+        0,
+    );
+    expect(
+        &place.run("check skew.jsonl --model list-append --isolation snapshots"),
+        64,
+    );
     let ladder = place.run("check skew.jsonl --model list-append --ladder");
     expect(&ladder, 64);
     assert!(err(&ladder).contains("Remedy"), "{}", err(&ladder));
