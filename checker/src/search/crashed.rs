@@ -230,3 +230,84 @@ fn set_bytes(counts: &[Count]) -> u64 {
         size_of_val(counts) as u64 + 16
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::classes::Class;
+    use super::*;
+    use crate::limits::Limits;
+
+    /// Classes of these sizes.
+    fn classes(sizes: &[u32]) -> Classes {
+        let class = |size: &u32| Class {
+            items: (0..*size).collect(),
+            called: *size,
+            used_by_all: 0,
+        };
+        Classes {
+            list: sizes.iter().map(class).collect(),
+            class_of: Vec::new(),
+        }
+    }
+
+    /// Every set over `classes`, each reached by adding one operation to a smaller one.
+    fn all_sets(classes: &Classes, sets: &mut UsedSets) -> Vec<u32> {
+        let mut meter = Meter::new(Limits::default());
+        let mut reached = vec![NONE_USED];
+        for (class, Class { items, .. }) in classes.list.iter().enumerate() {
+            let mut last = reached.clone();
+            for _ in items {
+                let more = |set: &u32| sets.with(*set, class as u32, &mut meter);
+                last = last.iter().map(more).collect::<Result<_, _>>().unwrap();
+                reached.extend(&last);
+            }
+        }
+        reached
+    }
+
+    /// Which sets lie within which, and which remain when what all share is taken away.
+    fn relations(sets: &mut UsedSets, reached: &[u32]) -> Vec<(Vec<Count>, bool, Vec<Count>)> {
+        let mut meter = Meter::new(Limits::default());
+        let mut found = Vec::new();
+        for left in reached {
+            for right in reached {
+                let common = sets.common([*left, *right].into_iter());
+                let rest = sets.without(*left, &common, &mut meter).unwrap();
+                let within = sets.within(*left, *right);
+                assert_eq!(within, rest == NONE_USED, "{:?}", sets.get(*left));
+                found.push((common, within, sets.get(rest).to_vec()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn sets_compared_as_one_number_and_as_lists_agree() {
+        for sizes in [&[1, 1, 1, 1, 1][..], &[3, 1, 4], &[7, 8], &[2, 2, 2, 2]] {
+            let classes = classes(sizes);
+            let mut packed = UsedSets::new(&classes);
+            assert!(packed.packing.is_some());
+            let mut listed = UsedSets::new(&classes);
+            listed.packing = None;
+            let (some, same) = (
+                all_sets(&classes, &mut packed),
+                all_sets(&classes, &mut listed),
+            );
+            assert_eq!(some, same, "numbered alike");
+            let lists = |sets: &UsedSets| some.iter().map(|set| sets.get(*set).to_vec()).collect();
+            let (left, right): (Vec<_>, Vec<_>) = (lists(&packed), lists(&listed));
+            assert_eq!(left, right);
+            assert_eq!(
+                relations(&mut packed, &some),
+                relations(&mut listed, &same),
+                "{sizes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_classes_than_one_number_holds_are_compared_as_lists() {
+        assert!(UsedSets::new(&classes(&[1; 64])).packing.is_some());
+        assert!(UsedSets::new(&classes(&[1; 65])).packing.is_none());
+    }
+}

@@ -74,6 +74,13 @@ struct Node<M> {
     applied: M,
 }
 
+impl<M: Mask> Node<M> {
+    /// Memory outside the node itself.
+    fn heap_bytes(&self) -> u64 {
+        self.satisfied.heap_bytes() + self.applied.heap_bytes()
+    }
+}
+
 /// Where a walk led.
 enum Walk<M> {
     On(Node<M>),
@@ -233,6 +240,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
                     self.list_transitions(&node, meter)?;
                 } else {
                     self.choices.truncate(frame.choices);
+                    meter.give(frame.node.heap_bytes());
                     self.frames.pop();
                 }
                 continue;
@@ -279,6 +287,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
             let op = self.items[*item as usize].op;
             if self.specification.step(state, op).as_ref() == Some(state) {
                 node.satisfied.set(self.slot_of[*item as usize]);
+                meter.room(&mut self.path)?;
                 self.path.push(item | MARK);
             }
         }
@@ -297,7 +306,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
             return Ok(false);
         }
         let number = u32::try_from(self.tried.len()).map_err(|_| Reason::Bytes)?;
-        meter.take(node.satisfied.heap_bytes() + node.applied.heap_bytes())?;
+        meter.take(node.heap_bytes())?;
         meter.room(&mut self.tried)?;
         self.table.insert(hash, number, meter)?;
         self.tried.push(node.clone());
@@ -315,6 +324,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
     fn list_choices(&mut self, node: &Node<M>, meter: &mut Meter) -> Result<(), Reason> {
         let slot = self.returns[node.at as usize].slot;
         let may_return = node.satisfied.has(slot) && !node.known;
+        meter.take(node.heap_bytes())?;
         meter.room(&mut self.frames)?;
         self.frames.push(Frame {
             node: node.clone(),
@@ -436,6 +446,7 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
                 if number != returning {
                     to.satisfied.set(other);
                     if firmly {
+                        meter.room(&mut self.path)?;
                         self.path.push(number | MARK);
                     }
                     continue;
@@ -445,11 +456,13 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
             if self.specification.step(&after, waiting.op).as_ref() == Some(&after) {
                 to.satisfied.set(other);
                 if firmly {
+                    meter.room(&mut self.path)?;
                     self.path.push(number | MARK);
                 }
             }
         }
         if firmly {
+            meter.room(&mut self.path)?;
             self.place(end, item);
         }
         Ok((to, Some(after)))
