@@ -1,9 +1,12 @@
 //! The program: what each process did, in its own order, with what each operation saw.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use crate::operation::{Operation, Outcome};
 use crate::specification::{Access, Effect, Specification, SpecificationError};
+
+use super::violation::label;
 
 /// Where the content that an operation saw came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub(super) struct Node<'a, Op> {
     pub(super) mutates: bool,
     /// True when it certainly took effect: its outcome is known, or somebody saw what it alone wrote.
     pub(super) happened: bool,
+    /// Of one with an unknown outcome that took effect, who saw what it wrote. From there on it leads to an operation whose outcome is known.
+    shown_by: Option<usize>,
 }
 
 impl<Op> Node<'_, Op> {
@@ -108,6 +113,7 @@ impl<'a, S: Specification> Program<'a, S> {
                 source: Source::None,
                 mutates,
                 happened: known,
+                shown_by: None,
             });
         }
         let mut program = Self {
@@ -138,20 +144,30 @@ impl<'a, S: Specification> Program<'a, S> {
         self.nodes.iter().all(|node| node.access.is_some())
     }
 
-    /// Adds to `told`, for each operation of unknown outcome in it, one that saw what it wrote: that shows that it took effect.
+    /// Adds to `told`, for each operation of unknown outcome in it, those that show that it took effect: who saw what it wrote, and if the outcome of
+    /// that is unknown too, who saw what that wrote.
     pub(super) fn add_who_show(&self, told: &mut BTreeSet<usize>) {
         let mut open: Vec<usize> = told.iter().copied().collect();
         while let Some(writer) = open.pop() {
-            if self.nodes[writer].known() {
-                continue;
-            }
-            let saw = |node: &Node<'_, S::Op>| node.happened && node.source == Source::Node(writer);
-            if let Some(reader) = self.nodes.iter().position(saw)
+            if let Some(reader) = self.nodes[writer].shown_by
                 && told.insert(reader)
             {
                 open.push(reader);
             }
         }
+    }
+
+    /// Why those of `told` took effect whose outcome is unknown: a line each.
+    pub(super) fn why_they_took_effect(&self, told: &BTreeSet<usize>) -> String {
+        let mut text = String::new();
+        for node in told.iter().map(|number| &self.nodes[*number]) {
+            if let Some(reader) = node.shown_by {
+                let reader = self.nodes[reader].operation;
+                let (writer, reader) = (label(node.operation), label(reader));
+                let _ = write!(text, "\n{writer} took effect: {reader} saw what it wrote.");
+            }
+        }
+        text
     }
 
     /// Drops writes of unknown outcome whose content no operation of the key can have seen.
@@ -221,6 +237,7 @@ impl<'a, S: Specification> Program<'a, S> {
             if let Source::Node(writer) = self.nodes[number].source
                 && !std::mem::replace(&mut self.nodes[writer].happened, true)
             {
+                self.nodes[writer].shown_by = Some(number);
                 open.push(writer);
             }
         }

@@ -107,6 +107,7 @@ fn saw_nothing_written<S: Specification>(
         "Nobody can have written what {} saw: a contradiction.",
         label(first)
     ));
+    explanation.push_str(&program.why_they_took_effect(&told));
     Answer::Violated(Box::new(Violation {
         guarantee,
         key: first.key.clone(),
@@ -447,6 +448,7 @@ impl Versions {
         }
         culprits.retain(|vertex| *vertex < self.first_initial);
         program.add_who_show(&mut culprits);
+        let took_effect = program.why_they_took_effect(&culprits);
         let culprits: Vec<Operation> = culprits
             .iter()
             .map(|node| program.nodes[*node].operation.clone())
@@ -461,6 +463,7 @@ impl Versions {
             explanation.push_str(text);
         }
         explanation.push_str(": a contradiction.");
+        explanation.push_str(&took_effect);
         Violation {
             guarantee,
             key: culprits.first().and_then(|operation| operation.key.clone()),

@@ -236,6 +236,36 @@ fn a_write_comes_before_what_its_client_saw() {
     );
 }
 
+/// Two compare-and-sets of unknown outcome each need what the other wrote. Both might never have happened, had nobody seen what one of them wrote: so the
+/// read is part of the story.
+#[test]
+fn a_circle_of_unknown_outcomes_is_told_with_who_saw_it() {
+    let cas = |process, kind, values: [u64; 2]| event(process, kind, "cas", json!(values));
+    let mut events = ok(2, "read", Value::Null, Value::Null).to_vec();
+    events.extend([
+        cas(0, Kind::Invoke, [3, 2]),
+        cas(1, Kind::Invoke, [2, 3]),
+        cas(0, Kind::Info, [3, 2]),
+        cas(1, Kind::Info, [2, 3]),
+    ]);
+    let quiet = judged(&history(events.clone()));
+    assert!(quiet.answer(Guarantee::AllSessions).unwrap().is_satisfied());
+    events.extend(ok(2, "read", Value::Null, json!(2)));
+    let ladder = judged(&history(events));
+    for guarantee in [Guarantee::AllSessions, Guarantee::WritesFollowReads] {
+        let violation = ladder.answer(guarantee).unwrap().violation().unwrap();
+        let ids: Vec<usize> = violation
+            .culprits
+            .iter()
+            .map(|culprit| culprit.id)
+            .collect();
+        assert_eq!(ids, [1, 2, 3], "{}", violation.explanation);
+        let shown = "#1 (process 0: cas [3,2] -> ?) took effect: #3 (process 2: read -> 2) saw what it wrote.";
+        let told = &violation.explanation;
+        assert!(told.contains(shown), "{told}");
+    }
+}
+
 /// After the last write two clients see different things, and keep doing so.
 #[test]
 fn replicas_stay_apart() {
