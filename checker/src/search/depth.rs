@@ -132,6 +132,9 @@ impl<'a, S: Specification, M: Mask> DepthFirst<'a, S, M> {
             pending: None,
         };
         search.lay_out(moments, slots, meter)?;
+        // Most ways to the end are about as long as the history.
+        meter.take(items.len() as u64 * 4)?;
+        search.path.reserve_exact(items.len());
         let mut start = Node {
             at: 0,
             state,
