@@ -6,6 +6,19 @@ use clap::Parser;
 use command::{Cli, Exit};
 use std::process::ExitCode;
 
+/// An error with its causes. Many name theirs in their own sentence already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -25,7 +38,7 @@ fn main() -> ExitCode {
         Err(_) => Exit::Internal.into(),
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {
-            eprintln!("stormglass: {:#}", failure.error);
+            eprintln!("stormglass: {}", told(&failure.error));
             failure.exit.into()
         }
     }

@@ -152,20 +152,93 @@ fn standard_input_is_a_file_named_by_a_dash() {
 
 #[test]
 fn what_a_model_does_not_know_is_named_with_what_it_knows() {
-    let place = place_with("stack.jsonl", &STALE.replace("write", "push"));
-    let refused = place.run("check stack.jsonl --model register");
+    let stack = format!("\n\n{}", STALE.replace("write", "push"));
+    let place = place_with("stack.jsonl", &stack);
+    for line in [
+        "check stack.jsonl --model register",
+        "check stack.jsonl --model register --ladder",
+    ] {
+        let refused = place.run(line);
+        expect(&refused, 65);
+        let said = err(&refused);
+        assert!(
+            said.contains("stack.jsonl:3: ") && said.contains("push"),
+            "{said}"
+        );
+        assert_eq!(said.matches("read, write or cas").count(), 1, "{said}");
+    }
+    let unheard = place.run("check nowhere.jsonl --model register");
+    expect(&unheard, 65);
+    assert_eq!(err(&unheard).matches("os error").count(), 1, "said once");
+    let micro = r#"
+{"process":0,"type":"invoke","f":"txn","value":[["pop","x",1]]}
+"#;
+    fs::write(place.path().join("pop.jsonl"), micro).expect("a file can be written");
+    let refused = place.run("check pop.jsonl --model list-append");
     expect(&refused, 65);
-    let said = err(&refused);
-    assert!(
-        said.contains("push") && said.contains("read, write or cas"),
-        "{said}"
-    );
+    assert!(err(&refused).contains("pop.jsonl:2: "), "{}", err(&refused));
     let near = place.run("check stack.jsonl --model registr");
     expect(&near, 64);
     assert!(err(&near).contains("register"), "{}", err(&near));
     let initial = place.run("check stack.jsonl --model register --initial x");
     expect(&initial, 64);
     assert!(err(&initial).contains("Remedy"), "{}", err(&initial));
+}
+
+/// What is not heeded is refused: its user would believe that it was.
+#[test]
+fn a_flag_that_says_nothing_to_a_model_is_refused() {
+    let place = place_with("stale.jsonl", STALE);
+    for flags in [
+        "--model register --slack 1s",
+        "--model register --released-by-anyone",
+        "--model register --isolation serializable",
+        "--model register --ladder --report page.html",
+        "--model counter --initial 1",
+        "--model kv --initial 1",
+        "--model list-append --certificate proof.json",
+        "--model list-append --initial 1",
+        "--model list-append --report page.html",
+        "--model list-append --slack 1s",
+    ] {
+        expect(&place.run(&format!("check stale.jsonl {flags}")), 64);
+    }
+}
+
+/// Whether a missing key reads as null or as the empty text decides a verdict, so the verdict says which was taken, and how to take the other.
+#[test]
+fn a_verdict_says_what_a_missing_key_reads_as() {
+    let porcupine = "{:process 0, :type :invoke, :f :get, :key \"3\", :value nil}\n{:process 0, :type :ok, :f :get, :key \"3\", :value \"\"}\n";
+    let place = place_with("porcupine.edn", porcupine);
+    let null = place.run("check porcupine.edn --model kv");
+    expect(&null, 1);
+    let said = out(&null);
+    assert!(
+        said.contains("a missing key reads as null (--initial '\"\"'"),
+        "{said}"
+    );
+    let check = |initial: &str| {
+        let line = [
+            "check",
+            "porcupine.edn",
+            "--model",
+            "kv",
+            "--initial",
+            initial,
+        ];
+        place.command(&line).output().expect("the command runs")
+    };
+    let empty = check("\"\"");
+    expect(&empty, 0);
+    let said = out(&empty);
+    assert!(
+        said.contains("a missing key reads as the empty text"),
+        "{said}"
+    );
+    expect(&check("null"), 1);
+    let transaction = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","3",null]]}"#;
+    fs::write(place.path().join("porcupine.edn"), transaction).expect("a file can be written");
+    expect(&check("\"\""), 64);
 }
 
 #[test]

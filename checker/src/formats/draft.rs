@@ -11,7 +11,7 @@ use crate::operation::{MISMATCH, pairs};
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) events: Vec<Event>,
-    lines: Vec<usize>,
+    pub(super) lines: Vec<usize>,
 }
 
 impl Draft {
@@ -22,7 +22,7 @@ impl Draft {
 
     /// Applies the options, and checks that calls and returns fit together.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         name: &str,
         options: &ReadOptions,
     ) -> Result<History, HistoryError> {
@@ -37,7 +37,7 @@ impl Draft {
             read_failed_cas(event, options.failed_cas);
         }
         pairs(&self.events, name, |position| self.lines[position])?;
-        let events = self.events;
+        let events = std::mem::take(&mut self.events);
         Ok(History { events })
     }
 }

@@ -14,6 +14,8 @@ use crate::history::History;
 pub struct Recording {
     /// The events.
     pub history: History,
+    /// The line of the file on which each event begins, counted from 1.
+    pub lines: Vec<usize>,
     /// The file they came from; below a directory, the one that was chosen.
     pub file: String,
     /// The format that was found or stated; never `Auto`.
@@ -66,7 +68,7 @@ fn parse(source: Source<'_>, options: &ReadOptions) -> Result<Recording, History
         stated => stated,
     };
     let reader = source.reader();
-    let draft = match format {
+    let mut draft = match format {
         Input::Auto | Input::JsonLines => json_lines::draft(&file, reader)?,
         Input::JepsenLog => jepsen_log::draft(&file, reader)?,
         Input::Edn => edn_file::draft(&file, reader)?,
@@ -78,6 +80,7 @@ fn parse(source: Source<'_>, options: &ReadOptions) -> Result<Recording, History
     };
     Ok(Recording {
         history: draft.finish(&file, &options)?,
+        lines: draft.lines,
         file,
         format,
         failed_cas: options.failed_cas,

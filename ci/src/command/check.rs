@@ -15,8 +15,8 @@ use std::time::Duration;
 use stormglass_checker::specifications::kv::Missing;
 use stormglass_checker::transactions::{Level, TransactionKind};
 use stormglass_checker::{
-    FailedCas, History, Input, Kind, Limits, Model, Options, Process, ReadOptions, Recording,
-    read_with,
+    CheckError, FailedCas, History, Input, Kind, Limits, Model, Options, Process, ReadOptions,
+    Recording, read_with,
 };
 
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(crate) struct CheckArgs {
     /// How many keys to judge at a time; as many as there are processors when not said. Changes nothing but the time
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// What an object holds at first, as JSON; null when not said
+    /// What an object holds at first, as JSON; null when not said (register, versioned-register; kv: null or "")
     #[arg(long, value_name = "VALUE")]
     initial: Option<String>,
     /// How much too early or too late a value may vanish (ttl-cache)
@@ -46,11 +46,11 @@ pub(crate) struct CheckArgs {
     /// Any process may release what another acquired (mutex)
     #[arg(long)]
     released_by_anyone: bool,
-    /// The level that transactions must keep (list-append, rw-register)
-    #[arg(long, value_name = "LEVEL", default_value = "strict-serializable")]
-    isolation: String,
+    /// The level that transactions must keep; strict-serializable when not said (list-append, rw-register)
+    #[arg(long, value_name = "LEVEL")]
+    isolation: Option<String>,
     /// Judge by every guarantee, from linearizability down, and name the strongest that is kept
-    #[arg(long, conflicts_with_all = ["certificate", "verify"])]
+    #[arg(long, conflicts_with_all = ["certificate", "verify", "report"])]
     ladder: bool,
     /// Write what proves the verdict to this file: a legal order, or what collides
     #[arg(long, value_name = "FILE")]
@@ -152,12 +152,25 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
             .collect();
         return Err(names::unknown("model", &args.model, &known));
     }
-    let level = Level::from_name(&args.isolation).ok_or_else(|| {
-        let known: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
-        names::unknown("isolation level", &args.isolation, &known)
-    })?;
+    refuse_what_is_not_heeded(args)?;
+    let level = match &args.isolation {
+        None => Level::StrictSerializable,
+        Some(name) => Level::from_name(name).ok_or_else(|| {
+            let known: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
+            names::unknown("isolation level", name, &known)
+        })?,
+    };
     let options = options(args)?;
     let recording = args.reading.read(&args.file)?;
+    let mut events = recording.history.events.iter();
+    if options.missing == Missing::Empty
+        && model == Some(Model::Kv)
+        && events.any(|event| event.f == "txn")
+    {
+        return Err(Failure::usage(
+            "--initial '\"\"' is for a store without transactions. Remedy: leave it out; a missing key reads as null",
+        ));
+    }
     let limits = Limits {
         bytes: args.memory.as_u64(),
         time: args.budget,
@@ -167,9 +180,7 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
         ..Limits::default()
     };
     match (transactions, model) {
-        (Some((_, kind, _)), _) => {
-            transactions::judge(args, &recording, *kind, level, limits, format)
-        }
+        (Some((_, kind, _)), _) => transactions::judge(&recording, *kind, level, limits, format),
         (None, Some(model)) if args.ladder => {
             ladder::judge(model, &options, &recording, &limits, format)
         }
@@ -181,6 +192,35 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
     }
 }
 
+/// A flag that changes nothing would let its user believe that it did.
+fn refuse_what_is_not_heeded(args: &CheckArgs) -> Result<(), Failure> {
+    let objects: Vec<&str> = Model::all().iter().map(|model| model.name()).collect();
+    let transactions: Vec<&str> = TRANSACTION_MODELS.iter().map(|(name, ..)| *name).collect();
+    for (given, flag, by) in [
+        (args.certificate.is_some(), "--certificate", &*objects),
+        (args.verify.is_some(), "--verify", &objects),
+        (args.report.is_some(), "--report", &objects),
+        (args.ladder, "--ladder", &objects),
+        (
+            args.initial.is_some(),
+            "--initial",
+            &["register", "versioned-register", "kv"],
+        ),
+        (args.slack.is_some(), "--slack", &["ttl-cache"]),
+        (args.released_by_anyone, "--released-by-anyone", &["mutex"]),
+        (args.isolation.is_some(), "--isolation", &transactions),
+    ] {
+        if given && !by.contains(&args.model.as_str()) {
+            return Err(Failure::usage(format!(
+                "{flag} says nothing to the model {}. Remedy: leave it out; it is for {}",
+                args.model,
+                by.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn options(args: &CheckArgs) -> Result<Options, Failure> {
     let initial = match &args.initial {
         None => Value::Null,
@@ -188,8 +228,14 @@ fn options(args: &CheckArgs) -> Result<Options, Failure> {
             Failure::usage(format!("--initial {text:?} is not JSON ({error}). Remedy: write text in double quotes, as in --initial '\"x\"'"))
         })?,
     };
-    let missing = match &args.initial {
-        Some(_) if initial == Value::String(String::new()) => Missing::Empty,
+    let missing = match &initial {
+        Value::String(text) if text.is_empty() => Missing::Empty,
+        Value::Null => Missing::Null,
+        other if args.model == Model::Kv.name() => {
+            return Err(Failure::usage(format!(
+                "--initial {other} is nothing that a missing key of kv reads as. Remedy: name null or '\"\"'"
+            )));
+        }
         _ => Missing::Null,
     };
     Ok(Options {
@@ -212,6 +258,36 @@ fn counts(history: &History) -> (usize, usize) {
     let called = clients().filter(|event| event.kind == Kind::Invoke).count();
     let ok = clients().filter(|event| event.kind == Kind::Ok).count();
     (called, ok)
+}
+
+/// What is wrong with a history, with the line it stands on. An event that a model refuses knows only its position.
+fn at_its_line(recording: &Recording, error: CheckError) -> Failure {
+    let line = match &error {
+        CheckError::Specification { event, .. } => recording.lines.get(*event),
+        CheckError::History(_) => None,
+    };
+    Failure {
+        exit: Exit::Unreadable,
+        error: match line {
+            Some(line) => anyhow::anyhow!("{}:{line}: {error}", recording.file),
+            None => error.into(),
+        },
+    }
+}
+
+/// What an object held before it was written to, in words, where the model asks.
+fn at_first(model: Model, options: &Options) -> String {
+    match (model, options.missing) {
+        (Model::Kv, Missing::Null) => {
+            "; a missing key reads as null (--initial '\"\"': as the empty text, as Porcupine has it)"
+                .to_owned()
+        }
+        (Model::Kv, Missing::Empty) => "; a missing key reads as the empty text".to_owned(),
+        (Model::Register | Model::VersionedRegister, _) => {
+            format!("; at first there is {}", options.initial)
+        }
+        _ => String::new(),
+    }
 }
 
 /// How the file was read, in one line.

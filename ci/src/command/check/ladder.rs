@@ -1,7 +1,6 @@
 //! Judging a history by every guarantee.
 
-use super::{Exit, Failure, Format, counts, how_read, print_line};
-use crate::command::exit::OrExit;
+use super::{Exit, Failure, Format, at_first, at_its_line, counts, how_read, print_line};
 use serde_json::json;
 use stormglass_checker::guarantees::Answer;
 use stormglass_checker::model::Visitor;
@@ -29,7 +28,7 @@ pub(super) fn judge(
     let history = &recording.history;
     let ladder = model
         .with(options, history, Climb(history, limits))
-        .or_exit(Exit::Unreadable)?;
+        .map_err(|error| at_its_line(recording, error))?;
     let (called, ok) = counts(history);
     // The command asks for the top; what is kept below is told, and no pass.
     let exit = match ladder.answer(Guarantee::Linearizability) {
@@ -77,7 +76,11 @@ pub(super) fn judge(
                     Answer::Satisfied(_) => {}
                 }
             }
-            print_line(format!("  {}", how_read(recording)));
+            print_line(format!(
+                "  {}{}",
+                how_read(recording),
+                at_first(model, options)
+            ));
             print_line(format!("  {called} operations, {ok} ok"));
         }
     }

@@ -1,6 +1,9 @@
 //! Judging a history by a model of one object.
 
-use super::{CheckArgs, Exit, Failure, Format, counts, how_read, print_line, proof, write_file};
+use super::{
+    CheckArgs, Exit, Failure, Format, at_first, at_its_line, counts, how_read, print_line, proof,
+    write_file,
+};
 use crate::command::exit::OrExit;
 use bytesize::ByteSize;
 use serde_json::json;
@@ -18,7 +21,8 @@ pub(super) fn judge(
     let history = &recording.history;
     let judgement = model
         .judge(options, history, limits)
-        .or_exit(Exit::Unreadable)?;
+        .map_err(|error| at_its_line(recording, error))?;
+    let how_read = how_read(recording) + &at_first(model, options);
     let (called, ok) = counts(history);
     let vacuous = ok == 0;
     let exit = match &judgement.verdict {
@@ -39,7 +43,7 @@ pub(super) fn judge(
     if let Some(path) = &args.report {
         let text = page(&JudgedHistory {
             file: &recording.file,
-            how_read: &how_read(recording),
+            how_read: &how_read,
             model: model.name(),
             promise: &model.promise(),
             word,
@@ -57,12 +61,13 @@ pub(super) fn judge(
             value["model"] = json!(model.name());
             value["format"] = json!(recording.format.name());
             value["failed_cas"] = json!(recording.failed_cas.name());
+            value["initial"] = options.initial.clone();
             print_line(value);
         }
         Format::Human => {
             print_line(format!("{word}  {}", sentence.replace('\n', "\n  ")));
             print_line(format!("  promise: {}", model.promise()));
-            print_line(format!("  {}", how_read(recording)));
+            print_line(format!("  {how_read}"));
             let work = judgement.work;
             print_line(format!(
                 "  {called} operations, {ok} ok; {} steps, at most {} configurations and {} at once",

@@ -1,6 +1,6 @@
 //! Judging transactions for a level of isolation.
 
-use super::{CheckArgs, Exit, Failure, Format, counts, how_read, print_line};
+use super::{Exit, Failure, Format, at_its_line, counts, how_read, print_line};
 use crate::command::exit::OrExit;
 use bytesize::ByteSize;
 use stormglass_checker::transactions::{Level, TransactionKind, TransactionVerdict};
@@ -10,33 +10,20 @@ use stormglass_checker::{Limits, Recording, TransactionOptions, check_transactio
 const TOLD_MAX: usize = 3;
 
 pub(super) fn judge(
-    args: &CheckArgs,
     recording: &Recording,
     kind: TransactionKind,
     level: Level,
     limits: Limits,
     format: Format,
 ) -> Result<Exit, Failure> {
-    for (given, flag) in [
-        (args.certificate.is_some(), "--certificate"),
-        (args.verify.is_some(), "--verify"),
-        (args.report.is_some(), "--report"),
-        (args.ladder, "--ladder"),
-        (args.initial.is_some(), "--initial"),
-    ] {
-        if given {
-            return Err(Failure::usage(format!(
-                "{flag} is of the models of one object. Remedy: leave it out; transactions are told their strongest level always"
-            )));
-        }
-    }
     let options = TransactionOptions {
         kind,
         level,
         limits,
         ..TransactionOptions::default()
     };
-    let judgement = check_transactions(&recording.history, &options).or_exit(Exit::Unreadable)?;
+    let judgement = check_transactions(&recording.history, &options)
+        .map_err(|error| at_its_line(recording, error))?;
     let (called, ok) = counts(&recording.history);
     let inferred = judgement.inferred;
     let nothing = inferred.write_write + inferred.write_read + inferred.read_write == 0;
