@@ -16,7 +16,7 @@ use crate::case::{Case, Outcome};
 use crate::error::HistoryError;
 use crate::evidence;
 use crate::history::History;
-use crate::limits::{Limits, Meter, Reason};
+use crate::limits::{Limits, Meter};
 use crate::search::Judge;
 use crate::specification::{Specification, SpecificationError};
 use crate::verdict::{Certificate, Judgement, Part, Progress, Unknown, Verdict};
@@ -147,11 +147,7 @@ fn without_breach<S: Specification>(
             }),
             Outcome::Illegal { .. } => {}
             Outcome::Stopped(reason, position) => {
-                let limit = match reason {
-                    Reason::Steps => limits.steps,
-                    Reason::Bytes => limits.bytes,
-                    Reason::Time => limits.time.map_or(0, |time| time.as_nanos() as u64),
-                };
+                let limit = limits.of(reason);
                 let progress = Progress {
                     events_judged: position,
                     events_total: history.events.len(),

@@ -13,6 +13,7 @@
 //! A monitor counts a step an operation before it begins. Evidence has bounds of its own, see [`evidence`](crate::evidence).
 
 use std::cell::Cell;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,23 @@ pub struct Limits {
     /// Memory of the search at one time: configurations, states, and the links certificates are read from. The
     /// history itself is not counted.
     pub bytes: u64,
-    /// Wall-clock time until the verdict. The same history may be judged on one machine and unknown on a slower one, so
-    /// prefer steps. Gathering evidence of a violation comes on top; it is bounded by a few times the steps of the search.
+    /// Wall-clock time until the verdict, evidence and all. The same history may be judged on one machine and unknown on a slower one, or have
+    /// less evidence there, so prefer steps. The steps of gathering evidence come on top: a few times those of the search.
     pub time: Option<Duration>,
     /// How many parts of a history are judged at the same time. It changes the time until the verdict and nothing else.
     pub threads: usize,
+}
+
+impl Limits {
+    /// The limit as a number: steps, bytes or nanoseconds.
+    pub(crate) fn of(&self, reason: Reason) -> u64 {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        match reason {
+            Reason::Steps => self.steps,
+            Reason::Bytes => self.bytes,
+            Reason::Time => self.time.map_or(0, nanoseconds),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -65,7 +78,7 @@ impl Work {
     }
 }
 
-/// Which limit was reached.
+/// Which limit was reached. Displayed as `steps`, `bytes` or `time`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
@@ -75,6 +88,16 @@ pub enum Reason {
     Bytes,
     /// [`Limits::time`].
     Time,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Steps => "steps",
+            Self::Bytes => "bytes",
+            Self::Time => "time",
+        })
+    }
 }
 
 /// For a specification whose steps are themselves long: counts `steps` of the work that one of them does against the limits of the judgement under way on

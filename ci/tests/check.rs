@@ -236,9 +236,87 @@ fn a_verdict_says_what_a_missing_key_reads_as() {
         "{said}"
     );
     expect(&check("null"), 1);
+    // The page repeats what the verdict rests on.
+    let line = [
+        "check",
+        "porcupine.edn",
+        "--model",
+        "kv",
+        "--initial",
+        "\"\"",
+        "--report",
+        "page.html",
+    ];
+    let paged = place.command(&line).output().expect("the command runs");
+    expect(&paged, 0);
+    let page = text(&place.path().join("page.html"));
+    assert!(
+        page.contains("--model kv --initial &#39;&#34;&#34;&#39;"),
+        "{page}"
+    );
     let transaction = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","3",null]]}"#;
     fs::write(place.path().join("porcupine.edn"), transaction).expect("a file can be written");
     expect(&check("\"\""), 64);
+}
+
+#[test]
+fn a_limit_that_is_reached_is_named_with_the_option_that_raises_it() {
+    let place = Place::new();
+    expect(
+        &place.run("generate register --operations 200 --in-flight 5 --out wide.jsonl"),
+        0,
+    );
+    expect(
+        &place.run("generate list-append --operations 200 --out lists.jsonl"),
+        0,
+    );
+    for (line, limit, option) in [
+        (
+            "wide.jsonl --model register --steps 100",
+            "steps (100)",
+            "--steps",
+        ),
+        (
+            "wide.jsonl --model register --memory 1B",
+            "bytes (1 B)",
+            "--memory",
+        ),
+        (
+            "lists.jsonl --model list-append --steps 100",
+            "steps (100)",
+            "--steps",
+        ),
+    ] {
+        let unknown = place.run(&format!("check {line}"));
+        expect(&unknown, 2);
+        let said = out(&unknown);
+        assert!(
+            said.starts_with("UNKNOWN  ")
+                && said.contains(&format!(
+                    "the limit of {limit} was reached. Remedy: raise {option}"
+                )),
+            "{said}"
+        );
+    }
+}
+
+/// Where times decide, they must not go back, whatever is asked of the history.
+#[test]
+fn times_that_go_back_are_refused_in_every_way_of_judging() {
+    let back = r#"{"process":0,"time":5,"type":"invoke","f":"get","key":"x","value":null}
+{"process":0,"time":4,"type":"ok","f":"get","key":"x","value":null}
+"#;
+    let place = place_with("back.jsonl", back);
+    fs::write(place.path().join("proof.json"), "{}").expect("a file can be written");
+    for way in ["", "--ladder", "--verify proof.json"] {
+        let refused = place.run(&format!("check back.jsonl --model ttl-cache {way}"));
+        expect(&refused, 65);
+        assert!(
+            err(&refused).contains("back.jsonl:2: "),
+            "{}",
+            err(&refused)
+        );
+    }
 }
 
 #[test]

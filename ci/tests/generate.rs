@@ -109,3 +109,18 @@ fn flags_that_contradict_each_other_are_refused_with_a_remedy() {
     expect(&place.run("generate registers"), 64);
     expect(&place.run("generate register --out nowhere/x.jsonl"), 65);
 }
+
+/// Numbers from outside that no memory holds are refused, not tried.
+#[test]
+fn numbers_without_end_are_refused() {
+    let place = Place::new();
+    for flags in [
+        "--operations 18446744073709551615",
+        "--clients 18446744073709551615",
+        "--clients 18446744073709551615 --in-flight 18446744073709551615",
+    ] {
+        let refused = place.run(&format!("generate register {flags}"));
+        expect(&refused, 64);
+        assert!(err(&refused).contains("Remedy"), "{}", err(&refused));
+    }
+}

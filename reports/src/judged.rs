@@ -2,6 +2,7 @@
 
 use crate::collision;
 use crate::escape::{short, visible, visible_lines, xml};
+use crate::run_directory::quoted;
 use crate::theme;
 use crate::units::moment;
 use askama::Template;
@@ -18,6 +19,8 @@ pub struct JudgedHistory<'a> {
     pub how_read: &'a str,
     /// The model it was judged by.
     pub model: &'a str,
+    /// The options on which the verdict rests besides, word by word.
+    pub options: &'a [String],
     /// What that promises.
     pub promise: &'a str,
     /// The verdict in a word, in capitals.
@@ -88,10 +91,7 @@ pub fn page(judged: &JudgedHistory<'_>) -> Result<String, askama::Error> {
         model: visible(judged.model),
         headline: visible(&headline),
         promise: visible(judged.promise),
-        command: visible(&format!(
-            "stormglass check {} --model {}",
-            judged.file, judged.model
-        )),
+        command: visible(&command(judged)),
         how_read: visible(judged.how_read),
         prose: evidence.map(|_| {
             visible_lines(
@@ -108,6 +108,17 @@ pub fn page(judged: &JudgedHistory<'_>) -> Result<String, askama::Error> {
         facts: facts(judged),
     }
     .render()
+}
+
+/// What comes to this verdict again.
+fn command(judged: &JudgedHistory<'_>) -> String {
+    let (file, model) = (quoted(judged.file), judged.model);
+    let mut command = format!("stormglass check {file} --model {model}");
+    for word in judged.options {
+        command.push(' ');
+        command.push_str(&quoted(word));
+    }
+    command
 }
 
 fn class(word: &str) -> &'static str {

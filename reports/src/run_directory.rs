@@ -239,7 +239,7 @@ impl RunDirectory {
 
     /// The command that runs it again from its directory.
     pub fn replay_command(&self) -> String {
-        format!("stormglass replay {}", quoted(&self.path))
+        format!("stormglass replay {}", quoted(self.path.display()))
     }
 
     /// Reads the trial.
@@ -530,9 +530,9 @@ fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._".contains(character)
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: impl std::fmt::Display) -> String {
+    let text = word.to_string();
     if !text.is_empty()
         && text
             .chars()

@@ -54,7 +54,7 @@ pub struct Shares {
 }
 
 /// How many operations end unknown. Only operations that change something do, since a read of unknown result tells nothing. Half of them take
-/// effect, and half of those only after the client gave up.
+/// effect, and half of those only after the client gave up, if the history goes on that long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crashes {
     /// Of a thousand that change something.
@@ -289,6 +289,12 @@ impl Plan {
             Crashes::Exactly(_) => 0,
         };
         for (value, most, name) in [
+            (
+                self.operations as u64,
+                100_000_000,
+                "the number of operations",
+            ),
+            (self.clients as u64, 10_000_000, "the number of clients"),
             (reads, 1_000_000, "the share of reads"),
             (writes, 1_000_000, "the share of writes"),
             (cas, 1_000_000, "the share of cas"),

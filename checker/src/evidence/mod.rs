@@ -5,8 +5,8 @@
 //! collision. This is delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002) with "free" in
 //! place of "removed"; since what is needed stays needed when others are set free, one pass over single operations ends it.
 //!
-//! All of it is bounded by steps, not by time, so evidence is the same everywhere. What was not finished within the bounds is said, not
-//! hidden:
+//! All of it is bounded by steps, so evidence is the same everywhere; where a limit of time was set as well, that ends it, too, and a slower
+//! machine may tell less. What was not finished within the bounds is said, not hidden:
 //!
 //! | field of [`Evidence`] | when true | when false |
 //! | --- | --- | --- |

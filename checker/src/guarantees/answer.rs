@@ -40,7 +40,7 @@ pub enum Witness {
 #[serde(rename_all = "kebab-case")]
 pub enum Unproven {
     /// A limit was reached.
-    #[error("the limit of {0:?} was reached")]
+    #[error("the limit of {0} was reached")]
     Limit(Reason),
     /// Nothing is wrong with what is known, but of some reads that matter it is not known which write they saw.
     #[error("not ruled out: {reads} reads may have seen one of several writes")]

@@ -41,7 +41,6 @@ pub(super) fn decide<S: Specification>(
     specification: &S,
     operations: &[Operation],
     rule: Rule,
-    limits: &Limits,
     meter: &mut Meter,
 ) -> Result<Decision, (usize, SpecificationError)> {
     let program = Program::new(specification, operations)
@@ -51,16 +50,15 @@ pub(super) fn decide<S: Specification>(
         Look::Stopped(reason) => return Ok(Decision::Stopped(reason)),
         Look::Illegal(collision) => collision,
     };
-    // Shortening is bounded by steps of its own, so that evidence is the same everywhere.
-    let mut bounded = Meter::new(Limits {
+    // Shortening has steps of its own.
+    let mut bounded = meter.also(Limits {
         steps: STEPS_GRANTED.max(meter.work.steps.saturating_mul(4)),
-        ..*limits
+        ..*meter.limits()
     });
     Ok(Decision::Illegal(shrink(
         specification,
         operations,
         rule,
-        limits,
         collision,
         &mut bounded,
     )))
@@ -90,17 +88,24 @@ fn first_look<S: Specification>(program: &Program<'_, S>, rule: Rule, meter: &mu
     let constraints = match Constraints::saturate(program, rule, meter) {
         Err(reason) => return Look::Stopped(reason),
         Ok(Saturated::Circle(constraints, circle)) => {
-            return Look::Illegal(unfold(program, &constraints, &circle));
+            // An explanation that costs too much is left out, and the verdict stands.
+            let told = unfold(program, &constraints, &circle, meter);
+            return Look::Illegal(told.unwrap_or_else(|_| everybody(program)));
         }
         Ok(Saturated::Consistent(constraints)) => constraints,
     };
     match orders::search(program, &constraints, rule, meter) {
         Found::Legal(order) => Look::Legal(order.into_iter().map(id).collect()),
         Found::Stopped(reason) => Look::Stopped(reason),
-        Found::Illegal => Look::Illegal(Collision {
-            culprits: program.nodes.iter().map(|node| node.operation.id).collect(),
-            ..Collision::default()
-        }),
+        Found::Illegal => Look::Illegal(everybody(program)),
+    }
+}
+
+/// All that is known to collide: everything.
+fn everybody<S: Specification>(program: &Program<'_, S>) -> Collision {
+    Collision {
+        culprits: program.nodes.iter().map(|node| node.operation.id).collect(),
+        ..Collision::default()
     }
 }
 
@@ -109,7 +114,8 @@ fn unfold<S: Specification>(
     program: &Program<'_, S>,
     constraints: &Constraints,
     circle: &[Edge],
-) -> Collision {
+    meter: &mut Meter,
+) -> Result<Collision, Reason> {
     let graph = constraints.graph();
     let mut told: BTreeMap<(u32, usize, usize), Why> = BTreeMap::new();
     let mut culprits = BTreeSet::new();
@@ -129,6 +135,7 @@ fn unfold<S: Specification>(
             _ => continue,
         };
         culprits.extend([from, to]);
+        meter.step(graph.vertices() as u64)?;
         let earlier = |number: usize| (constraints.edges[number].round < edge.round).then_some(1);
         let way = graph
             .path(from, |vertex| vertex == to, earlier)
@@ -160,12 +167,12 @@ fn unfold<S: Specification>(
         .into_iter()
         .map(|node| program.nodes[node].operation.id)
         .collect();
-    Collision {
+    Ok(Collision {
         culprits: ids.into_iter().collect(),
         minimal: false,
         links,
         circle: circle.len(),
-    }
+    })
 }
 
 /// Steps of program order, or of real time, that follow each other become one. Moments of real time vanish so.
@@ -231,7 +238,6 @@ fn shrink<S: Specification>(
     specification: &S,
     operations: &[Operation],
     rule: Rule,
-    limits: &Limits,
     collision: Collision,
     meter: &mut Meter,
 ) -> Collision {
@@ -240,14 +246,7 @@ fn shrink<S: Specification>(
     if best.minimal {
         return best;
     }
-    let whole = attempt(
-        specification,
-        operations,
-        rule,
-        limits,
-        &best.culprits,
-        meter,
-    );
+    let whole = attempt(specification, operations, rule, &best.culprits, meter);
     if !matches!(whole, Some(Look::Illegal(_))) {
         best.culprits = operations.iter().map(|operation| operation.id).collect();
     }
@@ -262,7 +261,7 @@ fn shrink<S: Specification>(
                 best.minimal = false;
                 return best;
             }
-            match attempt(specification, operations, rule, limits, &kept, meter) {
+            match attempt(specification, operations, rule, &kept, meter) {
                 // An unwritten read is a collision by itself.
                 Some(Look::Illegal(smaller)) if smaller.minimal => return smaller,
                 Some(Look::Illegal(_)) => best.culprits = kept,
@@ -280,14 +279,9 @@ fn shrink<S: Specification>(
         size = size.div_ceil(2);
     }
     // The links are those of exactly these operations.
-    if let Some(Look::Illegal(last)) = attempt(
-        specification,
-        operations,
-        rule,
-        limits,
-        &best.culprits,
-        meter,
-    ) {
+    if let Some(Look::Illegal(last)) =
+        attempt(specification, operations, rule, &best.culprits, meter)
+    {
         (best.links, best.circle) = (last.links, last.circle);
     }
     best
@@ -298,7 +292,6 @@ fn attempt<S: Specification>(
     specification: &S,
     operations: &[Operation],
     rule: Rule,
-    limits: &Limits,
     kept: &[usize],
     meter: &mut Meter,
 ) -> Option<Look> {
@@ -325,9 +318,9 @@ fn attempt<S: Specification>(
         trial.push(operation);
     }
     let program = Program::new(specification, &trial).ok()?;
-    let mut inner = Meter::new(Limits {
+    let mut inner = meter.also(Limits {
         steps: meter.steps_left(),
-        ..*limits
+        ..*meter.limits()
     });
     let look = first_look(&program, rule, &mut inner);
     let _ = meter.step(inner.work.steps);

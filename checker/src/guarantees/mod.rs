@@ -219,7 +219,7 @@ fn one_order<S: Specification>(
     limits: &Limits,
 ) -> Result<Answer, CheckError> {
     let mut meter = Meter::new(*limits);
-    let decision = decide(specification, operations, rule, limits, &mut meter)
+    let decision = decide(specification, operations, rule, &mut meter)
         .map_err(|(id, error)| foreign(specification, operations, id, error))?;
     Ok(match decision {
         Decision::Legal(order) => {

@@ -87,7 +87,9 @@ pub(super) fn search<S: Specification>(
     meter: &mut Meter,
 ) -> Found {
     let mut engine = Engine::new(program, constraints, rule);
-    match engine.run(meter) {
+    meter.lend();
+    let ran = engine.run(meter);
+    match meter.take_back().and(ran) {
         Ok(true) => Found::Legal(engine.taken.iter().map(|step| step.node).collect()),
         Ok(false) => Found::Illegal,
         Err(reason) => Found::Stopped(reason),

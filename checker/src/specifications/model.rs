@@ -219,6 +219,18 @@ impl Model {
         }
     }
 
+    /// Whether the model can be held against this history at all, whatever its operations are: where times matter to it, that they never go back.
+    /// [`judge`](Self::judge) and [`verify`](Self::verify) ask this themselves; a [`Visitor`] does not.
+    ///
+    /// # Errors
+    /// The first event whose time is before that of an earlier one.
+    pub fn accepts(self, history: &History) -> Result<(), CheckError> {
+        match self {
+            Self::TtlCache => times_go_forward(history),
+            _ => Ok(()),
+        }
+    }
+
     /// [`check`](fn@crate::check) by this model.
     ///
     /// # Errors
@@ -236,9 +248,7 @@ impl Model {
                 check(specification, self.0, self.1)
             }
         }
-        if self == Self::TtlCache {
-            times_go_forward(history)?;
-        }
+        self.accepts(history)?;
         self.with(options, history, Judge(history, limits))
     }
 
@@ -260,6 +270,7 @@ impl Model {
                 certificate::verify(specification, &operations, self.1)
             }
         }
+        self.accepts(history).map_err(|error| error.to_string())?;
         self.with(options, history, Verify(history, certificate))
     }
 }

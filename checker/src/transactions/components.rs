@@ -140,7 +140,7 @@ pub(super) fn components(
                 low[parent] = low[parent].min(lowest);
             }
             if root_of_component {
-                close(place, &mut stack, &mut low, &mut of, &mut members);
+                close(place, &mut stack, &mut low, &mut members);
             }
         }
     };
@@ -169,13 +169,7 @@ pub(super) fn components(
 }
 
 /// Takes a component off the stack.
-fn close(
-    root: u32,
-    stack: &mut Vec<u32>,
-    low: &mut [u32],
-    of: &mut [u32],
-    members: &mut Vec<Vec<u32>>,
-) {
+fn close(root: u32, stack: &mut Vec<u32>, low: &mut [u32], members: &mut Vec<Vec<u32>>) {
     let mut component = Vec::new();
     while let Some(place) = stack.pop() {
         low[place as usize] = u32::MAX;
@@ -186,9 +180,6 @@ fn close(
     }
     if component.len() > 1 {
         component.sort_unstable();
-        for place in &component {
-            of[*place as usize] = members.len() as u32;
-        }
         members.push(component);
     }
 }

@@ -28,13 +28,15 @@ enum Pass {
     Any,
 }
 
-/// Finds one cycle in each component of each kind, and hands it to `found`.
+/// Finds one cycle in each component of each kind, and hands it to `found`. `is_certain`: whether a node is known to have happened whatever
+/// the level. Where the cycle of writes of a component rests on one that is not, a cycle of the others is looked for besides.
 ///
 /// A component that contains one in which a worse kind was found is passed over: all that its cycles would rule out is ruled out
 /// already. So the cycle of a component has what makes it of its kind: had it less, the worse search had found it.
 pub(super) fn search(
     graph: &Graph,
     meter: &mut Meter,
+    is_certain: impl Fn(u32) -> bool,
     found: &mut dyn FnMut(AnomalyKind, &Cycle),
 ) -> Result<(), Reason> {
     let everything = View {
@@ -112,8 +114,13 @@ pub(super) fn search(
                     Some(cycle) => Some(cycle),
                     None => part.shortest(&mut scratch, meter)?,
                 };
-                if let Some(cycle) = cycle {
-                    found(kind, &cycle);
+                let Some(cycle) = cycle else { continue };
+                found(kind, &cycle);
+                let unsure = |(node, _): &(u32, u32)| !is_certain(*node);
+                if kind == AnomalyKind::G0(Order::None) && cycle.iter().any(unsure) {
+                    for cycle in part.certain(&is_certain, &mut scratch, meter)? {
+                        found(kind, &cycle);
+                    }
                 }
             }
         }
@@ -136,15 +143,23 @@ pub(super) fn shortest_cycles(
     if parts.are_none() {
         return Ok(Vec::new());
     }
-    let mut scratch = Scratch::new(view, meter)?;
+    shortest_of_each(view, &parts, &mut Scratch::new(view, meter)?, meter)
+}
+
+fn shortest_of_each(
+    view: View<'_>,
+    parts: &Components,
+    scratch: &mut Scratch,
+    meter: &mut Meter,
+) -> Result<Vec<Cycle>, Reason> {
     let mut cycles = Vec::new();
     for number in 0..parts.members.len() as u32 {
         let part = Part {
             view,
-            components: &parts,
+            components: parts,
             number,
         };
-        cycles.extend(part.shortest(&mut scratch, meter)?);
+        cycles.extend(part.shortest(scratch, meter)?);
     }
     Ok(cycles)
 }
@@ -186,6 +201,25 @@ impl Part<'_> {
             }
         }
         Ok(best.map(|(_, cycle)| cycle))
+    }
+
+    /// Cycles through none but certain nodes.
+    fn certain(
+        &self,
+        is_certain: impl Fn(u32) -> bool,
+        scratch: &mut Scratch,
+        meter: &mut Meter,
+    ) -> Result<Vec<Cycle>, Reason> {
+        let members = self.members().iter().copied();
+        let members: Vec<u32> = members.filter(|node| is_certain(*node)).collect();
+        let mut of = vec![NONE; self.components.of.len()];
+        members.iter().for_each(|node| of[*node as usize] = 0);
+        let within = Components {
+            of,
+            members: vec![members],
+        };
+        let parts = components(self.view, Some(&within), meter)?;
+        shortest_of_each(self.view, &parts, scratch, meter)
     }
 
     /// A cycle with one anti-dependency: from where one leads, a way back over other edges only.

@@ -83,9 +83,9 @@ impl Findings {
     ) {
         let weak = kind == AnomalyKind::G0(Order::None)
             && (records.kind == TransactionKind::Register
-                || cycle.iter().any(|(node, _)| {
-                    !graph.is_auxiliary(*node) && records.fate(*node) == Fate::Unknown
-                }));
+                || cycle
+                    .iter()
+                    .any(|(node, _)| !is_certain(records, graph, *node)));
         let weakest = match weak {
             true => &[Level::ReadCommitted],
             false => kind.forbidden_from(),
@@ -94,6 +94,11 @@ impl Findings {
             steps: steps(records, graph, cycle),
         });
     }
+}
+
+/// Whether a node stands for what happened at every level: a transaction of unknown fate may not have.
+pub(super) fn is_certain(records: &Records<'_>, graph: &Graph, node: u32) -> bool {
+    graph.is_auxiliary(node) || records.fate(node) != Fate::Unknown
 }
 
 /// The transaction as evidence names it.

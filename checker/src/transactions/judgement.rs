@@ -65,7 +65,7 @@ pub struct Inferred {
     pub transactions: u64,
     /// Of these, those of unknown fate whose writes were read.
     pub transactions_unknown: u64,
-    /// Edges from write to next write. Edges through auxiliary nodes count once at each end.
+    /// Edges from write to next write. Those through an auxiliary node count once, where they begin.
     pub write_write: u64,
     /// Edges from write to read.
     pub write_read: u64,

@@ -124,7 +124,7 @@ pub use options::{TransactionKind, TransactionOptions};
 
 use crate::check::CheckError;
 use crate::history::History;
-use crate::limits::{Limits, Meter, Reason};
+use crate::limits::{Meter, Reason};
 
 use findings::Findings;
 use graph::{Builder, class};
@@ -159,7 +159,7 @@ pub fn check_transactions(
     } else if let Err(reason) = judged {
         TransactionVerdict::Unknown {
             reason,
-            limit: limit(reason, &options.limits),
+            limit: options.limits.of(reason),
         }
     } else {
         TransactionVerdict::Valid
@@ -182,14 +182,6 @@ pub fn check_transactions(
         inferred,
         work: meter.work,
     })
-}
-
-fn limit(reason: Reason, limits: &Limits) -> u64 {
-    match reason {
-        Reason::Steps => limits.steps,
-        Reason::Bytes => limits.bytes,
-        Reason::Time => limits.time.map_or(0, |time| time.as_nanos() as u64),
-    }
 }
 
 fn judge(
@@ -221,7 +213,8 @@ fn judge(
     inferred.write_read = builder.count(class::WR);
     inferred.read_write = builder.count(class::RW);
     let graph = builder.finish()?;
-    cycles::search(&graph, meter, &mut |kind, cycle| {
+    let is_certain = |node: u32| findings::is_certain(records, &graph, node);
+    cycles::search(&graph, meter, is_certain, &mut |kind, cycle| {
         findings.cycle(records, &graph, kind, cycle);
     })
 }

@@ -28,13 +28,13 @@ fn agrees_with_adya() {
     for number in 0..HISTORIES {
         let mut random = Random(number.wrapping_mul(0x9e37_79b9));
         let asked = Asked {
-            isolation: Isolation::ALL[random.below(Isolation::ALL.len())],
+            isolation: Isolation::ALL[random.place(Isolation::ALL.len())],
             lists: true,
-            transactions: 2 + random.below(5),
-            clients: 1 + random.below(4),
-            keys: 1 + random.below(3),
-            operations_max: 1 + random.below(4),
-            lost_one_in: [0, 6][random.below(2)],
+            transactions: 2 + random.place(5),
+            clients: 1 + random.place(4),
+            keys: 1 + random.place(3),
+            operations_max: 1 + random.place(4),
+            lost_one_in: [0, 6][random.place(2)],
             repeated_one_in: 0,
             final_read: random.one_in(2),
         };

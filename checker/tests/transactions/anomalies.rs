@@ -272,6 +272,25 @@ fn a_transaction_disagrees_with_itself() {
         found(future),
         (vec!["future-read"], vec![Level::ReadUncommitted])
     );
+    let overwritten_between = r#"
+        0 invoke [["r","x",null],["w","x",6],["w","x",5]]
+        0 ok [["r","x",5],["w","x",6],["w","x",5]]
+    "#;
+    assert_eq!(
+        found(overwritten_between),
+        (vec!["future-read"], vec![Level::ReadUncommitted])
+    );
+    let forgotten_between = r#"
+        0 invoke [["r","x",null],["r","x",null],["append","x",1]]
+        0 ok [["r","x",[1]],["r","x",[]],["append","x",1]]
+    "#;
+    assert_eq!(
+        found(forgotten_between),
+        (
+            vec!["future-read", "internal"],
+            vec![Level::ReadUncommitted]
+        )
+    );
     let backwards = r#"
         0 invoke [["append","x",1],["append","x",2]]
         0 ok [["append","x",1],["append","x",2]]
@@ -280,6 +299,27 @@ fn a_transaction_disagrees_with_itself() {
     "#;
     let (kinds, _) = found(backwards);
     assert_eq!(kinds, ["G1b", "internal"]);
+}
+
+/// A transaction of unknown fate closes a shorter circle of writes than the three that committed. Theirs is one at every level, his is not.
+#[test]
+fn a_circle_of_writes_is_not_hidden_by_one_that_rests_on_an_unknown_transaction() {
+    let lines = r#"
+        0 invoke [["append","a",1],["append","c",1],["append","d",1],["append","e",1]]
+        1 invoke [["append","a",2],["append","b",2]]
+        2 invoke [["append","b",3],["append","c",3]]
+        3 invoke [["append","d",9],["append","e",9]]
+        0 ok [["append","a",1],["append","c",1],["append","d",1],["append","e",1]]
+        1 ok [["append","a",2],["append","b",2]]
+        2 ok [["append","b",3],["append","c",3]]
+        3 info [["append","d",9],["append","e",9]]
+        4 invoke [["r","a",null],["r","b",null],["r","c",null],["r","d",null],["r","e",null]]
+        4 ok [["r","a",[1,2]],["r","b",[2,3]],["r","c",[3,1]],["r","d",[9,1]],["r","e",[1,9]]]
+    "#;
+    assert_eq!(found(lines), (vec!["G0"], vec![]));
+    // Without the circle of those that committed, reading uncommitted is all that is left.
+    let alone = lines.replace("[3,1]", "[1,3]");
+    assert_eq!(found(&alone), (vec!["G0"], vec![Level::ReadUncommitted]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn spoil(value: &mut Value, random: &mut Random) {
         && !items.is_empty()
         && !random.one_in(6)
     {
-        let at = random.below(items.len());
+        let at = random.place(items.len());
         spoil(&mut items[at], random);
         return;
     }
@@ -36,7 +36,7 @@ fn spoil(value: &mut Value, random: &mut Random) {
         json!(["r", "x"]),
         json!(["append", null, null]),
     ];
-    *value = odd[random.below(odd.len())].clone();
+    *value = odd[random.place(odd.len())].clone();
 }
 
 #[test]
@@ -46,11 +46,11 @@ fn odd_histories_are_judged_or_refused() {
         let mut random = Random(number);
         let lists = random.one_in(2);
         let asked = Asked {
-            isolation: Isolation::ALL[random.below(Isolation::ALL.len())],
+            isolation: Isolation::ALL[random.place(Isolation::ALL.len())],
             lists,
-            transactions: 1 + random.below(8),
-            clients: 1 + random.below(4),
-            keys: 1 + random.below(3),
+            transactions: 1 + random.place(8),
+            clients: 1 + random.place(4),
+            keys: 1 + random.place(3),
             operations_max: 4,
             lost_one_in: 4,
             repeated_one_in: 4,
@@ -58,18 +58,18 @@ fn odd_histories_are_judged_or_refused() {
         };
         let mut history = Store::run(asked, &mut random);
         bend(&mut history, &mut random, lists);
-        for _ in 0..random.below(4) {
-            let at = random.below(history.events.len());
-            match random.below(8) {
+        for _ in 0..random.place(4) {
+            let at = random.place(history.events.len());
+            match random.place(8) {
                 0 => {
                     history.events.remove(at);
                 }
                 1 => {
                     let kinds = [Kind::Invoke, Kind::Ok, Kind::Fail, Kind::Info];
-                    history.events[at].kind = kinds[random.below(4)];
+                    history.events[at].kind = kinds[random.place(4)];
                 }
                 2 => {
-                    let other = random.below(history.events.len());
+                    let other = random.place(history.events.len());
                     history.events.swap(at, other);
                 }
                 _ => spoil(&mut history.events[at].value, &mut random),
@@ -84,13 +84,13 @@ fn odd_histories_are_judged_or_refused() {
                 TransactionKind::Auto,
                 TransactionKind::ListAppend,
                 TransactionKind::Register,
-            ][random.below(4)],
+            ][random.place(4)],
             writes_follow_reads: random.one_in(2),
             sequential_keys: random.one_in(4),
             linearizable_keys: random.one_in(4),
-            reported_max: random.below(3),
+            reported_max: random.place(3),
             limits: Limits {
-                steps: [30, 100, 1_000_000][random.below(3)],
+                steps: [30, 100, 1_000_000][random.place(3)],
                 ..Limits::default()
             },
             ..TransactionOptions::default()

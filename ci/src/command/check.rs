@@ -8,6 +8,7 @@ mod transactions;
 use super::exit::OrExit;
 use super::{Exit, Failure, Format, names, print_line};
 use bytesize::ByteSize;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use stormglass_checker::specifications::kv::Missing;
 use stormglass_checker::transactions::{Level, TransactionKind};
 use stormglass_checker::{
     CheckError, FailedCas, History, Input, Kind, Limits, Model, Options, Process, ReadOptions,
-    Recording, read_with,
+    Reason, Recording, read_with,
 };
 
 #[derive(Debug, Args)]
@@ -31,6 +32,9 @@ pub(crate) struct CheckArgs {
     /// The most time to spend
     #[arg(long, value_parser = humantime::parse_duration)]
     budget: Option<Duration>,
+    /// The most steps to take: counted work, the same on every machine
+    #[arg(long, value_name = "N", default_value_t = Limits::default().steps)]
+    steps: u64,
     /// The most memory to hold
     #[arg(long, default_value = "1GiB")]
     memory: ByteSize,
@@ -103,6 +107,46 @@ enum FailedCasName {
     Ignore,
 }
 
+impl CheckArgs {
+    /// The options on which a verdict rests beside the file and the model, as they would be typed again.
+    fn options(&self) -> Vec<String> {
+        let Reading {
+            input,
+            failed_cas,
+            independent,
+        } = &self.reading;
+        let named = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
+        let input = input
+            .to_possible_value()
+            .filter(|_| *input != InputName::Auto);
+        let cas = failed_cas.to_possible_value();
+        let cas = cas.filter(|_| *failed_cas != FailedCasName::Auto);
+        let slack = self
+            .slack
+            .map(|slack| humantime::format_duration(slack).to_string());
+        let mut words = Vec::new();
+        for (option, value) in [
+            ("--input", named(input)),
+            ("--failed-cas", named(cas)),
+            ("--initial", self.initial.clone()),
+            ("--slack", slack),
+        ] {
+            words.extend(
+                value
+                    .into_iter()
+                    .flat_map(|value| [option.to_owned(), value]),
+            );
+        }
+        for (option, given) in [
+            ("--independent", *independent),
+            ("--released-by-anyone", self.released_by_anyone),
+        ] {
+            words.extend(given.then(|| option.to_owned()));
+        }
+        words
+    }
+}
+
 impl Reading {
     /// Reads a history as these options say.
     pub(crate) fn read(&self, file: &Path) -> Result<Recording, Failure> {
@@ -172,6 +216,7 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
         ));
     }
     let limits = Limits {
+        steps: args.steps,
         bytes: args.memory.as_u64(),
         time: args.budget,
         threads: args
@@ -179,6 +224,10 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         ..Limits::default()
     };
+    if let Some(model) = model {
+        let accepted = model.accepts(&recording.history);
+        accepted.map_err(|error| at_its_line(&recording, error))?;
+    }
     match (transactions, model) {
         (Some((_, kind, _)), _) => transactions::judge(&recording, *kind, level, limits, format),
         (None, Some(model)) if args.ladder => {
@@ -242,7 +291,9 @@ fn options(args: &CheckArgs) -> Result<Options, Failure> {
         initial,
         missing,
         released_by_anyone: args.released_by_anyone,
-        slack_ns: args.slack.map_or(0, |slack| slack.as_nanos() as u64),
+        slack_ns: args.slack.map_or(0, |slack| {
+            u64::try_from(slack.as_nanos()).unwrap_or(u64::MAX)
+        }),
         ..Options::default()
     })
 }
@@ -288,6 +339,19 @@ fn at_first(model: Model, options: &Options) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// A limit that was reached, and the option that raises it.
+fn limit(reason: Reason, limit: u64) -> String {
+    let (limit, option) = match reason {
+        Reason::Steps => (limit.to_string(), "--steps"),
+        Reason::Bytes => (ByteSize(limit).to_string(), "--memory"),
+        Reason::Time => {
+            let time = humantime::format_duration(Duration::from_nanos(limit));
+            (time.to_string(), "--budget")
+        }
+    };
+    format!("the limit of {reason} ({limit}) was reached. Remedy: raise {option}")
 }
 
 /// How the file was read, in one line.

@@ -21,6 +21,8 @@ struct Knowledge {
     transaction: u32,
     /// Its last read of the key, or [`NONE`].
     read: u32,
+    /// How much of the line it has seen, in any of its reads.
+    seen: usize,
     /// Its appends since then.
     own: Vec<u32>,
     /// Its last append, or [`NONE`].
@@ -38,6 +40,7 @@ pub(super) fn inspect<'a>(
     let nothing = Knowledge {
         transaction: NONE,
         read: NONE,
+        seen: 0,
         own: Vec::new(),
         last_append: NONE,
     };
@@ -51,7 +54,7 @@ pub(super) fn inspect<'a>(
         meter.step(1)?;
         if known.transaction != access.transaction {
             known.transaction = access.transaction;
-            known.read = NONE;
+            (known.read, known.seen) = (NONE, 0);
             known.own.clear();
             known.last_append = NONE;
         }
@@ -62,6 +65,9 @@ pub(super) fn inspect<'a>(
                 report_internal(records, findings, known, number);
             }
             known.read = number;
+            if list.len() <= line.agreed {
+                known.seen = known.seen.max(list.len());
+            }
             known.own.clear();
             continue;
         }
@@ -70,7 +76,7 @@ pub(super) fn inspect<'a>(
             // Its own append, before it made it.
             let place = elements.place[number as usize];
             let agreed = read.len() <= line.agreed;
-            if agreed && place < AMBIGUOUS && (place as usize) < read.len() {
+            if place < AMBIGUOUS && (place as usize) < known.seen {
                 findings.report(records, AnomalyKind::FutureRead, || AnomalyEvidence::Read {
                     reader: participant(records, access.transaction),
                     key: records.keys.value(access.key).clone(),

@@ -40,6 +40,14 @@ pub(super) fn inspect(
         };
         let writer = records.access(write).transaction;
         if writer == access.transaction {
+            // A value that the transaction itself wrote only later.
+            if write > number {
+                findings.report(records, AnomalyKind::FutureRead, || AnomalyEvidence::Read {
+                    reader: participant(records, writer),
+                    key: key.clone(),
+                    value: access.value.clone(),
+                });
+            }
             continue;
         }
         records.include(writer);
@@ -98,15 +106,6 @@ fn within(
                 }
             }
         } else {
-            // A read of a value that the transaction itself wrote only later.
-            let unique = matches!(versions.source(version), Some(Source::Written(_)));
-            if unique && before == Some(version) {
-                findings.report(records, AnomalyKind::FutureRead, || AnomalyEvidence::Read {
-                    reader: participant(records, access.transaction),
-                    key: records.keys.value(access.key).clone(),
-                    value: access.value.clone(),
-                });
-            }
             if let Some(again) = written_again.get_mut(*written as usize) {
                 *again = true;
             }

@@ -6,10 +6,14 @@ pub(crate) mod fuzz;
 pub(crate) mod guarantees;
 pub(crate) mod independent;
 pub(crate) mod players;
+#[path = "../../random/mod.rs"]
+mod random;
 pub(crate) mod specifications;
 
 use serde_json::{Value, json};
 use stormglass_checker::{Event, History, Kind, Process};
+
+pub(crate) use random::Random;
 
 /// One event: `event(0, Kind::Invoke, "write", json!(1))`.
 pub(crate) fn event(process: u64, kind: Kind, f: &str, value: Value) -> Event {
@@ -43,23 +47,6 @@ pub(crate) fn history(events: Vec<Event>) -> History {
         event.time = index as u64 * 1000;
     }
     History { events }
-}
-
-/// A small seeded generator (SplitMix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
 }
 
 /// What a simulated register is asked.

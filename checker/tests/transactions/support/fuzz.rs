@@ -66,22 +66,22 @@ pub(crate) fn run(campaign: Campaign) -> Result<Tally, String> {
                 .wrapping_add(number)
                 .wrapping_mul(0x2545_f491_4f6c_dd1d),
         );
-        let isolation = Isolation::ALL[random.below(Isolation::ALL.len())];
+        let isolation = Isolation::ALL[random.place(Isolation::ALL.len())];
         let asked = Asked {
             isolation,
             lists: campaign.lists,
-            transactions: 2 + random.below(5),
-            clients: 1 + random.below(4),
-            keys: 1 + random.below(3),
-            operations_max: 1 + random.below(4),
-            lost_one_in: [0, 4, 8][random.below(3)],
-            repeated_one_in: [0, 0, 0, 8][random.below(4)] * usize::from(campaign.repeated),
+            transactions: 2 + random.place(5),
+            clients: 1 + random.place(4),
+            keys: 1 + random.place(3),
+            operations_max: 1 + random.place(4),
+            lost_one_in: [0, 4, 8][random.place(3)],
+            repeated_one_in: [0, 0, 0, 8][random.place(4)] * usize::from(campaign.repeated),
             final_read: campaign.final_read,
         };
         let mut history = Store::run(asked, &mut random);
         let bent = random.one_in(2);
         if bent {
-            for _ in 0..=random.below(2) {
+            for _ in 0..=random.place(2) {
                 bend(&mut history, &mut random, campaign.lists);
             }
         }
@@ -109,6 +109,25 @@ pub(crate) fn text(history: &History) -> String {
         .iter()
         .map(|event| format!("{} {} {}", event.process, event.kind.name(), event.value));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a committed transaction read what nobody but itself wrote, and only later. Values are written once.
+fn saw_its_future(history: &History) -> bool {
+    history.events.iter().any(|event| {
+        let micros = event.value.as_array().map_or(&[][..], Vec::as_slice);
+        let future = |(at, read): (usize, &Value)| {
+            let saw = |write: &Value| {
+                write[0] != "r"
+                    && write[1] == read[1]
+                    && match &read[2] {
+                        Value::Array(list) => list.contains(&write[2]),
+                        value => *value == write[2],
+                    }
+            };
+            read[0] == "r" && micros[at..].iter().any(saw)
+        };
+        event.kind == Kind::Ok && micros.iter().enumerate().any(future)
+    })
 }
 
 fn judge_one(
@@ -139,6 +158,9 @@ fn judge_one(
         && !leaves(&judgement, isolation.level())
     {
         return Err(format!("the store is {isolation:?}: {}", told(&judgement)));
+    }
+    if unique && saw_its_future(history) && leaves(&judgement, Level::ReadCommitted) {
+        return Err("a transaction read what it wrote only later".into());
     }
     let mut legal_above = false;
     for level in KNOWN.into_iter().rev() {
@@ -188,8 +210,8 @@ pub(crate) fn bend(history: &mut History, random: &mut Random, lists: bool) {
     if returns.is_empty() {
         return;
     }
-    let at = returns[random.below(returns.len())];
-    match random.below(6) {
+    let at = returns[random.place(returns.len())];
+    match random.place(6) {
         0 if at > 0 && events[at - 1].process != events[at].process => {
             events.swap(at - 1, at);
         }
@@ -220,7 +242,7 @@ pub(crate) fn bend(history: &mut History, random: &mut Random, lists: bool) {
             if places.is_empty() {
                 return;
             }
-            let place = places[random.below(places.len())];
+            let place = places[random.place(places.len())];
             let known: Vec<Value> = events
                 .iter()
                 .filter(|event| event.kind == Kind::Invoke)
@@ -231,11 +253,11 @@ pub(crate) fn bend(history: &mut History, random: &mut Random, lists: bool) {
             let result = &mut events[at].value[place][2];
             *result = match lists {
                 true => lie_about_list(result, &known, random),
-                false => match random.below(8) {
+                false => match random.place(8) {
                     0 => Value::Null,
                     1 => json!(999),
                     _ if known.is_empty() => Value::Null,
-                    _ => known[random.below(known.len())].clone(),
+                    _ => known[random.place(known.len())].clone(),
                 },
             };
         }
@@ -244,17 +266,17 @@ pub(crate) fn bend(history: &mut History, random: &mut Random, lists: bool) {
 
 fn lie_about_list(result: &Value, known: &[Value], random: &mut Random) -> Value {
     let mut list = result.as_array().cloned().unwrap_or_default();
-    match random.below(8) {
+    match random.place(8) {
         0..=2 => {
             list.pop();
         }
-        3 | 4 if !known.is_empty() => list.push(known[random.below(known.len())].clone()),
+        3 | 4 if !known.is_empty() => list.push(known[random.place(known.len())].clone()),
         5 if list.len() > 1 => {
-            let place = random.below(list.len() - 1);
+            let place = random.place(list.len() - 1);
             list.swap(place, place + 1);
         }
         6 => {
-            let place = random.below(list.len() + 1);
+            let place = random.place(list.len() + 1);
             list.insert(place, json!(999));
         }
         _ => list.clear(),

@@ -4,10 +4,14 @@
 pub(crate) mod fuzz;
 pub(crate) mod oracle;
 pub(crate) mod oracle_committed;
+#[path = "../../random/mod.rs"]
+mod random;
 pub(crate) mod store;
 
 use serde_json::{Value, json};
 use stormglass_checker::{Event, History, Kind, Process};
+
+pub(crate) use random::Random;
 
 /// One event of a transaction.
 pub(crate) fn event(process: u64, kind: Kind, value: Value) -> Event {
@@ -45,25 +49,4 @@ pub(crate) fn numbered(mut events: Vec<Event>) -> History {
         event.time = index as u64 * 1000;
     }
     History { events }
-}
-
-/// A small seeded generator (SplitMix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    pub(crate) fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
 }

@@ -121,7 +121,7 @@ impl Store {
         let mut events = Vec::new();
         let mut called = 0;
         while called < asked.transactions || clients.iter().any(|client| client.running.is_some()) {
-            let number = random.below(asked.clients);
+            let number = random.place(asked.clients);
             let client = &mut clients[number];
             match &mut client.running {
                 None if called == asked.transactions => {}
@@ -157,15 +157,15 @@ impl Store {
     }
 
     fn plan(&mut self, random: &mut Random) -> Running {
-        let count = 1 + random.below(self.asked.operations_max);
+        let count = 1 + random.place(self.asked.operations_max);
         let micros = (0..count).map(|_| {
-            let key = random.below(self.asked.keys);
+            let key = random.place(self.asked.keys);
             if random.one_in(2) {
                 return Micro::Read(key);
             }
             let repeated = self.asked.repeated_one_in;
             if repeated > 0 && self.written > 0 && random.one_in(repeated) {
-                return Micro::Write(key, 1 + random.below(self.written as usize) as u64);
+                return Micro::Write(key, 1 + random.place(self.written as usize) as u64);
             }
             self.written += 1;
             Micro::Write(key, self.written)
@@ -240,7 +240,7 @@ impl Store {
                     .all(|micro| matches!(micro, Micro::Read(_)));
                 let old = self.asked.isolation == Isolation::Stale && reads_only;
                 let mut state = match old {
-                    true => self.states[random.below(self.states.len())].clone(),
+                    true => self.states[random.place(self.states.len())].clone(),
                     false => self.now().to_vec(),
                 };
                 self.run_on(&mut state, running);

@@ -1,8 +1,8 @@
 //! Judging a history by a model of one object.
 
 use super::{
-    CheckArgs, Exit, Failure, Format, at_first, at_its_line, counts, how_read, print_line, proof,
-    write_file,
+    CheckArgs, Exit, Failure, Format, at_first, at_its_line, counts, how_read, limit, print_line,
+    proof, write_file,
 };
 use crate::command::exit::OrExit;
 use bytesize::ByteSize;
@@ -45,6 +45,7 @@ pub(super) fn judge(
             file: &recording.file,
             how_read: &how_read,
             model: model.name(),
+            options: &args.options(),
             promise: &model.promise(),
             word,
             sentence: &sentence,
@@ -91,21 +92,23 @@ fn told(judgement: &Judgement, vacuous: bool) -> (&'static str, String) {
         Verdict::Invalid(evidence) => {
             let verified = match (evidence.culprits.is_empty(), evidence.verified) {
                 (true, _) => "",
-                (false, true) => "\nVerified: the oracle, which tries every order, finds none, either.",
-                (false, false) => "\nReduced, and not independently verified: there are too many operations for the oracle, which tries every order.",
+                (false, true) => {
+                    "\nVerified: the oracle, which tries every order, finds none, either."
+                }
+                (false, false) => {
+                    "\nReduced, and not independently verified: there are too many operations for the oracle, which tries every order."
+                }
             };
             ("VIOLATION", format!("{}{verified}", evidence.explanation))
         }
         Verdict::Unknown(unknown) => (
             "UNKNOWN",
             format!(
-                "the limit of {:?} ({}) was reached after {} of {} events; raise --memory or --budget",
-                unknown.reason,
-                unknown.limit,
+                "after {} of {} events {}",
                 unknown.progress.events_judged,
-                unknown.progress.events_total
-            )
-            .to_lowercase(),
+                unknown.progress.events_total,
+                limit(unknown.reason, unknown.limit)
+            ),
         ),
     }
 }

@@ -1,6 +1,6 @@
 //! Judging transactions for a level of isolation.
 
-use super::{Exit, Failure, Format, at_its_line, counts, how_read, print_line};
+use super::{Exit, Failure, Format, at_its_line, counts, how_read, limit, print_line};
 use crate::command::exit::OrExit;
 use bytesize::ByteSize;
 use stormglass_checker::transactions::{Level, TransactionKind, TransactionVerdict};
@@ -49,10 +49,12 @@ pub(super) fn judge(
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             format!("VIOLATION  not {level}: {}", kinds.join(", "))
         }
-        TransactionVerdict::Unknown { reason, limit } => format!(
-            "UNKNOWN  the limit of {reason:?} ({limit}) was reached; raise --memory or --budget"
-        )
-        .to_lowercase(),
+        TransactionVerdict::Unknown {
+            reason,
+            limit: number,
+        } => {
+            format!("UNKNOWN  {}", limit(*reason, *number))
+        }
     });
     let strongest: Vec<&str> = judgement
         .strongest
