@@ -4,4 +4,5 @@ mod adya;
 mod anomalies;
 mod fuzz;
 mod malformed;
+mod registers;
 mod support;
