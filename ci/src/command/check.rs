@@ -222,7 +222,6 @@ pub(super) fn execute(args: &CheckArgs, format: Format) -> Result<Exit, Failure>
         threads: args
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        ..Limits::default()
     };
     if let Some(model) = model {
         let accepted = model.accepts(&recording.history);
