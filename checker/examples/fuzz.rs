@@ -1,5 +1,9 @@
 //! The long differential fuzzing: `cargo run --release -p stormglass-checker --example fuzz -- [MODEL|all] [HISTORIES] [SEED]`.
 //! A wrong model prints the names of all.
+#![allow(
+    clippy::duplicate_mod,
+    reason = "two test binaries share a generator, and this is both of them"
+)]
 
 #[path = "../tests/judge/common/mod.rs"]
 mod common;
