@@ -36,7 +36,7 @@ impl Workload {
         let mut events = Vec::with_capacity(self.transactions * 2);
         let (mut called, mut open) = (0, 0);
         while called < self.transactions || open > 0 {
-            let at = random.below(self.processes);
+            let at = random.place(self.processes);
             let process = at as u64;
             clients[at] = match std::mem::replace(&mut clients[at], Client::Idle) {
                 Client::Idle if called == self.transactions => Client::Idle,
@@ -44,7 +44,7 @@ impl Workload {
                     let mut plan = Vec::new();
                     let mut micros = Vec::new();
                     for _ in 0..self.operations {
-                        let slot = random.below(self.keys);
+                        let slot = random.place(self.keys);
                         let (key, appends) = active[slot];
                         let read = random.one_in(2);
                         plan.push((key, read));
