@@ -5,7 +5,8 @@ use crate::machine::cache::Cache;
 use crate::paxos::Paxos;
 use crate::raft::Raft;
 use crate::system::{Reference, System};
-use crate::{paxos, raft};
+use crate::zab::Zab;
+use crate::{paxos, raft, zab};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,9 +18,17 @@ fn paxos_cache() -> Reference<Paxos<Cache>> {
     paxos::system("paxos-cache", "a cache replicated by Multi-Paxos")
 }
 
+fn zab_cache() -> Reference<Zab<Cache>> {
+    zab::system("zab-cache", "a cache replicated by Zab")
+}
+
 /// All of them, in the order in which lists show them.
 pub fn systems() -> Vec<Rc<dyn System>> {
-    vec![Rc::new(raft_cache()), Rc::new(paxos_cache())]
+    vec![
+        Rc::new(raft_cache()),
+        Rc::new(paxos_cache()),
+        Rc::new(zab_cache()),
+    ]
 }
 
 /// The cluster of that name.
@@ -32,6 +41,7 @@ pub fn explored(name: &str) -> Option<Arc<dyn Explored>> {
     match name {
         "raft-cache" => Some(Arc::new(raft_cache())),
         "paxos-cache" => Some(Arc::new(paxos_cache())),
+        "zab-cache" => Some(Arc::new(zab_cache())),
         _ => None,
     }
 }

@@ -35,6 +35,11 @@ impl<H> Claims<H> {
         durable.expect("a completion answers an outstanding persist")
     }
 
+    /// Nothing waits any more; the batches are still under way.
+    pub(crate) fn forget(&mut self) {
+        self.0.iter_mut().for_each(Vec::clear);
+    }
+
     /// Lets claims wait for the newest batch, and gives those that need not. `may_go` is told a claim and how many batches are under way.
     pub(crate) fn hold(&mut self, claims: Vec<H>, may_go: impl Fn(&H, usize) -> bool) -> Vec<H> {
         let under_way = self.under_way();
@@ -65,5 +70,10 @@ mod tests {
         assert_eq!(claims.batch_ends(), ["with the first"]);
         assert_eq!(claims.under_way(), 1);
         assert_eq!(claims.batch_ends(), ["with the second"]);
+        claims.batch_begins();
+        assert!(claims.hold(vec!["of an old role"], durable).is_empty());
+        claims.forget();
+        assert_eq!(claims.under_way(), 1, "the disk is still at work");
+        assert!(claims.batch_ends().is_empty());
     }
 }

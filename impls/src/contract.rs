@@ -470,6 +470,11 @@ pub enum Fact {
         /// Whom.
         to: NodeId,
     },
+    /// A message came that no correct node sends at that point.
+    ShouldNotHappen {
+        /// Which, by its place in the protocol's own list.
+        branch: u8,
+    },
 }
 
 /// The ordered list of what a step wants done.

@@ -42,6 +42,8 @@ pub struct Knobs {
     pub session_ms: u64,
     /// How many nodes the two phases of Paxos need; a majority each when absent. Any two that are more than all nodes together.
     pub quorums: Option<(u8, u8)>,
+    /// How many transactions an epoch of Zab has room for.
+    pub zxids_per_epoch_max: u64,
 }
 
 /// How a read is made linearizable.
@@ -79,6 +81,7 @@ impl Default for Knobs {
             snapshot_chunk_bytes: 64 << 10,
             session_ms: 0,
             quorums: None,
+            zxids_per_epoch_max: u32::MAX as u64,
         }
     }
 }

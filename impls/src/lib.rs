@@ -24,6 +24,7 @@
 //! | [`node_set`] | sets of nodes |
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
 //! | [`paxos`] | Multi-Paxos: the same rooms |
+//! | [`zab`] | Zab: the same rooms |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`explored`] | a core as an exhaustive search sees it |
 //! | [`catalog`] | the clusters by name |
@@ -56,6 +57,7 @@ pub mod session;
 pub mod snapshot;
 pub mod system;
 pub mod wire;
+pub mod zab;
 
 #[cfg(feature = "host")]
 pub mod host;

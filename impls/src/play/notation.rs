@@ -16,6 +16,9 @@ pub(super) fn fact(node: NodeId, fact: Fact) -> String {
         Fact::SnapshotTaken { index } => format!("{node} has a snapshot up to {index}"),
         Fact::SnapshotInstalled { index } => format!("{node} installs a snapshot up to {index}"),
         Fact::HandedOver { to } => format!("{node} hands over to {to}"),
+        Fact::ShouldNotHappen { branch } => {
+            format!("{node} meets what should not happen: {branch}")
+        }
     }
 }
 

@@ -417,6 +417,8 @@ impl<'a> Turn<'a> {
             Fact::SnapshotTaken { .. } => Witness::TakesSnapshot,
             Fact::SnapshotInstalled { .. } => Witness::InstallsSnapshot,
             Fact::HandedOver { .. } => Witness::HandsOver,
+            // An invariant's matter.
+            Fact::ShouldNotHappen { .. } => return,
         };
         self.seen |= witness.bit();
     }
