@@ -103,7 +103,9 @@ impl<'a, N: Net, C: Clock, G: Gate> CoreLoop<'a, N, C, G> {
             }
             Admit::Next(position) => {
                 let mail = mailbox.take(position - due_count);
-                Some(mail.expect("a gate admits one of the inputs it was shown"))
+                let mail = mail.expect("a gate admits one of the inputs it was shown");
+                self.switchboard.taken(&mail);
+                Some(mail)
             }
         }
     }

@@ -102,6 +102,12 @@ pub trait Gate: 'static {
         Fsync::After { ns: 0 }
     }
 
+    /// Whether a protocol that counts on its links hears only what comes on a link that is up, and speaks only on one. A gate that has messages
+    /// brought by a courier breaks links by that, and sees to their order itself.
+    fn guards_links(&self) -> bool {
+        true
+    }
+
     /// Completes when [`Gate::admit`] or [`Gate::sync`] may answer differently for this node. More than one may wait for it at a time,
     /// and each must be woken.
     fn changed(&self, _node: NodeId) -> impl Future<Output = ()> {

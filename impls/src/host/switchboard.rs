@@ -9,8 +9,12 @@
 //! has named the same two. That word stands among the messages, in order: what the other node sent before it belongs to the time before.
 //!
 //! So what a node sends between its [`Input::LinkUp`] and its [`Input::LinkDown`] arrives between those of the other node for the same two
-//! connections, from the first message on and without a gap, or not at all. What a node sends while its link is down may arrive or not: a
-//! protocol that asks nothing of its links can make use of half a link.
+//! connections, from the first message on and without a gap, or not at all.
+//!
+//! That holds for a protocol that counts on its links ([`Links::Fifo`]). Two things would break it, and are lost for its sake. A core that is late
+//! with its mail still speaks on a connection that is gone, when another may be up: so what it sends goes out when it has taken the last
+//! `LinkUp`. And of a link's two connections one may end first: so what still comes on the other is not delivered. A protocol that asks nothing of
+//! its links ([`Links::Any`]) can make use of half a link, and is given it.
 
 use super::connection::{End, Outbox, Wire, dial, pass_on_panic, take};
 use super::frame::Frame;
@@ -19,7 +23,7 @@ use super::mailbox::Mailbox;
 use super::net::Net;
 use crate::contract::{ClientId, Input, NodeId};
 use crate::parcel::{Parcel, encode_into};
-use crate::system::{Erased, System, Word};
+use crate::system::{Erased, Links, System, Word};
 use crate::wire::{ClientFrame, Greeting, Party};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -42,6 +46,8 @@ pub(crate) struct Switchboard<N, G> {
     links: RefCell<Vec<Link<G>>>,
     clients: RefCell<BTreeMap<ClientId, Rc<Outbox<G>>>>,
     connections_count: Cell<u64>,
+    /// Whether what does not belong to a link that is up is lost.
+    guards_links: bool,
 }
 
 /// The two connections between this node and another.
@@ -53,6 +59,8 @@ struct Link<G> {
     taken_newest: u64,
     /// Whether the core was last told that it is up.
     up: bool,
+    /// How many times the core was told so and has not taken it yet.
+    ups_in_mail: u32,
 }
 
 impl<N: Net, G: Gate> Switchboard<N, G> {
@@ -68,8 +76,11 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
             taken: None,
             taken_newest: 0,
             up: false,
+            ups_in_mail: 0,
         });
+        let counts_on_links = system.budget().links == Links::Fifo;
         Self {
+            guards_links: counts_on_links && gate.guards_links(),
             net,
             gate,
             system,
@@ -94,8 +105,19 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
     /// Sends to a node, if there is a connection to it.
     pub(crate) fn send(&self, to: NodeId, message: &Parcel) {
         let links = self.links.borrow();
-        if let Some((outbox, _)) = links.get(to.index()).and_then(|link| link.made.as_ref()) {
+        let Some(link) = links.get(to.index()) else {
+            return;
+        };
+        let knows_its_link = link.up && link.ups_in_mail == 0;
+        if let (Some((outbox, _)), true) = (&link.made, knows_its_link || !self.guards_links) {
             outbox.send_with(|framed| message.encode_into(framed));
+        }
+    }
+
+    /// The core takes an input out of the mailbox.
+    pub(crate) fn taken(&self, input: &Input<Erased>) {
+        if let Input::LinkUp(peer) = input {
+            self.links.borrow_mut()[peer.index()].ups_in_mail -= 1;
         }
     }
 
@@ -146,6 +168,7 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
         let link = &mut self.links.borrow_mut()[peer.index()];
         let made = link.made.as_ref().map(|(_, number)| *number);
         if made == Some(number) && !std::mem::replace(&mut link.up, true) {
+            link.ups_in_mail += 1;
             self.mailbox.push(Input::LinkUp(peer));
         }
     }
@@ -233,10 +256,12 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
                 Frame::Data(payload) => {
                     let message = Self::read(self.system.decode(Word::Message, &payload))?;
                     self.may_deliver(outbox).await?;
-                    self.mailbox.push(Input::Deliver {
-                        from: peer,
-                        message,
-                    });
+                    if !self.guards_links || self.links.borrow()[peer.index()].up {
+                        self.mailbox.push(Input::Deliver {
+                            from: peer,
+                            message,
+                        });
+                    }
                 }
                 Frame::Greeting(Greeting::Paired { taken }) => {
                     self.paired_there(peer, taken);
