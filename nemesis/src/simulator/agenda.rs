@@ -107,6 +107,17 @@ pub(super) enum Event {
         one: NodeId,
         other: NodeId,
     },
+    /// The link between two nodes went down, and its ends hear of it.
+    Severed {
+        one: NodeId,
+        other: NodeId,
+    },
+    /// The link between two nodes is dialled, unless something else happened to it since this dial was put off.
+    Dial {
+        one: NodeId,
+        other: NodeId,
+        dial: u64,
+    },
     Call {
         client: u32,
         to: NodeId,

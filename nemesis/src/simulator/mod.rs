@@ -8,11 +8,13 @@
 //! | `mod.rs` | the loop: what is next, and who it is for |
 //! | `agenda.rs` | the heap of events, and timers |
 //! | `node.rs` | a node and the machine under it: inputs, pauses, disk, crashes |
+//! | `links.rs` | the links between nodes: on which connection a frame travels, when a link is up |
 //! | `client.rs` | a client and its way to the nodes |
 //! | `steps.rs` | nothing happens but what is named (feature `model`) |
 
 mod agenda;
 mod client;
+mod links;
 mod node;
 #[cfg(feature = "model")]
 pub(crate) mod steps;
@@ -25,14 +27,15 @@ use crate::observer::{Board, Observed};
 use crate::record::{Run, ViolationKind};
 use crate::trial::Trial;
 use crate::weather::EPOCH_NS;
-use agenda::{Agenda, Epoch, Event};
+use agenda::{Agenda, Event};
 use client::Seat;
+use links::{Link, Wire};
 use node::Host;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use stormglass_impls::contract::{ClientId, Input, NodeId, Now};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::system::System;
+use stormglass_impls::system::{Links, System};
 use stormglass_impls::wire::ClientFrame;
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::workload::Binding;
@@ -71,8 +74,12 @@ struct Simulation<'t> {
     conductor: Conductor,
     desk: Desk,
     board: Rc<RefCell<Board>>,
-    /// By node and node, from and to: when the last frame that keeps its place arrives, and how often the connection was reset.
+    /// By node and node, from and to.
     wires: Vec<Wire>,
+    /// By node and node, the lower and the higher.
+    links: Vec<Link>,
+    /// Whether the protocol counts on its links, and they go up and down by themselves.
+    counts_on_links: bool,
     timers: Draws,
     healed: bool,
     interrupted: bool,
@@ -91,13 +98,6 @@ struct Held {
     told: Vec<(ClientId, ClientFrame)>,
 }
 
-/// What a connection between two nodes remembers, one way.
-#[derive(Clone, Copy, Default)]
-struct Wire {
-    last_arrival_ns: u64,
-    resets: u64,
-}
-
 impl<'t> Simulation<'t> {
     fn new(trial: &'t Trial, system: Rc<dyn System>, binding: Box<dyn Binding>) -> Self {
         let now_ns = Rc::new(Cell::new(0));
@@ -106,6 +106,7 @@ impl<'t> Simulation<'t> {
         let board = Board::new(system.as_ref(), trial, clock);
         let board = Rc::new(RefCell::new(board));
         let conditions = Conditions::new(trial, &system.budget());
+        let counts_on_links = system.budget().links == Links::Fifo;
         let system: Rc<dyn System> = Rc::new(Observed {
             system,
             board: Rc::clone(&board),
@@ -127,6 +128,8 @@ impl<'t> Simulation<'t> {
             conductor: Conductor::new(trial),
             desk: Desk::new(trial),
             wires: vec![Wire::default(); nodes * nodes],
+            links: vec![Link::default(); nodes * nodes],
+            counts_on_links,
             timers: Draws::new(trial.seed, "timer"),
             healed: false,
             interrupted: false,
@@ -288,10 +291,12 @@ impl<'t> Simulation<'t> {
             Event::Damaged { from, to, epoch } => {
                 if self.epoch(from, to) == epoch {
                     self.conditions.weather.rejected();
-                    self.reset(from, to);
+                    self.give_up(from, to);
                 }
             }
             Event::Reset { one, other } => self.reset(one, other),
+            Event::Severed { one, other } => self.severed(one, other),
+            Event::Dial { one, other, dial } => self.dial_again(one, other, dial),
             Event::Call {
                 client,
                 to,
@@ -335,25 +340,6 @@ impl<'t> Simulation<'t> {
             }
             Event::Work { client } => self.call(client),
         }
-    }
-
-    /// The connection between two nodes breaks: what is under way on it is lost, and both ends see it break and come back.
-    fn reset(&mut self, one: NodeId, other: NodeId) {
-        self.wire(one, other).resets += 1;
-        self.wire(other, one).resets += 1;
-        for (node, peer) in [(one, other), (other, one)] {
-            self.hand(node, Input::LinkDown(peer));
-            self.hand(node, Input::LinkUp(peer));
-        }
-    }
-
-    fn wire(&mut self, from: NodeId, to: NodeId) -> &mut Wire {
-        &mut self.wires[from.index() * usize::from(self.trial.nodes) + to.index()]
-    }
-
-    fn epoch(&mut self, from: NodeId, to: NodeId) -> Epoch {
-        let lives = (self.nodes[from.index()].life, self.nodes[to.index()].life);
-        (lives.0, lives.1, self.wire(from, to).resets)
     }
 
     fn audit(&mut self) {

@@ -64,12 +64,7 @@ impl Simulation<'_> {
                 .boot(&setup, host.disk.as_ref(), now, &mut effects),
         );
         self.carry_out(node, &mut effects);
-        for peer in NodeId::all(self.trial.nodes).filter(|peer| *peer != node) {
-            if self.nodes[peer.index()].member.is_some() {
-                self.hand(peer, Input::LinkUp(node));
-                self.hand(node, Input::LinkUp(peer));
-            }
-        }
+        self.links_begin(node);
     }
 
     /// Stops a node. What the machines say is left of its disk is what it finds when it starts.
@@ -85,11 +80,7 @@ impl Simulation<'_> {
         host.busy_until_ns = 0;
         host.syncing = false;
         self.leave(node, left);
-        for peer in NodeId::all(self.trial.nodes) {
-            if self.nodes[peer.index()].member.is_some() {
-                self.hand(peer, Input::LinkDown(node));
-            }
-        }
+        self.links_end(node);
         for client in 0..self.clients.len() as u32 {
             let at_ns = self.told_at(node, client);
             self.agenda.add(at_ns, Event::Broken { node, client });
@@ -218,6 +209,7 @@ impl Simulation<'_> {
         let now_ns = self.now_ns.get();
         let now = self.now_of(node);
         let mut effects = Effects::default();
+        self.note_taken(node, &input);
         let host = &mut self.nodes[node.index()];
         let Some(member) = &mut host.member else {
             return;
@@ -259,12 +251,7 @@ impl Simulation<'_> {
                 }
                 // The observer has written it down, and it is told to the conductor below.
                 Effect::Note(_) => {}
-                // After what else this step wants: a node does not take an input in the middle of a step.
-                Effect::ResetLink(peer) => {
-                    let (one, other) = (node, peer);
-                    self.agenda
-                        .add(self.now_ns.get(), Event::Reset { one, other });
-                }
+                Effect::ResetLink(peer) => self.break_off(node, peer),
             }
         }
         while let Some((time_ns, node, notice)) = { self.board.borrow_mut().next_notice() } {
@@ -276,6 +263,9 @@ impl Simulation<'_> {
         if let Some(held) = &mut self.held {
             return held.letters.push((from, to, message));
         }
+        if !self.carries(from, to) {
+            return;
+        }
         let now_ns = self.now_ns.get();
         let (sender, receiver) = (Party::Node(from), Party::Node(to));
         let kind = || self.system.message_kind(&message);
@@ -286,10 +276,7 @@ impl Simulation<'_> {
         let epoch = self.epoch(from, to);
         match passage {
             Passage::Cut => {}
-            Passage::Reset => {
-                let (one, other) = (from, to);
-                self.agenda.add(now_ns, Event::Reset { one, other });
-            }
+            Passage::Reset => self.break_off(from, to),
             Passage::After(ns) => {
                 let at_ns = self.in_order(from, to, ns);
                 self.agenda.add(
