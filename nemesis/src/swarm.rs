@@ -9,7 +9,7 @@ use crate::profile::Storm;
 use crate::trial::{Healing, Network, Rest, Trial};
 use stormglass_impls::contract::{DelayRange, NodeId};
 use stormglass_impls::knobs::Reads;
-use stormglass_impls::system::System;
+use stormglass_impls::system::{Links, System};
 use stormglass_workloads::draw::Draws;
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -66,7 +66,8 @@ pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm
 
 /// Draws from the trial's seed everything that a trial can have one way or another, and the faults.
 pub fn draw(trial: &mut Trial, system: &dyn System) {
-    let kinds = subset(trial, &kinds_of(trial, system));
+    let is_fifo = system.budget().links == Links::Fifo;
+    let kinds = subset(trial, &kinds_of(trial, system), is_fifo);
     let changes = kinds.iter().any(|kind| kind.changes_members());
     if changes {
         // Spares come on top: a cluster of five begins with five voters.
@@ -101,7 +102,7 @@ fn draws(trial: &Trial) -> impl Fn(Purpose, usize) -> usize + use<> {
 }
 
 /// Some of the kinds: few or many, one at least.
-fn subset(trial: &Trial, kinds: &[FaultKind]) -> Vec<FaultKind> {
+fn subset(trial: &Trial, kinds: &[FaultKind], is_fifo: bool) -> Vec<FaultKind> {
     let percent = [10, 25, 50, 100][draws(trial)(Purpose::Share, 4)];
     let chances = Draws::new(trial.seed, "swarm kinds");
     let falls = |kind: &&FaultKind| chances.percent(&[**kind as u64], percent);
@@ -110,7 +111,11 @@ fn subset(trial: &Trial, kinds: &[FaultKind]) -> Vec<FaultKind> {
         let lot = chances.within(&[u64::MAX], 0..=kinds.len().max(1) as u64 - 1) as usize;
         some = kinds.get(lot).copied().into_iter().collect();
     }
-    let needed: Vec<FaultKind> = some.iter().filter_map(|kind| kind.needs()).collect();
+    let mut needed: Vec<FaultKind> = some.iter().filter_map(|kind| kind.needs()).collect();
+    // Where links keep the order, most kinds of message belong to the beginning of a leadership: something has to end one.
+    if is_fifo && some == [FaultKind::LoseKind] {
+        needed.push(FaultKind::PartitionLeader);
+    }
     some.extend(needed.into_iter().filter(|kind| kinds.contains(kind)));
     some.sort_unstable();
     some.dedup();
@@ -169,14 +174,20 @@ fn draw_features(trial: &mut Trial, system: &dyn System) {
 /// Two quorums that are no majorities, where a protocol lets one choose. One of them needs more nodes than a majority: only when all heal do as
 /// many come back, and other members might be too few.
 fn draw_quorums(trial: &mut Trial, system: &dyn System) {
-    let mut apart = trial.clone();
-    apart.knobs.quorums = Some((1, 1));
-    let chooses = system.refuses(&arena::setup(NodeId(1), &apart)).is_some();
-    if trial.nodes < 3 || !chooses {
+    if trial.nodes < 3 {
         return;
     }
     let more = trial.nodes / 2 + 2;
     let fewer = trial.nodes + 1 - more;
+    let refuses = |sizes| {
+        let mut sized = trial.clone();
+        sized.knobs.quorums = Some(sizes);
+        system.refuses(&arena::setup(NodeId(1), &sized)).is_some()
+    };
+    // Who heeds the sizes refuses those that need not meet; who has none to choose may refuse all.
+    if !refuses((1, 1)) || refuses((more, fewer)) {
+        return;
+    }
     trial.knobs.quorums =
         [None, None, Some((more, fewer)), Some((fewer, more))][draws(trial)(Purpose::Quorums, 4)];
 }

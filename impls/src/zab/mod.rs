@@ -417,8 +417,12 @@ impl<M: Machine> Zab<M> {
         }
     }
 
-    /// A message arrived. What is not said in a conversation that this node is in means nothing.
+    /// A message arrived. What is not said in a conversation that this node is in means nothing; nor does what was said on a link that this
+    /// node has just broken.
     fn deliver(&mut self, from: NodeId, message: Message<M::Command>, turn: &mut Turn<'_, M>) {
+        if !self.links.contains(from) {
+            return;
+        }
         match message {
             Message::Notification {
                 round,
