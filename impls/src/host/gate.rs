@@ -89,6 +89,9 @@ pub trait Gate: 'static {
     /// A frame that `to` received from `from` was damaged, and the connection is given up.
     fn rejected(&self, _from: Party, _to: Party) {}
 
+    /// A core breaks its link to a peer.
+    fn broken_off(&self, _node: NodeId, _peer: NodeId) {}
+
     /// Which input the core takes next. `ready` is never empty: the timers that are due, by deadline, then the mail, by arrival.
     ///
     /// Taking the first is what a fair host does. Another choice is the gate's own responsibility: it breaks the law of time or the

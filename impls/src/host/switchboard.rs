@@ -130,6 +130,7 @@ impl<N: Net, G: Gate> Switchboard<N, G> {
 
     /// Breaks both connections of a link. They are made anew by whoever made them.
     pub(crate) fn reset(&self, peer: NodeId) {
+        self.gate.broken_off(self.node, peer);
         self.end(peer, |_| true);
     }
 

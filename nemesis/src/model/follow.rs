@@ -88,7 +88,9 @@ impl Space {
             }
         }
         state.seen |= outcome.seen;
-        for peer in &outcome.resets {
+        // Who died or has just booted has no links that could be broken.
+        let boots = fate == Fate::Dies || matches!(what, Move::Crash(_));
+        for peer in outcome.resets.iter().filter(|_| !boots) {
             self.reset(worker, state, node, *peer);
         }
     }

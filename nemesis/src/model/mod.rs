@@ -76,3 +76,5 @@ pub mod tape;
 pub mod trace;
 pub mod validation;
 mod visited;
+#[cfg(test)]
+mod wander;

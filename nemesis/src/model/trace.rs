@@ -15,11 +15,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{Answer, ClientId, NodeId, RequestId};
 use stormglass_impls::explored::NodeState;
 use stormglass_impls::parcel::Parcel;
+use stormglass_impls::system::{Links, System};
 use stormglass_impls::wire::ClientFrame;
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -122,7 +124,7 @@ pub enum What {
 pub struct Standing {
     /// Of each node's state, in the order of their ids.
     pub nodes: Vec<String>,
-    /// Of the set of all letters ever sent.
+    /// Of the set of all letters ever sent, or of those under way where they arrive in order.
     pub letters: String,
 }
 
@@ -191,7 +193,7 @@ pub(crate) trait Stage {
     /// Looks at a node's state; `None` when it failed.
     fn node(&self, node: NodeId) -> Option<u128>;
 
-    /// The digests of all letters ever sent.
+    /// The digests of all letters ever sent, or of those under way where they arrive in order.
     fn letters(&self) -> BTreeSet<u128>;
 
     /// What clients were told since this was asked last.
@@ -278,9 +280,10 @@ impl Trace {
         let mut bounds = space.bounds().clone();
         // What was a prelude is among the steps.
         bounds.prelude.clear();
-        // What arrives in order may arrive so where anything may arrive.
+        // What arrives in order may arrive so where anything may arrive; but there nobody hears of links.
         let is_reset = |action: &Action| matches!(action, Action::Reset { .. });
-        if !actions.iter().any(is_reset) {
+        let hears = |system: Rc<dyn System>| system.budget().links == Links::Fifo;
+        if !actions.iter().any(is_reset) && !catalog::system(&bounds.cluster).is_some_and(hears) {
             bounds.network = Network::Set;
         }
         let mut core = Core::new(&bounds, mutant)?;
@@ -382,12 +385,6 @@ impl Trace {
     }
 
     fn walk(&self, stage: &mut dyn Stage) -> Result<Walked, TraceError> {
-        if self.bounds.network == Network::Fifo && stage.arena() != "core" {
-            return Err(TraceError::Beyond {
-                arena: stage.arena(),
-                cause: "its steps are of a network in which what was sent may always arrive".into(),
-            });
-        }
         let nodes = self.bounds.nodes;
         let calls = self.calls()?;
         let mut clients = Clients::idle(calls.len());

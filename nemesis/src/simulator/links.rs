@@ -59,6 +59,9 @@ impl Simulation<'_> {
 
     /// The connection between two nodes breaks in the middle of a step. Its ends hear of it after what else the step wants.
     pub(super) fn break_off(&mut self, one: NodeId, other: NodeId) {
+        if let Some(held) = &mut self.held {
+            return held.resets.push((one, other));
+        }
         match self.counts_on_links {
             true => self.sever(one, other),
             false => {
@@ -169,8 +172,11 @@ impl Simulation<'_> {
         }
     }
 
-    /// A node started: its links come up.
+    /// A node started: its links come up, unless that waits to be named.
     pub(super) fn links_begin(&mut self, node: NodeId) {
+        if self.held.is_some() {
+            return;
+        }
         for peer in NodeId::all(self.trial.nodes).filter(|peer| *peer != node) {
             if self.counts_on_links {
                 self.dial(node, peer);
@@ -183,6 +189,9 @@ impl Simulation<'_> {
 
     /// A node stopped: its links go down, and the others hear of it.
     pub(super) fn links_end(&mut self, node: NodeId) {
+        if self.held.is_some() {
+            return;
+        }
         for peer in NodeId::all(self.trial.nodes).filter(|peer| *peer != node) {
             if self.counts_on_links {
                 self.take_down(node, peer);

@@ -57,7 +57,7 @@ pub fn run(
     binding: Box<dyn Binding>,
     progress: &mut Progress<'_>,
 ) -> Run {
-    let mut simulation = Simulation::new(trial, system, binding);
+    let mut simulation = Simulation::new(trial, system, binding, None);
     simulation.run(progress);
     simulation.finish()
 }
@@ -94,19 +94,27 @@ struct Simulation<'t> {
 /// What was sent and told where nothing arrives by itself.
 #[derive(Default)]
 struct Held {
+    /// In the order of sending.
     letters: Vec<(NodeId, NodeId, Parcel)>,
     told: Vec<(ClientId, ClientFrame)>,
+    /// The links that nodes broke: the node, and its peer.
+    resets: Vec<(NodeId, NodeId)>,
 }
 
 impl<'t> Simulation<'t> {
-    fn new(trial: &'t Trial, system: Rc<dyn System>, binding: Box<dyn Binding>) -> Self {
+    fn new(
+        trial: &'t Trial,
+        system: Rc<dyn System>,
+        binding: Box<dyn Binding>,
+        held: Option<Held>,
+    ) -> Self {
         let now_ns = Rc::new(Cell::new(0));
         let clock = Rc::clone(&now_ns);
         let clock = Rc::new(move || clock.get());
         let board = Board::new(system.as_ref(), trial, clock);
         let board = Rc::new(RefCell::new(board));
         let conditions = Conditions::new(trial, &system.budget());
-        let counts_on_links = system.budget().links == Links::Fifo;
+        let counts_on_links = system.budget().links == Links::Fifo && held.is_none();
         let system: Rc<dyn System> = Rc::new(Observed {
             system,
             board: Rc::clone(&board),
@@ -136,7 +144,7 @@ impl<'t> Simulation<'t> {
             steps: 0,
             next_audit: STEPS_TO_AUDIT,
             stepped: None,
-            held: None,
+            held,
             now_ns,
             system,
             board,

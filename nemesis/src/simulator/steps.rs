@@ -1,14 +1,18 @@
 //! The simulator where nothing happens but what is named: what is sent waits, and so do timers and disks.
+//!
+//! Where messages arrive in order, links come up and go down as in the model, and in the same order: all are up once all nodes have booted, one that
+//! breaks loses what is under way on it and is up again at once, and who crashes has broken all of its own.
 
 use super::{Held, Simulation};
 use crate::model::action::Fate;
-use crate::model::bounds::Disk;
+use crate::model::bounds::{Disk, Network};
 use crate::model::trace::{Stage, Trace, TraceError, What, letter_digest, state_digest};
 use crate::trial::Arena;
 use std::collections::BTreeSet;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{ClientId, Input, NodeId, RequestId, Session};
 use stormglass_impls::parcel::Parcel;
+use stormglass_impls::system::Erased;
 use stormglass_impls::wire::ClientFrame;
 
 /// A request as a node gets it.
@@ -23,6 +27,8 @@ struct Steps<'t> {
     calls: Vec<Request>,
     /// Whether a write is durable in the step that begins it.
     is_atomic: bool,
+    /// Whether messages arrive in order, on links that can break.
+    is_fifo: bool,
 }
 
 /// Sets the cluster of a trace on a stage.
@@ -40,13 +46,14 @@ pub(crate) fn with<T>(
     let system = catalog::system(&trial.cluster).expect("calls are of a cluster that there is");
     let binding = trial.workload.binding(&trial.cluster);
     let binding = binding.expect("calls are of a cluster with registers");
-    let mut simulation = Simulation::new(&trial, system, binding);
-    simulation.held = Some(Held::default());
-    walk(&mut Steps {
-        simulation,
+    let mut steps = Steps {
+        simulation: Simulation::new(&trial, system, binding, Some(Held::default())),
         calls,
         is_atomic: trace.bounds.disk == Disk::Atomic,
-    })
+        is_fifo: trace.bounds.network == Network::Fifo,
+    };
+    steps.links_begin();
+    walk(&mut steps)
 }
 
 impl Steps<'_> {
@@ -61,12 +68,7 @@ impl Steps<'_> {
     fn hand(&mut self, what: &What) -> Result<NodeId, String> {
         let (node, input) = match what {
             What::Deliver { from, to, letter } => {
-                let is_it = |(sender, receiver, message): &&(NodeId, NodeId, Parcel)| {
-                    let digest = letter_digest(*sender, *receiver, message);
-                    (sender, receiver) == (from, to) && format!("{digest:032x}") == *letter
-                };
-                let found = self.held().letters.iter().find(is_it).cloned();
-                let (from, to, message) = found.ok_or("no such message was sent")?;
+                let (from, to, message) = self.letter(*from, *to, letter)?;
                 (to, Input::Deliver { from, message })
             }
             What::Fire { node, timer } => {
@@ -115,6 +117,80 @@ impl Steps<'_> {
         Ok(node)
     }
 
+    /// Finds a letter. Where they arrive in order it must be the oldest of its pair, and is gone by that.
+    fn letter(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        letter: &str,
+    ) -> Result<(NodeId, NodeId, Parcel), String> {
+        let is_fifo = self.is_fifo;
+        let letters = &mut self.held().letters;
+        let is_it = |(sender, receiver, message): &(NodeId, NodeId, Parcel)| {
+            let digest = letter_digest(*sender, *receiver, message);
+            (*sender, *receiver) == (from, to) && format!("{digest:032x}") == *letter
+        };
+        if !is_fifo {
+            let found = letters.iter().find(|letter| is_it(letter));
+            return Ok(found.cloned().ok_or("no such message was sent")?);
+        }
+        let is_of_pair = |letter: &&(NodeId, NodeId, Parcel)| (letter.0, letter.1) == (from, to);
+        let oldest = letters.iter().find(is_of_pair);
+        let oldest = oldest.ok_or("nothing is under way there")?;
+        if !is_it(oldest) {
+            return Err("another message comes first".into());
+        }
+        let at = letters.iter().position(|letter| is_of_pair(&letter));
+        Ok(letters.remove(at.expect("it was found")))
+    }
+
+    /// All nodes have booted, and their links are there.
+    fn links_begin(&mut self) {
+        if !self.is_fifo {
+            return;
+        }
+        let nodes = NodeId::all(self.simulation.trial.nodes);
+        for node in nodes.clone() {
+            for peer in nodes.clone().filter(|peer| *peer != node) {
+                self.take(node, Input::LinkUp(peer));
+            }
+        }
+    }
+
+    /// A node takes an input, and all that follows from it without being named.
+    fn take(&mut self, node: NodeId, input: Input<Erased>) {
+        self.simulation.step(node, input);
+        self.settle(node);
+    }
+
+    fn settle(&mut self, node: NodeId) {
+        if self.is_atomic {
+            self.sync(node);
+        }
+        for (node, peer) in std::mem::take(&mut self.held().resets) {
+            self.reset(node, peer);
+        }
+    }
+
+    /// The link of two nodes breaks and is made again. Where anything may arrive at any time there are no links.
+    fn reset(&mut self, one: NodeId, other: NodeId) {
+        if !self.is_fifo {
+            return;
+        }
+        self.cut(one, other);
+        for (node, peer) in [(one, other), (other, one)] {
+            self.take(node, Input::LinkDown(peer));
+            self.take(node, Input::LinkUp(peer));
+        }
+    }
+
+    /// Nothing is under way between two nodes any more.
+    fn cut(&mut self, one: NodeId, other: NodeId) {
+        let letters = &mut self.held().letters;
+        letters
+            .retain(|(from, to, _)| (*from, *to) != (one, other) && (*from, *to) != (other, one));
+    }
+
     /// Ends all writes of a node, and those that follow from that.
     fn sync(&mut self, node: NodeId) {
         while self.simulation.nodes[node.index()].syncing {
@@ -132,6 +208,18 @@ impl Steps<'_> {
             .for_each(|write| host.disk.apply(write));
         self.simulation.stop(node);
         self.simulation.start(node);
+        // Who died breaks no links any more: it has none.
+        self.held().resets.clear();
+        if !self.is_fifo {
+            return;
+        }
+        let nodes = NodeId::all(self.simulation.trial.nodes);
+        for peer in nodes.filter(|peer| *peer != node) {
+            self.cut(node, peer);
+            self.take(node, Input::LinkUp(peer));
+            self.take(peer, Input::LinkDown(node));
+            self.take(peer, Input::LinkUp(node));
+        }
     }
 }
 
@@ -143,13 +231,12 @@ impl Stage for Steps<'_> {
     fn act(&mut self, what: &What, fate: Fate) -> Result<(), String> {
         match what {
             What::Crash { node, keeps } => self.crash(*node, usize::from(*keeps)),
-            What::Reset { one, other } => self.simulation.reset(*one, *other),
+            What::Reset { one, other } => self.reset(*one, *other),
             _ => {
                 let node = self.hand(what)?;
                 match fate {
                     Fate::Dies => self.crash(node, 0),
-                    Fate::Plain | Fate::Unheard if self.is_atomic => self.sync(node),
-                    Fate::Plain | Fate::Unheard => {}
+                    Fate::Plain | Fate::Unheard => self.settle(node),
                 }
             }
         }

@@ -3,14 +3,19 @@
 //! Clocks stand still and every timer that is set is due, but the gate admits none that is not named. What nodes send each other is taken at the gate; a
 //! message that is named is carried by a courier, from a host of its own, over a fresh connection through the real socket and codec. A sync waits at
 //! the gate when a node is to die before its end. Crashes and boots are turmoil's, with its disk.
+//!
+//! What a core hears of its links is named, too: a courier breaks links that break in no model. So what hosts say of their connections waits in their
+//! mailboxes until a trace has a use for it, and what it has none for waits for ever. Where messages arrive in order, a link that breaks in
+//! a trace is really broken, by a courier that comes with empty hands; then both ends take what their hosts made of that, in the model's order.
 
 use super::{PORT, WAL, machines};
 use crate::model::action::Fate;
+use crate::model::bounds::Network;
 use crate::model::trace::{Stage, Trace, TraceError, What, letter_digest, state_digest};
 use crate::observer::{Board, Observed};
 use crate::trial::{Arena, Trial};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::rc::Rc;
 use stormglass_impls::catalog;
@@ -38,6 +43,16 @@ const TICKS_TO_START: u32 = 2_000;
 struct Errand {
     from: Party,
     to: NodeId,
+    /// Nothing for one whose coming is all that is wanted: it takes the place of the connection that was there.
+    payload: Option<Vec<u8>>,
+}
+
+/// What a node sent another.
+struct Letter {
+    from: NodeId,
+    to: NodeId,
+    digest: u128,
+    /// In its wire form.
     payload: Vec<u8>,
 }
 
@@ -47,14 +62,20 @@ enum Named {
     Letter(u128),
     Timer(String),
     Request(ClientId, RequestId),
+    LinkUp(NodeId),
+    LinkDown(NodeId),
 }
 
 /// What all hosts share. It lives outside of them, so no crash touches it.
 struct Shared {
     system: Rc<dyn System>,
     board: Rc<RefCell<Board>>,
-    /// By digest, what nodes sent each other, in its wire form.
-    letters: RefCell<BTreeMap<u128, Vec<u8>>>,
+    /// Whether messages arrive in order, on links that can break.
+    is_fifo: bool,
+    /// In the order of sending. Where messages may arrive at any time each is there once, and otherwise until it has arrived or is lost.
+    letters: RefCell<Vec<Letter>>,
+    /// The links that nodes broke: the node, and its peer.
+    resets: RefCell<Vec<(NodeId, NodeId)>>,
     told: RefCell<Vec<(ClientId, ClientFrame)>>,
     /// By node: what it takes next.
     named: Vec<RefCell<Option<Named>>>,
@@ -81,9 +102,47 @@ impl Shared {
             Input::Request {
                 client, request_id, ..
             } => is_named(Named::Request(*client, *request_id)),
-            // The end of a write is named by letting the disk sync; what becomes of connections is no step of the model.
-            Input::Persisted | Input::LinkUp(_) | Input::LinkDown(_) | Input::ClientGone(_) => true,
+            Input::LinkUp(peer) => is_named(Named::LinkUp(*peer)),
+            Input::LinkDown(peer) => is_named(Named::LinkDown(*peer)),
+            // The end of a write is named by letting the disk sync; what becomes of clients' connections is no step of the model.
+            Input::Persisted | Input::ClientGone(_) => true,
         }
+    }
+
+    fn sent(&self, letter: Letter) {
+        let mut letters = self.letters.borrow_mut();
+        let is_it = |other: &Letter| other.digest == letter.digest;
+        if self.is_fifo || !letters.iter().any(is_it) {
+            letters.push(letter);
+        }
+    }
+
+    /// Finds a letter in its wire form. Where they arrive in order it must be the oldest of its pair, and is gone by that.
+    fn letter(&self, from: NodeId, to: NodeId, digest: u128) -> Result<Vec<u8>, String> {
+        let mut letters = self.letters.borrow_mut();
+        let is_of_pair = |letter: &Letter| (letter.from, letter.to) == (from, to);
+        if !self.is_fifo {
+            let is_it = |letter: &&Letter| is_of_pair(letter) && letter.digest == digest;
+            let found = letters
+                .iter()
+                .find(is_it)
+                .ok_or("no such message was sent")?;
+            return Ok(found.payload.clone());
+        }
+        let oldest = letters.iter().position(is_of_pair);
+        let oldest = oldest.ok_or("nothing is under way there")?;
+        match letters[oldest].digest == digest {
+            true => Ok(letters.remove(oldest).payload),
+            false => Err("another message comes first".into()),
+        }
+    }
+
+    /// Nothing is under way between two nodes any more.
+    fn cut(&self, one: NodeId, other: NodeId) {
+        let mut letters = self.letters.borrow_mut();
+        letters.retain(|Letter { from, to, .. }| {
+            (*from, *to) != (one, other) && (*from, *to) != (other, one)
+        });
     }
 }
 
@@ -95,8 +154,12 @@ impl Gate for StepGate {
         match (from, to) {
             (Party::Node(from), Party::Node(to)) => {
                 if let Ok(message) = self.0.system.decode(Word::Message, payload) {
-                    let digest = letter_digest(from, to, &message);
-                    self.0.letters.borrow_mut().insert(digest, payload.to_vec());
+                    self.0.sent(Letter {
+                        from,
+                        to,
+                        digest: letter_digest(from, to, &message),
+                        payload: payload.to_vec(),
+                    });
                 }
                 FrameFate::Take
             }
@@ -114,11 +177,8 @@ impl Gate for StepGate {
         let Some(at) = ready.iter().position(|input| self.0.admits(node, input)) else {
             return Admit::Hold;
         };
-        let is_named = matches!(
-            ready[at],
-            Input::Deliver { .. } | Input::TimerFired(_) | Input::Request { .. }
-        );
-        if is_named {
+        let is_unnamed = matches!(ready[at], Input::Persisted | Input::ClientGone(_));
+        if !is_unnamed {
             self.0.named[node.index()].take();
         }
         Admit::Next(at)
@@ -129,6 +189,14 @@ impl Gate for StepGate {
             true => Fsync::After { ns: 0 },
             false => Fsync::Hold,
         }
+    }
+
+    fn guards_links(&self) -> bool {
+        false
+    }
+
+    fn broken_off(&self, node: NodeId, peer: NodeId) {
+        self.0.resets.borrow_mut().push((node, peer));
     }
 
     async fn changed(&self, node: NodeId) {
@@ -170,7 +238,9 @@ pub(crate) fn with<T>(
     let shared = Rc::new(Shared {
         system: Rc::clone(&system),
         board: Rc::new(RefCell::new(board)),
+        is_fifo: trace.bounds.network == Network::Fifo,
         letters: RefCell::default(),
+        resets: RefCell::default(),
         told: RefCell::default(),
         named: (0..nodes).map(|_| RefCell::default()).collect(),
         syncs: vec![Cell::new(true); nodes],
@@ -185,6 +255,7 @@ pub(crate) fn with<T>(
         shared,
     };
     let started = steps.tick(TICKS_TO_START);
+    let started = started.and_then(|()| steps.links_begin());
     started.map_err(|cause| TraceError::Beyond {
         arena: "turmoil",
         cause,
@@ -254,7 +325,10 @@ async fn carry(shared: &Rc<Shared>, addresses: &[String]) {
         let carried = async move {
             let outbox = Outbox::new(Rc::new(PlainGate), from, Party::Node(to), connection);
             // One that cannot be made now can be made a little later; one that was made has carried what it was for.
-            while deliver(&outbox, &address, &payload).await.is_err() {
+            while deliver(&outbox, &address, payload.as_deref())
+                .await
+                .is_err()
+            {
                 tokio::time::sleep(RECONNECT_AFTER).await;
             }
         };
@@ -271,10 +345,14 @@ async fn carry(shared: &Rc<Shared>, addresses: &[String]) {
     }
 }
 
-/// Makes a connection, says one thing on it, and listens until it ends.
-async fn deliver(outbox: &Outbox<PlainGate>, address: &str, payload: &[u8]) -> Result<(), End> {
+/// Makes a connection, says one thing on it or nothing, and listens until it ends.
+async fn deliver(
+    outbox: &Outbox<PlainGate>,
+    address: &str,
+    payload: Option<&[u8]>,
+) -> Result<(), End> {
     let (wire, _) = dial(&TurmoilNet, outbox, address).await?;
-    outbox.send(payload);
+    payload.into_iter().for_each(|payload| outbox.send(payload));
     wire.serve(outbox, async |_| Ok(())).await;
     Ok(())
 }
@@ -305,20 +383,101 @@ impl Steps {
         self.shared.named[node.index()].take();
         self.shared.syncs[node.index()].set(true);
         self.sim.bounce(node.to_string());
-        self.tick(TICKS_TO_START)
+        self.tick(TICKS_TO_START)?;
+        // Who died breaks no links any more: it has none.
+        self.shared.resets.take();
+        if !self.shared.is_fifo {
+            return Ok(());
+        }
+        for peer in self.others(node) {
+            self.shared.cut(node, peer);
+            self.take(node, Named::LinkUp(peer), None)?;
+            self.take(peer, Named::LinkDown(node), None)?;
+            self.take(peer, Named::LinkUp(node), None)?;
+        }
+        Ok(())
+    }
+
+    fn others(&self, node: NodeId) -> impl Iterator<Item = NodeId> + use<> {
+        let nodes = NodeId::all(self.shared.named.len() as u8);
+        nodes.filter(move |peer| *peer != node)
+    }
+
+    /// All nodes have booted, and their links are there.
+    fn links_begin(&mut self) -> Result<(), String> {
+        if !self.shared.is_fifo {
+            return Ok(());
+        }
+        for node in NodeId::all(self.shared.named.len() as u8) {
+            for peer in self.others(node) {
+                self.take(node, Named::LinkUp(peer), None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The link of two nodes breaks and is made again. Where anything may arrive at any time there are no links.
+    fn reset(&mut self, one: NodeId, other: NodeId) -> Result<(), String> {
+        if !self.shared.is_fifo {
+            return Ok(());
+        }
+        self.send_out(Some(Errand {
+            from: Party::Node(other),
+            to: one,
+            payload: None,
+        }));
+        self.tick(TICKS_TO_SETTLE)?;
+        self.send_out(None);
+        self.tick(TICKS_TO_SETTLE)?;
+        self.shared.cut(one, other);
+        for (node, peer) in [(one, other), (other, one)] {
+            self.take(node, Named::LinkDown(peer), None)?;
+            self.take(node, Named::LinkUp(peer), None)?;
+        }
+        Ok(())
+    }
+
+    /// A node takes an input, and all that follows from it without being named.
+    fn take(&mut self, node: NodeId, named: Named, errand: Option<Errand>) -> Result<(), String> {
+        self.admit(node, named, errand)?;
+        self.settle()
+    }
+
+    /// Writes end, connections are made again, and links that a node broke are broken.
+    fn settle(&mut self) -> Result<(), String> {
+        self.tick(TICKS_TO_SETTLE)?;
+        for (node, peer) in self.shared.resets.take() {
+            self.reset(node, peer)?;
+        }
+        Ok(())
+    }
+
+    /// A node takes an input. The step is made in the tick that admits it; what it wrote is under way.
+    fn admit(&mut self, node: NodeId, named: Named, errand: Option<Errand>) -> Result<(), String> {
+        *self.shared.named[node.index()].borrow_mut() = Some(named);
+        self.wake(node);
+        self.send_out(errand);
+        let mut ticks = 0;
+        while self.shared.named[node.index()].borrow().is_some() {
+            if ticks == TICKS_TO_ACT {
+                return Err(format!("it did not happen within {ticks} ticks"));
+            }
+            ticks += 1;
+            self.tick(1)?;
+        }
+        self.send_out(None);
+        Ok(())
     }
 
     /// What a node is to take, and what the courier brings for it.
     fn name(&self, what: &What) -> Result<(NodeId, Named, Option<Errand>), String> {
         match what {
             What::Deliver { from, to, letter } => {
-                let letters = self.shared.letters.borrow();
                 let digest = u128::from_str_radix(letter, 16).map_err(|error| error.to_string())?;
-                let payload = letters.get(&digest).ok_or("no such message was sent")?;
                 let errand = Errand {
                     from: Party::Node(*from),
                     to: *to,
-                    payload: payload.clone(),
+                    payload: Some(self.shared.letter(*from, *to, digest)?),
                 };
                 Ok((*to, Named::Letter(digest), Some(errand)))
             }
@@ -337,7 +496,7 @@ impl Steps {
                 let errand = Errand {
                     from: Party::Client(client),
                     to: *node,
-                    payload,
+                    payload: Some(payload),
                 };
                 Ok((*node, Named::Request(client, request_id), Some(errand)))
             }
@@ -354,27 +513,17 @@ impl Stage for Steps {
     }
 
     fn act(&mut self, what: &What, fate: Fate) -> Result<(), String> {
-        if let What::Crash { node, .. } = what {
-            return self.crash(*node);
+        match what {
+            What::Crash { node, .. } => return self.crash(*node),
+            What::Reset { one, other } => return self.reset(*one, *other),
+            _ => {}
         }
         let (node, named, errand) = self.name(what)?;
         self.shared.syncs[node.index()].set(fate != Fate::Dies);
-        *self.shared.named[node.index()].borrow_mut() = Some(named);
-        self.wake(node);
-        self.send_out(errand);
-        let mut ticks = 0;
-        while self.shared.named[node.index()].borrow().is_some() {
-            if ticks == TICKS_TO_ACT {
-                return Err(format!("it did not happen within {ticks} ticks"));
-            }
-            ticks += 1;
-            self.tick(1)?;
-        }
-        // The step is made in the tick that admits it; what it wrote is under way.
-        self.send_out(None);
+        self.admit(node, named, errand)?;
         match fate {
             Fate::Dies => self.crash(node),
-            Fate::Plain | Fate::Unheard => self.tick(TICKS_TO_SETTLE),
+            Fate::Plain | Fate::Unheard => self.settle(),
         }
     }
 
@@ -383,7 +532,8 @@ impl Stage for Steps {
     }
 
     fn letters(&self) -> BTreeSet<u128> {
-        self.shared.letters.borrow().keys().copied().collect()
+        let letters = self.shared.letters.borrow();
+        letters.iter().map(|letter| letter.digest).collect()
     }
 
     fn told(&mut self) -> Vec<(ClientId, ClientFrame)> {

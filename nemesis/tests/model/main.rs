@@ -5,6 +5,7 @@ mod counts;
 mod coverage;
 mod cross_check;
 mod disks;
+mod links;
 mod reductions;
 mod validation;
 
