@@ -51,6 +51,7 @@
 //! | [`search`] | level by level, on several threads, within limits |
 //! | `visited` | which states were seen, and from where: sixteen bytes each |
 //! | [`trace`] | a way as data, and its walk in the core, the simulator and turmoil |
+//! | `wander` | tests: ways drawn at random walk in every arena |
 //! | [`tape`], [`validation`] | what an arena did, and whether that can be in the model |
 //! | [`coverage`] | which kinds of state the model and storms reach, side by side |
 //! | [`explorer`] | the same space as a [`stateright::Model`]: for its Explorer, and as a cross-check |
