@@ -61,7 +61,9 @@ impl WorkloadConfig {
     /// What puts this workload's operations into the words of a cluster; `None` when the cluster does not offer what it asks.
     pub fn binding(&self, cluster: &str) -> Option<Box<dyn Binding>> {
         match (self, cluster) {
-            (Self::Register(_), "raft-cache" | "paxos-cache" | "zab-cache") => Some(Box::new(CacheBinding)),
+            (Self::Register(_), "raft-cache" | "paxos-cache" | "zab-cache") => {
+                Some(Box::new(CacheBinding))
+            }
             _ => None,
         }
     }

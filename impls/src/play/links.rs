@@ -1,8 +1,9 @@
 //! Who can talk to whom, and what a node hears of it.
 
 use super::cluster::{Cluster, Fault};
+use super::flights::Flight;
 use crate::contract::{Input, NodeId};
-use crate::system::Erased;
+use crate::system::{Erased, Links};
 use std::collections::BTreeSet;
 
 impl Cluster {
@@ -46,10 +47,11 @@ impl Cluster {
         place.member = None;
         place.outstanding.clear();
         place.timers.clear();
-        let lost = self
-            .flights
-            .extract_if(.., |flight| flight.to == node)
-            .collect::<Vec<_>>();
+        // What it said itself is on its way still, but not into a later conversation.
+        let ends_at_once = self.system.budget().links == Links::Fifo;
+        let is_lost =
+            |flight: &mut Flight| flight.to == node || (ends_at_once && flight.from == node);
+        let lost = self.flights.extract_if(.., is_lost).collect::<Vec<_>>();
         lost.iter().for_each(|flight| self.say_lost("  ", flight));
         let others = NodeId::all(self.place(node).setup.nodes).filter(|other| *other != node);
         others.for_each(|other| {

@@ -5,6 +5,7 @@ use super::flights::Flight;
 use super::notation;
 use crate::contract::{Answer, Effect, Effects, Input, NodeId, Refusal};
 use crate::system::{Broken, Erased};
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,9 +13,14 @@ impl Cluster {
     pub(super) fn boot(&mut self, node: NodeId) {
         let mut effects = Effects::default();
         let place = self.nodes.get(&node).expect("names were looked up");
-        let member = self
-            .system
-            .boot(&place.setup, &*place.disk, place.now, &mut effects);
+        let (setup, disk, now) = (&place.setup, &*place.disk, place.now);
+        let booted = catch_unwind(AssertUnwindSafe(|| {
+            self.system.boot(setup, disk, now, &mut effects)
+        }));
+        let member = match booted {
+            Ok(member) => member,
+            Err(panic) => return self.say(format_args!("PANIC {node}: {}", text_of(&*panic))),
+        };
         self.say(format_args!("{node} boots as {}", member.describe()));
         let verdict = self.watch.booted(node, &*member);
         self.place_mut(node).member = Some(member);
@@ -47,12 +53,7 @@ impl Cluster {
         let mut effects = Effects::default();
         let outcome = catch_unwind(AssertUnwindSafe(|| member.step(now, input, &mut effects)));
         if let Err(panic) = outcome {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text
-                .or(panic.downcast_ref::<&str>().copied())
-                .unwrap_or("without a word")
-                .to_string();
-            self.say(format_args!("PANIC {node}: {text}"));
+            self.say(format_args!("PANIC {node}: {}", text_of(&*panic)));
             return self.go_down(node);
         }
         let verdict = self.watch.stepped(node, &**member, effects.as_slice());
@@ -149,4 +150,11 @@ impl Cluster {
             self.say_broken(&broken);
         }
     }
+}
+
+/// What a node said when it failed an assertion.
+fn text_of(panic: &dyn Any) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a word")
 }

@@ -108,13 +108,16 @@ impl<M: Machine> Zab<M> {
         let Role::Leading(leader) = &self.role else {
             return Err(Refusal::NotLeader { leader: None });
         };
-        if open >= knobs.uncommitted_max || leader.open_bytes + bytes > knobs.uncommitted_bytes_max
-        {
+        let is_full = open >= knobs.uncommitted_max
+            || leader.open_bytes + bytes > knobs.uncommitted_bytes_max;
+        let used_up = self.next_zxid().is_none();
+        // What is open in an epoch that is used up can still be committed in it.
+        if is_full || (used_up && open > 0) {
             return Err(Refusal::Overloaded {
                 retry_after_ms: knobs.heartbeat_interval_ms,
             });
         }
-        if self.next_zxid().is_none() {
+        if used_up {
             self.look(turn);
             return Err(Refusal::NotLeader { leader: None });
         }

@@ -12,7 +12,7 @@ impl<M: Machine> Zab<M> {
     /// This node was elected. Those who turned to it already are its first followers.
     pub(super) fn lead(&mut self, turn: &mut Turn<'_, M>) {
         let callers = std::mem::take(&mut self.callers);
-        let joined = |(node, accepted)| (node, Peer::joined(accepted));
+        let joined = |(node, _)| (node, Peer::joined());
         self.role = Role::Leading(Leader::new(callers.into_iter().map(joined).collect()));
         self.be_patient(turn);
         turn.effects
@@ -48,6 +48,7 @@ impl<M: Machine> Zab<M> {
         accepted: Epoch,
         turn: &mut Turn<'_, M>,
     ) {
+        self.heard = self.heard.max(accepted);
         match &mut self.role {
             Role::Looking(_) => {
                 self.callers.insert(from, accepted);
@@ -58,10 +59,10 @@ impl<M: Machine> Zab<M> {
                 self.part_with(from, turn);
             }
             Role::Leading(leader) => {
-                leader.peers.insert(from, Peer::joined(accepted));
+                leader.peers.insert(from, Peer::joined());
                 match leader.epoch {
                     None => self.propose_epoch(turn),
-                    // It can never follow in this epoch. In the next it can.
+                    // It can never follow in this epoch. In the next, which will be above what it has accepted, it can.
                     Some(epoch) if accepted > epoch => self.look(turn),
                     Some(epoch) if leader.announced => {
                         self.send(from, Message::LeaderInfo { epoch }, turn);
@@ -74,7 +75,7 @@ impl<M: Machine> Zab<M> {
 
     /// A quorum has turned to this node: it takes an epoch above all that they have accepted.
     fn propose_epoch(&mut self, turn: &mut Turn<'_, M>) {
-        let (own, epoch_after) = (self.accepted, self.rules().epoch_after);
+        let (heard, epoch_after) = (self.heard.max(self.accepted), self.rules().epoch_after);
         let nodes = usize::from(self.setup().nodes);
         let is_quorum = self.rules().is_quorum;
         let Role::Leading(leader) = &mut self.role else {
@@ -83,8 +84,8 @@ impl<M: Machine> Zab<M> {
         if leader.epoch.is_some() || !is_quorum(leader.peers.len() + 1, nodes) {
             return;
         }
-        let accepted = leader.peers.values().map(|peer| peer.accepted);
-        let epoch = epoch_after(accepted.fold(own, Epoch::max));
+        // What its followers have accepted is among what it has heard.
+        let epoch = epoch_after(heard);
         leader.epoch = Some(epoch);
         self.accepted = epoch;
         turn.effects.note(Fact::Campaigned { epoch: epoch.0 });
@@ -118,7 +119,7 @@ impl<M: Machine> Zab<M> {
         }
         let leader = follower.leader;
         let current = match acceptance {
-            Acceptance::Refused => return self.look(turn),
+            Acceptance::Refused => return self.fail(Impossible::LowerEpoch, turn),
             Acceptance::New => Some(current),
             Acceptance::Again => None,
         };
@@ -152,6 +153,9 @@ impl<M: Machine> Zab<M> {
             return self.part_with(from, turn);
         }
         (peer.stage, peer.last, peer.counts) = (Stage::Accepted, last, current.is_some());
+        if !leader.broadcasts() {
+            self.be_patient(turn);
+        }
         if begun {
             return self.synchronise(from, turn);
         }

@@ -64,6 +64,10 @@ impl<M: Machine> Zab<M> {
         let id = self.id();
         if let Role::Looking(looking) = &mut self.role {
             looking.received.insert(id, vote);
+            // The wait for a vote better than this one has yet to begin.
+            if std::mem::take(&mut looking.settling) {
+                turn.effects.cancel_timer(Timer::Settle);
+            }
         }
         self.notify_all(turn);
     }
@@ -109,7 +113,9 @@ impl<M: Machine> Zab<M> {
             }
             return;
         };
-        if !looks {
+        if looks {
+            looking.settled.remove(&from);
+        } else {
             let settled = Settled {
                 leader: vote.leader,
                 leads: standing == Standing::Leading,
@@ -133,6 +139,18 @@ impl<M: Machine> Zab<M> {
         }
         if let Role::Looking(looking) = &mut self.role {
             looking.received.insert(from, vote);
+        }
+        self.consider(turn);
+    }
+
+    /// A node is gone: what it said counts no more, and who voted for it begins another round.
+    pub(super) fn lose_sight_of(&mut self, peer: NodeId, turn: &mut Turn<'_, M>) {
+        if self.vote.leader == peer {
+            return self.look(turn);
+        }
+        if let Role::Looking(looking) = &mut self.role {
+            looking.received.remove(&peer);
+            looking.settled.remove(&peer);
         }
         self.consider(turn);
     }

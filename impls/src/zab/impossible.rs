@@ -15,6 +15,8 @@ pub enum Impossible {
     AcceptsTwice,
     /// A leader names its epoch twice.
     EpochTwice,
+    /// A leader's epoch is below one that its follower told it to have accepted.
+    LowerEpoch,
     /// A leader says twice how a follower is to come by its history, or before the follower has accepted its epoch.
     SynchronisedTwice,
     /// A history is complete twice, or before anything of it was sent.
@@ -37,10 +39,11 @@ pub enum Impossible {
 
 impl Impossible {
     /// All of them. A fact names one by its place here.
-    pub const ALL: [Impossible; 12] = [
+    pub const ALL: [Impossible; 13] = [
         Impossible::JoinsTwice,
         Impossible::AcceptsTwice,
         Impossible::EpochTwice,
+        Impossible::LowerEpoch,
         Impossible::SynchronisedTwice,
         Impossible::HistoryTwice,
         Impossible::OtherEpoch,
@@ -58,6 +61,7 @@ impl Impossible {
             Impossible::JoinsTwice => "a follower turned to it twice on one link",
             Impossible::AcceptsTwice => "a follower accepted an epoch that was not named to it",
             Impossible::EpochTwice => "its leader named an epoch twice",
+            Impossible::LowerEpoch => "its leader named an epoch below the one it has accepted",
             Impossible::SynchronisedTwice => "its leader said twice how to come by its history",
             Impossible::HistoryTwice => "a history was complete of which nothing was under way",
             Impossible::OtherEpoch => "its leader's history is of another epoch than it accepted",

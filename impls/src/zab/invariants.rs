@@ -266,10 +266,11 @@ impl<M: Machine> ZabWatch<M> {
         let missing = self.history.delivered_before(txn.zxid.epoch);
         if had < missing {
             let lacked = self.history.in_place(missing);
+            let lacked = lacked.map_or(Zxid::NONE, |txn| txn.zxid);
             return broken(
                 "primary-integrity",
                 format!(
-                    "{node} broadcasts {txn:?}, and {lacked:?} was delivered before, which it has not delivered"
+                    "{node} broadcasts {txn:?}, and {lacked} was delivered before, which it has not delivered"
                 ),
             );
         }
@@ -376,14 +377,13 @@ impl<M: Machine> ZabWatch<M> {
             return Ok(());
         };
         let mut nodes = self.nodes.iter().zip(NodeId::all(u8::MAX));
-        let other = nodes.find(|(seen, id)| *id != node && seen.delivered >= place);
-        match other {
-            None => Ok(()),
-            Some((_, other)) => broken(
-                "agreement",
-                format!("{node} delivers {txn:?} where {other} delivered {known:?}"),
-            ),
+        if !nodes.any(|(seen, id)| id != node && seen.delivered >= place) {
+            return Ok(());
         }
+        broken(
+            "agreement",
+            format!("{node} delivers {txn:?} where another delivered {known:?}"),
+        )
     }
 
     /// What was ever delivered in the same place is the same.
@@ -453,8 +453,9 @@ pub fn audit_nodes<M: Machine>(nodes: &[(NodeId, &Zab<M>)]) -> Verdict {
                 return broken("leadership-1", text);
             }
             if let Some(place) = difference(zab, peer) {
-                let (here, there) = (zab.log().get(place), peer.log().get(place));
-                let text = format!("{node} has delivered {here:?} where {other} has {there:?}");
+                let here = zab.log().zxid_at(place).unwrap_or_default();
+                let there = peer.log().zxid_at(place).unwrap_or_default();
+                let text = format!("{node} has delivered {here} where {other} has {there}");
                 return broken("prefix-consistency", text);
             }
         }

@@ -51,8 +51,6 @@ pub(super) enum Stretch {
 /// What a leader knows of a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Peer {
-    /// The newest epoch it had accepted when it came.
-    pub(super) accepted: Epoch,
     pub(super) stage: Stage,
     /// Whether its acceptance of the epoch counts.
     pub(super) counts: bool,
@@ -66,9 +64,8 @@ pub(super) struct Peer {
 
 impl Peer {
     /// One that has just turned to its leader.
-    pub(super) fn joined(accepted: Epoch) -> Self {
+    pub(super) fn joined() -> Self {
         Self {
-            accepted,
             stage: Stage::Joined,
             counts: false,
             last: Zxid::NONE,

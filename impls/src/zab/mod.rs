@@ -68,7 +68,7 @@
 //! * A commit says that everything up to a zxid is committed, not one transaction; and so does an acknowledgement.
 //! * Nothing that is not committed touches the machine; ZooKeeper loads its whole log into the tree when it starts.
 //! * A follower that has accepted a later epoch than its leader's makes that leader begin anew. In ZooKeeper it stays outside.
-//! * A node that looks for a leader keeps in mind who has turned to it, as a socket that listens keeps its callers.
+//! * A node that looks for a leader begins another round when the one it votes for is gone, and keeps in mind who has turned to it, as a socket that listens keeps its callers.
 //!
 //! # Not here
 //!
@@ -135,7 +135,9 @@ pub struct Zab<M: Machine> {
     links: NodeSet,
     /// Who took this node for the leader while it was looking for one, with the newest epoch they have accepted.
     callers: BTreeMap<NodeId, Epoch>,
-    /// The newest round of election it took part in.
+    /// The newest epoch that it has heard anybody to have accepted. If it leads, it leads in a later one.
+    heard: Epoch,
+    /// The round of election that it is in, or settled in.
     round: Round,
     /// Whom it wants to lead, or has settled on.
     vote: Vote,
@@ -281,6 +283,7 @@ impl<M: Machine> Node for Zab<M> {
             snapshot: disk.snapshot,
             links: NodeSet::EMPTY,
             callers: BTreeMap::new(),
+            heard: accepted,
             round: Round(0),
             vote,
             role: Role::Looking(Looking::default()),
@@ -507,11 +510,12 @@ impl<M: Machine> Zab<M> {
         self.links = self.links.without(peer);
         self.callers.remove(&peer);
         match &mut self.role {
+            Role::Looking(_) => self.lose_sight_of(peer, turn),
             Role::Following(follower) if follower.leader == peer && was_there => self.look(turn),
             Role::Leading(leader) => {
                 leader.peers.remove(&peer);
             }
-            Role::Looking(_) | Role::Following(_) => {}
+            Role::Following(_) => {}
         }
     }
 

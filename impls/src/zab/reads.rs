@@ -5,6 +5,7 @@
 //! conversation with this leader, and has accepted no later epoch; so when the read came no quorum had, and nothing was committed that this leader
 //! has not delivered. As links keep the order, pings need no numbers: the leader counts how many pongs are still to come before that one.
 
+use super::leader::bytes_of;
 use super::message::{Message, Place, Value};
 use super::{Role, Turn, Zab};
 use crate::contract::{Answer, ClientId, NodeId, RequestId};
@@ -44,7 +45,10 @@ impl<M: Machine> Zab<M> {
             return turn.effects.reply(client, request_id, self.not_leader());
         }
         let through_log = self.knobs().reads == Reads::Log;
-        if let (true, Err(refusal)) = (through_log, self.make_room(0, turn)) {
+        if let (true, Err(refusal)) = (
+            through_log,
+            self.make_room(bytes_of::<M>(&Value::Noop), turn),
+        ) {
             let refused = Answer::Refused(refusal);
             return turn.effects.reply(client, request_id, refused);
         }

@@ -281,6 +281,7 @@ impl<M: Machine> Zab<M> {
             self.send(from, Message::UpToDate { committed }, turn);
             return self.count_acks(turn);
         }
+        self.be_patient(turn);
         self.begin_if_current(turn);
     }
 
