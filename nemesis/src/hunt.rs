@@ -241,6 +241,49 @@ pub const BAITS: &[Bait] = &[
         clients: 16,
         ..Bait::PLAIN
     },
+    Bait {
+        mutant: "zab/ack-before-sync",
+        why: "a follower must die while it writes the history that it has acknowledged, and its leader just after it began",
+        nodes: 3,
+        faults: &[
+            "kill-fresh-leader",
+            "kill-writer",
+            "partition-leader",
+            "power-blip",
+        ],
+        knobs: &[("election_timeout_ms", "150..300")],
+        sync_ms: (5, 60),
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "zab/epoch-before-history",
+        why: "a follower must die between two writes of one batch, and lead soon after",
+        nodes: 3,
+        faults: &[
+            "kill-fresh-leader",
+            "kill-writer",
+            "partition-leader",
+            "power-blip",
+        ],
+        knobs: &[("election_timeout_ms", "150..300")],
+        sync_ms: (5, 60),
+        ..Bait::PLAIN
+    },
+    Bait {
+        mutant: "zab/leads-behind",
+        why: "a vote must name a history that its node then loses, and somebody must hear of it from a third node only",
+        nodes: 3,
+        faults: &[
+            "partition-bridge",
+            "partition-random",
+            "crash",
+            "kill-writer",
+            "power-blip",
+        ],
+        knobs: &[("election_timeout_ms", "300..500")],
+        sync_ms: (50, 300),
+        ..Bait::PLAIN
+    },
 ];
 
 /// The bait for a mutant, if it has one.

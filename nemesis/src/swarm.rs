@@ -37,6 +37,7 @@ enum Purpose {
     Window,
     Uncommitted,
     Quorums,
+    Zxids,
 }
 
 /// The kinds of fault that can be made in the arena of a trial and lie within what its cluster promises to survive, or beyond it too if
@@ -77,6 +78,7 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
     }
     draw_settings(trial);
     draw_features(trial, system);
+    draw_zxids(trial, system);
     trial.healing = if changes {
         Healing::Everything
     } else {
@@ -169,6 +171,16 @@ fn draw_features(trial: &mut Trial, system: &dyn System) {
         knobs.appends_in_flight_max = knobs.appends_in_flight_max.max(4);
     }
     knobs.uncommitted_max = [8_192, 8_192, 8_192, 3][draw(Purpose::Uncommitted, 4)];
+}
+
+/// Epochs that are soon used up, where a protocol counts what it broadcasts in one.
+fn draw_zxids(trial: &mut Trial, system: &dyn System) {
+    let mut none = trial.clone();
+    none.knobs.zxids_per_epoch_max = 0;
+    let counts = system.refuses(&arena::setup(NodeId(1), &none)).is_some();
+    if counts && draws(trial)(Purpose::Zxids, 4) == 0 {
+        trial.knobs.zxids_per_epoch_max = 40;
+    }
 }
 
 /// Two quorums that are no majorities, where a protocol lets one choose. One of them needs more nodes than a majority: only when all heal do as

@@ -49,7 +49,11 @@ impl Space {
         let number = self.outcome(worker, state.nodes[at], what, fate == Fate::Dies);
         assert!(number != NEVER, "who moves a node knows that it can be");
         let outcome = &self.outcomes[number as usize];
-        let watch = self.watch_after(worker, state.watch, number);
+        // One action can move several nodes. What broke first is what is told.
+        let watch = match state.is_broken {
+            true => state.watch,
+            false => self.watch_after(worker, state.watch, number),
+        };
         if watch != state.watch {
             state.sums.subtract(&self.watches.get(state.watch).keys);
             state.sums.add(&self.watches.get(watch).keys);

@@ -1,5 +1,7 @@
 //! The bounds that have names, and which of them show which mutant.
 
+mod zab;
+
 use super::bounds::{Ask, Bounds, Disk, Network, TimerBound, Witness};
 use serde_json::json;
 
@@ -28,6 +30,7 @@ const fn beyond(mutant: &'static str, why: &'static str) -> Kill {
 
 const LIVENESS: &str =
     "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
+const THIRD_NODE: &str = "a vote for a history that is lost must be passed on by a third node, behind an epoch in which its node only followed: beyond what can be searched";
 const CLOCKS: &str = "a lease needs clocks that move, and clocks stand still here";
 
 /// The bounds of each mutant.
@@ -75,6 +78,18 @@ pub const KILLS: &[Kill] = &[
     kill("paxos/learns-another-ballot", "heartbeat"),
     kill("paxos/gap-passed-over", "heartbeat"),
     kill("paxos/snapshot-off-by-one", "snapshot"),
+    beyond("zab/vote-not-total-order", LIVENESS),
+    kill("zab/uncommitted-kept", "two-writes"),
+    kill("zab/accepted-epoch-volatile", "crash"),
+    kill("zab/epoch-file-order", "crash"),
+    kill("zab/ack-before-sync", "takes-over"),
+    kill("zab/epoch-before-history", "takes-over-committed"),
+    beyond("zab/leads-behind", THIRD_NODE),
+    kill("zab/diff-for-truncate", "overtaken"),
+    kill("zab/committed-log-hole", "snapshot"),
+    kill("zab/propose-to-acked-only", "two-epochs"),
+    kill("zab/counter-overflows", "roll-over"),
+    kill("zab/commits-alone", "two-writes"),
 ];
 
 /// What the bounds of a mutant are, if it is known.
@@ -98,6 +113,7 @@ pub fn usual(cluster: &str) -> Option<Bounds> {
 pub fn all() -> Vec<Bounds> {
     let mut all = raft();
     all.extend(paxos());
+    all.extend(zab::zab());
     all
 }
 

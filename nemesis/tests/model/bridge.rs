@@ -7,15 +7,18 @@
 use super::{broken, explore, named};
 use std::path::PathBuf;
 use stormglass_nemesis::model::action::Fate;
+use stormglass_nemesis::model::bounds::Disk;
 use stormglass_nemesis::model::library::KILLS;
 use stormglass_nemesis::model::search::{End, Limits, search};
 use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::model::trace::{Trace, TraceError, What};
 
 fn cluster_of(mutant: &str) -> &'static str {
-    match mutant.starts_with("raft/") {
-        true => "raft-cache",
-        false => "paxos-cache",
+    match mutant.split_once('/') {
+        Some(("raft", _)) => "raft-cache",
+        Some(("paxos", _)) => "paxos-cache",
+        Some(("zab", _)) => "zab-cache",
+        _ => panic!("{mutant} is of no cluster"),
     }
 }
 
@@ -70,6 +73,12 @@ fn every_counterexample_walks_in_every_arena() {
             trace.walk_turmoil(),
         ];
         for (arena, walked) in ["core", "simulator", "turmoil"].iter().zip(walks) {
+            let names_each_write = trace.bounds.disk == Disk::Pipelined;
+            if let (Err(TraceError::Beyond { .. }), "turmoil", true) =
+                (&walked, *arena, names_each_write)
+            {
+                continue; // There the host ends all writes that wait at once.
+            }
             let walked = walked.unwrap_or_else(|error| panic!("{mutant}: {error}"));
             assert_eq!(trace.parting(&walked), None, "{mutant} in the {arena}");
         }
