@@ -269,21 +269,6 @@ pub const BAITS: &[Bait] = &[
         sync_ms: (5, 60),
         ..Bait::PLAIN
     },
-    Bait {
-        mutant: "zab/leads-behind",
-        why: "a vote must name a history that its node then loses, and somebody must hear of it from a third node only",
-        nodes: 3,
-        faults: &[
-            "partition-bridge",
-            "partition-random",
-            "crash",
-            "kill-writer",
-            "power-blip",
-        ],
-        knobs: &[("election_timeout_ms", "300..500")],
-        sync_ms: (50, 300),
-        ..Bait::PLAIN
-    },
 ];
 
 /// The bait for a mutant, if it has one.

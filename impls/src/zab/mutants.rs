@@ -42,12 +42,6 @@ pub const MUTANTS: &[Mutant] = &[
         seen_by: "primary-integrity, agreement, linearizability",
     },
     Mutant {
-        id: "zab/leads-behind",
-        mechanism: "a leader begins although a follower of its quorum has a more recent history",
-        source: "Zab 1.0, phase 1",
-        seen_by: "primary-integrity, agreement, linearizability",
-    },
-    Mutant {
         id: "zab/diff-for-truncate",
         mechanism: "a leader sends the difference to a follower that has to give something up first",
         source: "ZOOKEEPER-1154",
@@ -109,10 +103,6 @@ pub fn rules(id: &str) -> Option<Rules> {
         },
         "zab/epoch-before-history" => Rules {
             order_of_writes: || [Part::AcceptedEpoch, Part::CurrentEpoch, Part::History],
-            ..paper
-        },
-        "zab/leads-behind" => Rules {
-            may_lead: |_, _| true,
             ..paper
         },
         "zab/diff-for-truncate" => Rules {

@@ -30,7 +30,6 @@ const fn beyond(mutant: &'static str, why: &'static str) -> Kill {
 
 const LIVENESS: &str =
     "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
-const THIRD_NODE: &str = "a vote for a history that is lost must be passed on by a third node, behind an epoch in which its node only followed: beyond what can be searched";
 const CLOCKS: &str = "a lease needs clocks that move, and clocks stand still here";
 
 /// The bounds of each mutant.
@@ -84,7 +83,6 @@ pub const KILLS: &[Kill] = &[
     kill("zab/epoch-file-order", "crash"),
     kill("zab/ack-before-sync", "takes-over"),
     kill("zab/epoch-before-history", "takes-over-committed"),
-    beyond("zab/leads-behind", THIRD_NODE),
     kill("zab/diff-for-truncate", "overtaken"),
     kill("zab/committed-log-hole", "snapshot"),
     kill("zab/propose-to-acked-only", "two-epochs"),
