@@ -27,6 +27,8 @@ pub(super) struct Leader<M: Machine> {
     pub(super) peers: BTreeMap<NodeId, Peer>,
     /// Who was heard since a quorum was.
     pub(super) heard: NodeSet,
+    /// How often it still goes on waiting for its broadcast to begin.
+    patience: u8,
     /// How many heartbeats went by without that; counted no further than it matters.
     silence: u64,
     /// How many bytes wait to be committed.
@@ -36,6 +38,10 @@ pub(super) struct Leader<M: Machine> {
     /// Its share of replicated time, where sessions expire.
     pub(super) stamps: Option<Stamps>,
 }
+
+/// How many election timeouts a leader whose followers are there waits for what it needs from their disks and its own. ZooKeeper's initLimit is
+/// to its syncLimit as this is to 1.
+const PATIENCE: u8 = 4;
 
 /// How far a leader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +92,7 @@ impl<M: Machine> Leader<M> {
             own_acked: Zxid::NONE,
             peers,
             heard: NodeSet::EMPTY,
+            patience: PATIENCE,
             silence: 0,
             open_bytes: 0,
             reads: Vec::new(),
@@ -182,6 +189,22 @@ impl<M: Machine> Zab<M> {
             false => leader.silence = (leader.silence + 1).min(silence_max),
         }
         leader.silence >= silence_max
+    }
+
+    /// The broadcast has not begun in time. The leader goes on waiting for a while, if a quorum is there.
+    pub(super) fn run_out_of_patience(&mut self, turn: &mut Turn<'_, M>) {
+        let (nodes, is_quorum) = (usize::from(self.setup().nodes), self.rules().is_quorum);
+        let Role::Leading(leader) = &mut self.role else {
+            return;
+        };
+        let is_there = is_quorum(leader.heard.len() + 1, nodes);
+        leader.heard = NodeSet::EMPTY;
+        leader.patience = leader.patience.saturating_sub(1);
+        if is_there && leader.patience > 0 {
+            self.be_patient(turn);
+        } else {
+            self.look(turn);
+        }
     }
 
     /// Ends the conversation with one follower.

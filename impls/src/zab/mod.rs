@@ -522,7 +522,9 @@ impl<M: Machine> Zab<M> {
     fn fire(&mut self, timer: Timer, turn: &mut Turn<'_, M>) {
         match (timer, &self.role) {
             (Timer::Election, Role::Following(_)) => self.look(turn),
-            (Timer::Election, Role::Leading(leader)) if !leader.broadcasts() => self.look(turn),
+            (Timer::Election, Role::Leading(leader)) if !leader.broadcasts() => {
+                self.run_out_of_patience(turn)
+            }
             (Timer::Heartbeat, Role::Looking(_)) => self.notify_again(turn),
             (Timer::Heartbeat, Role::Leading(_)) => self.ping(turn),
             (Timer::Settle, Role::Looking(_)) => self.settle_if_supported(turn),
