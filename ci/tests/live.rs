@@ -122,6 +122,26 @@ fn members_are_added_and_removed_and_a_leader_hands_over() {
 }
 
 #[test]
+fn a_cluster_whose_members_stay_as_they_are_outlives_its_leader() {
+    let cluster = Cluster::up("zab-cache --nodes 3");
+    cluster.says("client put k v", 0);
+    let leader = cluster.leader().expect("somebody stored it");
+    cluster.says(&format!("cluster stop {leader}"), 0);
+    assert_eq!(cluster.says("client get k", 0), "v");
+    assert_ne!(cluster.leader(), Some(leader));
+    cluster.says(&format!("cluster start {leader}"), 0);
+    cluster.until("it follows again", |nodes| {
+        nodes[leader as usize - 1]["report"]["role"] == "follower"
+    });
+    for change in ["transfer 1", "remove 1", "add 1"] {
+        let refused = cluster.0.run(&format!("cluster {change}"));
+        expect(&refused, 64);
+        let text = err(&refused);
+        assert!(text.contains("zab-cache: its members stay"), "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_started_says_why() {
     let cluster = Cluster::up("raft-cache --nodes 1");
     let again = cluster.0.run("cluster up raft-cache --detach");

@@ -436,6 +436,11 @@ fn change(
     wanted: impl Fn(&Report, NodeId) -> Manage,
 ) -> Result<Exit, Failure> {
     let node = known(plan, node)?;
+    let system = catalog::system(&plan.system);
+    if system.is_some_and(|system| system.manage(Manage::Transfer(node)).is_none()) {
+        let fixed = "its members stay as they are, and its leader hands nothing over";
+        return Err(Failure::usage(format!("{}: {fixed}", plan.system)));
+    }
     let asked = asking::block_on(async {
         let reports = asking::reports(plan, STATUS).await;
         let mut leading = reports.into_iter().filter_map(|(_, report)| report);
