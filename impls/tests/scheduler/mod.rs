@@ -1,7 +1,11 @@
 //! A small random scheduler that drives a cluster as badly as its protocol allows: messages in any order, repeated and lost, timers at any
-//! time, crashes that keep any prefix of what was being written. Both forms of the invariants look after every single step. What is asked, and
-//! how often anything happens, is for the test of each protocol to say.
+//! time, crashes that keep any prefix of what was being written. Where a protocol counts on links, messages keep their order and links break
+//! instead. Both forms of the invariants look after every single step. What is asked, and how often anything happens, is for the test of each
+//! protocol to say.
 
+mod links;
+
+use links::Wires;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -11,7 +15,7 @@ use stormglass_impls::contract::{
 use stormglass_impls::machine::cache::{Command, Query};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::session::Ask;
-use stormglass_impls::system::{Broken, DiskImage, Erased, Member, Setup, System, Watch};
+use stormglass_impls::system::{Broken, DiskImage, Erased, Links, Member, Setup, System, Watch};
 
 /// How many nodes there are.
 pub(crate) const NODES: u8 = 5;
@@ -54,6 +58,8 @@ pub(crate) struct Cluster {
     setup: Setup,
     machines: Vec<Machine>,
     messages: Vec<(NodeId, NodeId, Parcel)>,
+    /// What takes the place of those messages where a protocol counts on its links.
+    wires: Option<Wires>,
     watch: Box<dyn Watch>,
     /// What the incremental form found first.
     incremental: Option<Broken>,
@@ -95,6 +101,7 @@ impl Cluster {
             machines: NodeId::all(NODES).map(machine).collect(),
             setup,
             messages: Vec::new(),
+            wires: (system.budget().links == Links::Fifo).then(Wires::default),
             watch: system.watch(),
             incremental: None,
             failed: false,
@@ -163,11 +170,17 @@ impl Cluster {
         let mut effects = Effects::default();
         let machine = &mut self.machines[node.index()];
         let disk = machine.disk.as_ref();
-        let member = self.system.boot(&setup, disk, Now::default(), &mut effects);
+        let booted = catch_unwind(AssertUnwindSafe(|| {
+            self.system.boot(&setup, disk, Now::default(), &mut effects)
+        }));
+        let Ok(member) = booted else {
+            return self.fail();
+        };
         let verdict = self.watch.booted(node, member.as_ref());
         machine.member = Some(member);
         self.note(verdict);
         self.carry_out(node, effects);
+        self.links_begin(node);
     }
 
     pub(crate) fn crash(&mut self, node: NodeId, dice: &mut Dice) {
@@ -180,6 +193,7 @@ impl Cluster {
             .for_each(|write| machine.disk.apply(write));
         machine.member = None;
         machine.timers.clear();
+        self.links_end(node);
     }
 
     /// A timer of a node fires, if one is chosen of those that are set.
@@ -202,6 +216,9 @@ impl Cluster {
 
     /// Recent messages first, mostly: a cluster that hears only old news gets nowhere.
     pub(crate) fn deliver(&mut self, dice: &mut Dice) {
+        if self.wires.is_some() {
+            return self.deliver_in_order(dice);
+        }
         let count = self.messages.len();
         if count == 0 {
             return;
@@ -231,19 +248,24 @@ impl Cluster {
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| member.step(now, input, &mut effects)));
         if outcome.is_err() {
-            let planted = self.setup.mutant.is_some();
-            assert!(planted, "a correct node fails no assertion");
-            self.failed = true;
-            return self.note(Err(Broken {
-                invariant: PANIC,
-                message: String::new(),
-            }));
+            return self.fail();
         }
         let verdict = self
             .watch
             .stepped(node, member.as_ref(), effects.as_slice());
         self.note(verdict);
         self.carry_out(node, effects);
+    }
+
+    /// A node failed an assertion.
+    fn fail(&mut self) {
+        let planted = self.setup.mutant.is_some();
+        assert!(planted, "a correct node fails no assertion");
+        self.failed = true;
+        self.note(Err(Broken {
+            invariant: PANIC,
+            message: String::new(),
+        }));
     }
 
     fn note(&mut self, verdict: Result<(), Broken>) {
@@ -253,13 +275,15 @@ impl Cluster {
     fn carry_out(&mut self, node: NodeId, mut effects: Effects<Erased>) {
         let machine = &mut self.machines[node.index()];
         for effect in effects.drain() {
-            match effect {
-                Effect::Send { to, message } => self.messages.push((node, to, message)),
-                Effect::Persist(writes) => machine.unsynced.push_back(writes),
-                Effect::SetTimer { timer, .. } if !machine.timers.contains(&timer) => {
+            match (effect, &mut self.wires) {
+                (Effect::Send { to, message }, None) => self.messages.push((node, to, message)),
+                (Effect::Send { to, message }, Some(wires)) => wires.say(node, to, message),
+                (Effect::ResetLink(peer), Some(wires)) => wires.sever(node, peer),
+                (Effect::Persist(writes), _) => machine.unsynced.push_back(writes),
+                (Effect::SetTimer { timer, .. }, _) if !machine.timers.contains(&timer) => {
                     machine.timers.push(timer)
                 }
-                Effect::CancelTimer(timer) => machine.timers.retain(|known| *known != timer),
+                (Effect::CancelTimer(timer), _) => machine.timers.retain(|known| *known != timer),
                 _ => {}
             }
         }
