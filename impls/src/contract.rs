@@ -164,7 +164,8 @@ pub trait Node:
     /// Which kind a message is, in the protocol's own word. For observers and faults; it never steers the core.
     fn message_kind(message: &Self::Message) -> &'static str;
 
-    /// How far this node is in what the cluster agreed on, as far as it knows: an index or a position that grows. For observers and
+    /// How far this node is in what the cluster agreed on, as far as it knows: an index or a position that grows, but for a restart or a snapshot
+    /// that takes it back. For observers and
     /// faults; it never steers the core.
     fn progress(&self) -> u64;
 

@@ -32,6 +32,7 @@ impl<M: Machine> Zab<M> {
         leader.stretch = Stretch::Broadcast { initial };
         leader.stamps = expire.then(|| Stamps::begin(stamped_ms, turn.now));
         leader.own_acked = acked;
+        leader.patience = 0;
         let epoch = leader.epoch.expect("a quorum has its history").0;
         turn.effects.note(Fact::BecameLeader { epoch });
         turn.effects.cancel_timer(Timer::Election);
@@ -187,7 +188,7 @@ impl<M: Machine> Zab<M> {
         let Some(peer) = leader.peers.get_mut(&from) else {
             return;
         };
-        if peer.stage != Stage::Current || zxid > last {
+        if peer.stage != Stage::Current || zxid > last || zxid < peer.acked {
             self.impossible(Impossible::AcknowledgesTheUnknown, turn);
             return self.part_with(from, turn);
         }

@@ -12,8 +12,8 @@ impl<M: Machine> Zab<M> {
     /// This node was elected. Those who turned to it already are its first followers.
     pub(super) fn lead(&mut self, turn: &mut Turn<'_, M>) {
         let callers = std::mem::take(&mut self.callers);
-        let joined = |(node, _)| (node, Peer::joined());
-        self.role = Role::Leading(Leader::new(callers.into_iter().map(joined).collect()));
+        let joined = callers.iter().map(|node| (node, Peer::joined()));
+        self.role = Role::Leading(Leader::new(joined.collect()));
         self.be_patient(turn);
         turn.effects
             .set_timer(Timer::Heartbeat, self.heartbeat_interval());
@@ -22,7 +22,7 @@ impl<M: Machine> Zab<M> {
 
     /// Another node was elected. Those who took this one for the leader are turned away.
     pub(super) fn follow(&mut self, leader: NodeId, turn: &mut Turn<'_, M>) {
-        for caller in std::mem::take(&mut self.callers).into_keys() {
+        for caller in std::mem::take(&mut self.callers).iter() {
             self.reset_link(caller, turn);
         }
         self.role = Role::Following(Follower {
@@ -51,7 +51,7 @@ impl<M: Machine> Zab<M> {
         self.heard = self.heard.max(accepted);
         match &mut self.role {
             Role::Looking(_) => {
-                self.callers.insert(from, accepted);
+                self.callers.insert(from);
             }
             Role::Following(_) => self.reset_link(from, turn),
             Role::Leading(leader) if leader.peers.contains_key(&from) => {
@@ -75,7 +75,7 @@ impl<M: Machine> Zab<M> {
 
     /// A quorum has turned to this node: it takes an epoch above all that they have accepted.
     fn propose_epoch(&mut self, turn: &mut Turn<'_, M>) {
-        let (heard, epoch_after) = (self.heard.max(self.accepted), self.rules().epoch_after);
+        let (heard, epoch_after) = (self.heard, self.rules().epoch_after);
         let nodes = usize::from(self.setup().nodes);
         let is_quorum = self.rules().is_quorum;
         let Role::Leading(leader) = &mut self.role else {
@@ -87,7 +87,7 @@ impl<M: Machine> Zab<M> {
         // What its followers have accepted is among what it has heard.
         let epoch = epoch_after(heard);
         leader.epoch = Some(epoch);
-        self.accepted = epoch;
+        (self.accepted, self.heard) = (epoch, epoch);
         turn.effects.note(Fact::Campaigned { epoch: epoch.0 });
         turn.held.push(Held::OwnEpoch);
         self.be_patient(turn);
@@ -126,6 +126,7 @@ impl<M: Machine> Zab<M> {
         follower.phase = Phase::Synchronisation { taking: None };
         if current.is_some() {
             self.accepted = epoch;
+            self.heard = self.heard.max(epoch);
             let (epoch, candidate) = (epoch.0, leader);
             turn.effects.note(Fact::Voted { epoch, candidate });
         }

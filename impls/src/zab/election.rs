@@ -1,4 +1,4 @@
-//! Fast leader election: finding a node whose history is as recent as any (Medeiros 2012, section 3.3).
+//! Fast leader election: finding a node whose history is as recent as any (Medeiros 2012, on fast leader election).
 //!
 //! A node that looks for a leader begins a round and votes for itself. It tells all others, takes over every better vote it hears of in
 //! its round, and tells of that. When a quorum wants the same as it does it waits a little for a better vote, and then settles: it

@@ -5,7 +5,7 @@ use super::log::Snapshot;
 use super::message::{Epoch, Place, Txn, Value, Zxid};
 use crate::contract::NodeId;
 use crate::snapshot::Image;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// How many snapshots are remembered, the newest ones.
@@ -29,13 +29,26 @@ pub(super) struct History<C> {
 }
 
 /// What was seen of one node.
-#[derive(Clone, Debug, Default, Hash)]
-pub(super) struct Seen {
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Seen<C> {
     /// The epoch it leads in.
     pub(super) leads_in: Option<Epoch>,
     /// How much it has delivered since it booted, and the last of it.
     pub(super) delivered: Place,
     pub(super) last: Zxid,
+    /// What it has accepted and not delivered. What a step delivers it may drop in the same step.
+    pub(super) open: VecDeque<Txn<C>>,
+}
+
+impl<C> Default for Seen<C> {
+    fn default() -> Self {
+        Self {
+            leads_in: None,
+            delivered: Place(0),
+            last: Zxid::NONE,
+            open: VecDeque::new(),
+        }
+    }
 }
 
 impl<C> Default for History<C> {
@@ -116,8 +129,12 @@ impl<C: Clone + Eq> History<C> {
         self.places.entry(txn.zxid).or_insert(place);
     }
 
-    /// Another snapshot up to the same place that is not this one.
+    /// Another snapshot up to the same place that is not this one, or another transaction that was delivered in its last place.
     pub(super) fn differs(&mut self, snapshot: &Snapshot) -> bool {
+        let last = self.delivered.get(&snapshot.place);
+        if last.is_some_and(|txn| txn.zxid != snapshot.zxid) {
+            return true;
+        }
         let known = self.snapshots.entry(snapshot.place);
         let differs = *known.or_insert_with(|| snapshot.image.clone()) != snapshot.image;
         if self.snapshots.len() > SNAPSHOTS_MAX {

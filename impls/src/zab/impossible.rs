@@ -27,13 +27,13 @@ pub enum Impossible {
     KeepsWhatItLacks,
     /// A proposal comes to a follower that was sent no history.
     ProposedTooSoon,
-    /// A proposal is not of its leader's epoch, or not the one after the last.
+    /// A proposal is not above the last. That it leaves a gap its receiver does not mind, as in ZooKeeper: other laws do.
     OutOfOrder,
     /// A follower hears of commits while it has not the history.
     CommittedTooSoon,
     /// A transaction is committed that its follower has not.
     CommitsWhatItLacks,
-    /// A follower acknowledges what was not proposed to it.
+    /// A follower acknowledges what was not proposed to it, or less than before, or a ping that was not sent.
     AcknowledgesTheUnknown,
 }
 
@@ -67,9 +67,7 @@ impl Impossible {
             Impossible::OtherEpoch => "its leader's history is of another epoch than it accepted",
             Impossible::KeepsWhatItLacks => "it was to keep a transaction that it does not have",
             Impossible::ProposedTooSoon => "a proposal came before the history it belongs to",
-            Impossible::OutOfOrder => {
-                "a proposal came that is not above the last, or of another epoch"
-            }
+            Impossible::OutOfOrder => "a proposal came that is not above the last",
             Impossible::CommittedTooSoon => "a commit came before the history was there",
             Impossible::CommitsWhatItLacks => "a transaction was committed that it does not have",
             Impossible::AcknowledgesTheUnknown => "a follower acknowledged what was not proposed",

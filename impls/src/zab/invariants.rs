@@ -76,7 +76,7 @@ pub const INVARIANTS: &[InvariantInfo] = &[
 pub struct ZabWatch<M: Machine> {
     history: History<M::Command>,
     /// What was seen of each node, in the order of their ids.
-    nodes: Vec<Seen>,
+    nodes: Vec<Seen<M::Command>>,
     /// How often each invariant was put to the test.
     witnesses: BTreeMap<&'static str, u64>,
 }
@@ -101,6 +101,7 @@ impl<M: Machine> Watch for ZabWatch<M> {
             leads_in: None,
             delivered: zab.delivered(),
             last: zab.delivered_zxid(),
+            open: zab.log().after(zab.delivered()).iter().cloned().collect(),
         };
         Ok(())
     }
@@ -121,6 +122,7 @@ impl<M: Machine> Watch for ZabWatch<M> {
                     let seen = self.seen(node);
                     seen.delivered = delivered;
                     seen.last = zab.log().zxid_at(delivered).unwrap_or_default();
+                    seen.open.clear();
                     Ok(())
                 }
                 Effect::Persist(writes) => {
@@ -180,9 +182,9 @@ impl<M: Machine> Memory for ZabWatch<M> {
 }
 
 impl<M: Machine> ZabWatch<M> {
-    fn seen(&mut self, node: NodeId) -> &mut Seen {
+    fn seen(&mut self, node: NodeId) -> &mut Seen<M::Command> {
         if self.nodes.len() <= node.index() {
-            self.nodes.resize(node.index() + 1, Seen::default());
+            self.nodes.resize_with(node.index() + 1, Seen::default);
         }
         &mut self.nodes[node.index()]
     }
@@ -235,18 +237,28 @@ impl<M: Machine> ZabWatch<M> {
     ) -> Verdict {
         let mut verdict = Ok(());
         for write in writes {
+            let seen = self.seen(node);
             match write {
-                Write::Append(txns) if zab.leads_in().is_some() => {
-                    for txn in txns {
+                Write::Append(txns) => {
+                    seen.open.extend(txns.iter().cloned());
+                    for txn in txns.iter().filter(|_| zab.leads_in().is_some()) {
                         verdict = verdict.and(self.broadcast(node, zab, txn));
                     }
                 }
-                Write::Snapshot { snapshot, .. }
-                | Write::Install {
-                    snapshot: Some(snapshot),
-                    ..
-                } => verdict = verdict.and(self.same_snapshot(node, snapshot)),
-                _ => {}
+                Write::Install { snapshot, txns } => {
+                    seen.open = txns.iter().cloned().collect();
+                    if let Some(snapshot) = snapshot {
+                        verdict = verdict.and(self.same_snapshot(node, snapshot));
+                    }
+                }
+                Write::Truncate { after } => {
+                    let stays = after.0.saturating_sub(seen.delivered.0);
+                    seen.open.truncate(stays as usize);
+                }
+                Write::Snapshot { snapshot, .. } => {
+                    verdict = verdict.and(self.same_snapshot(node, snapshot));
+                }
+                Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) => {}
             }
         }
         verdict
@@ -284,10 +296,8 @@ impl<M: Machine> ZabWatch<M> {
         let mut last = seen.last;
         let mut verdict = Ok(());
         for place in (from.0 + 1..=zab.delivered().0).map(Place) {
-            // What was dropped in the same step is compared as a snapshot.
-            let Some(txn) = zab.log().get(place) else {
-                last = zab.log().zxid_at(place).unwrap_or(last);
-                continue;
+            let Some(txn) = &self.seen(node).open.pop_front() else {
+                break; // What a node delivers it has written.
             };
             // Of many broken laws the one is told that is closest to the cause.
             verdict = verdict

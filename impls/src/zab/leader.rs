@@ -28,7 +28,7 @@ pub(super) struct Leader<M: Machine> {
     /// Who was heard since a quorum was.
     pub(super) heard: NodeSet,
     /// How often it still goes on waiting for its broadcast to begin.
-    patience: u8,
+    pub(super) patience: u8,
     /// How many heartbeats went by without that; counted no further than it matters.
     silence: u64,
     /// How many bytes wait to be committed.
@@ -39,8 +39,8 @@ pub(super) struct Leader<M: Machine> {
     pub(super) stamps: Option<Stamps>,
 }
 
-/// How many election timeouts a leader whose followers are there waits for what it needs from their disks and its own. ZooKeeper's initLimit is
-/// to its syncLimit as this is to 1.
+/// How many election timeouts a leader whose followers are there waits for what it needs from their disks and its own, as
+/// ZooKeeper's initLimit is a multiple of its syncLimit.
 const PATIENCE: u8 = 4;
 
 /// How far a leader has come.

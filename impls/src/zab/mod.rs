@@ -36,8 +36,9 @@
 //! # Promises
 //!
 //! Commands and queries are linearizable, and each command runs at most once however often its client retries it. They hold while nodes
-//! crash and restart with what they had synced, and while links break and come back. While a majority can talk to each other, the
-//! cluster makes progress.
+//! crash and restart with what they had synced, and while links break and come back. While a majority can talk to each other and hears
+//! nobody whom only some of them hear, the cluster makes progress. A node with a good history that one of the majority hears and the others
+//! do not can keep an election from settling on anybody else: a weakness of fast leader election, and of ZooKeeper.
 //!
 //! # Code map
 //!
@@ -46,7 +47,7 @@
 //! | `mod.rs` | the node: its state, its inputs | |
 //! | `message.rs` | messages, transactions, timers, writes, and their notation | |
 //! | `log.rs` | the history in memory and on disk | |
-//! | `election.rs` | fast leader election | Medeiros 2012, 3.3 |
+//! | `election.rs` | fast leader election | Medeiros 2012 |
 //! | `discovery.rs` | phase 1, of leader and follower | Zab 1.0 |
 //! | `synchronisation.rs` | phase 2, of leader and follower | Zab 1.0 |
 //! | `broadcast.rs` | phase 3, of leader and follower; snapshots | Zab 2011, 4.1 |
@@ -109,7 +110,6 @@ use habits::Habits;
 use leader::Leader;
 use message::{Epoch, Message, Place, Round, Timer, Vote, Write, Zxid};
 use rules::Rules;
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use synchronisation::Taking;
@@ -133,9 +133,9 @@ pub struct Zab<M: Machine> {
     snapshot: Option<Snapshot>,
     /// To whom there is a link.
     links: NodeSet,
-    /// Who took this node for the leader while it was looking for one, with the newest epoch they have accepted.
-    callers: BTreeMap<NodeId, Epoch>,
-    /// The newest epoch that it has heard anybody to have accepted. If it leads, it leads in a later one.
+    /// Who took this node for the leader while it was looking for one.
+    callers: NodeSet,
+    /// The newest epoch that it has heard anybody to have accepted, itself among them. If it leads, it leads in a later one.
     heard: Epoch,
     /// The round of election that it is in, or settled in.
     round: Round,
@@ -282,7 +282,7 @@ impl<M: Machine> Node for Zab<M> {
             sessions,
             snapshot: disk.snapshot,
             links: NodeSet::EMPTY,
-            callers: BTreeMap::new(),
+            callers: NodeSet::EMPTY,
             heard: accepted,
             round: Round(0),
             vote,
@@ -508,7 +508,7 @@ impl<M: Machine> Zab<M> {
         // A link that this node broke itself is not there any more.
         let was_there = self.links.contains(peer);
         self.links = self.links.without(peer);
-        self.callers.remove(&peer);
+        self.callers = self.callers.without(peer);
         match &mut self.role {
             Role::Looking(_) => self.lose_sight_of(peer, turn),
             Role::Following(follower) if follower.leader == peer && was_there => self.look(turn),

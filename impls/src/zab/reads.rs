@@ -2,9 +2,10 @@
 //!
 //! A read through the log waits for a transaction of its own, which does nothing: what is delivered then is what it sees. Or the leader asks
 //! whether it still leads, and waits until a quorum has answered a ping that it sent after the read came. Whoever answers is still in
-//! conversation with this leader, and has accepted no later epoch; so when the read came no quorum had, and nothing was committed that this leader
+//! conversation with this leader, and has accepted no later epoch (one that had before it came would have ended the leadership); so when the read came no quorum had, and nothing was committed that this leader
 //! has not delivered. As links keep the order, pings need no numbers: the leader counts how many pongs are still to come before that one.
 
+use super::impossible::Impossible;
 use super::leader::bytes_of;
 use super::message::{Message, Place, Value};
 use super::{Role, Turn, Zab};
@@ -72,7 +73,7 @@ impl<M: Machine> Zab<M> {
         self.serve_reads(turn);
     }
 
-    /// Pings every follower. Gives how many pongs each of them owes now.
+    /// Pings every follower. Gives how many pongs each of them owes now. Reads that wait count on those who came later, too.
     pub(super) fn ping_all(&mut self, turn: &mut Turn<'_, M>) -> BTreeMap<NodeId, u64> {
         let mut owed = BTreeMap::new();
         for peer in self.audience(|_| true) {
@@ -81,7 +82,13 @@ impl<M: Machine> Zab<M> {
                 && let Some(known) = leader.peers.get_mut(&peer)
             {
                 known.pongs_owed += 1;
-                owed.insert(peer, known.pongs_owed);
+                let pongs_owed = known.pongs_owed;
+                owed.insert(peer, pongs_owed);
+                for read in &mut leader.reads {
+                    if let WaitsFor::Pongs(waits) = &mut read.waits_for {
+                        waits.entry(peer).or_insert(pongs_owed);
+                    }
+                }
             }
         }
         owed
@@ -92,9 +99,14 @@ impl<M: Machine> Zab<M> {
         let Role::Leading(leader) = &mut self.role else {
             return;
         };
-        if let Some(peer) = leader.peers.get_mut(&from) {
-            peer.pongs_owed = peer.pongs_owed.saturating_sub(1);
-        }
+        let Some(peer) = leader.peers.get_mut(&from) else {
+            return;
+        };
+        let Some(owed) = peer.pongs_owed.checked_sub(1) else {
+            self.impossible(Impossible::AcknowledgesTheUnknown, turn);
+            return self.part_with(from, turn);
+        };
+        peer.pongs_owed = owed;
         for read in &mut leader.reads {
             if let WaitsFor::Pongs(owed) = &mut read.waits_for
                 && let Some(owed) = owed.get_mut(&from)

@@ -148,7 +148,7 @@ impl Rules {
 
 /// Which of two votes is better: the one whose history was synchronised in the later epoch; of equals the one whose history goes further; of
 /// equals the one for the node with the greater id. The order is total, so all who hear the same votes want the same leader (Medeiros 2012,
-/// section 3.3, on fast leader election).
+/// on fast leader election).
 pub fn supersedes(vote: &Vote, known: &Vote) -> bool {
     (vote.epoch, vote.last, vote.leader) > (known.epoch, known.last, known.leader)
 }

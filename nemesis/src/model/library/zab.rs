@@ -1,7 +1,7 @@
 //! The bounds of Zab. Messages arrive in order, or their link breaks: Zab counts on that.
 
 use super::super::bounds::{Bounds, Disk, Network, Witness};
-use super::{knobs, never, plain, steps, times, write};
+use super::{knobs, never, plain, read, steps, times, write};
 
 /// All three vote for n3 and settle on it.
 const N3_IS_ELECTED: &[&str] = &[
@@ -212,6 +212,16 @@ pub(super) fn zab() -> Vec<Bounds> {
             ..plain(
                 "election",
                 "3 nodes from the very beginning, 2 epochs, a write; a link breaks",
+            )
+        },
+        Bounds {
+            clients: vec![vec![write(1)], vec![read()]],
+            timers: vec![times("heartbeat", 1), times("election", 0)],
+            resets: 1,
+            shows: vec![Leads, Decides, Answers],
+            ..elected(
+                "read",
+                "3 nodes that have elected one, a write and a read of a quorum, a heartbeat; a link breaks",
             )
         },
         Bounds {
