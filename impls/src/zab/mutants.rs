@@ -27,7 +27,7 @@ pub const MUTANTS: &[Mutant] = &[
         id: "zab/epoch-file-order",
         mechanism: "the accepted epoch is written behind the times: on the disk it is below the epoch of the history, and the node will not start",
         source: "ZOOKEEPER-2307, ZOOKEEPER-2354, ZOOKEEPER-1653",
-        seen_by: "a node that does not start, leadership-1",
+        seen_by: "leadership-1",
     },
     Mutant {
         id: "zab/ack-before-sync",
