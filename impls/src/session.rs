@@ -17,7 +17,7 @@ use crate::manage::{Manage, Report};
 use crate::snapshot::Image;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
+use std::fmt::{self, Debug, Display};
 
 /// What a client asks of a replicated machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +73,27 @@ pub enum Act<C> {
     Run(C),
     /// Open a session for the client.
     Open,
+}
+
+impl<C> Submission<C> {
+    /// About how many bytes what it does takes, on the wire and in a log; what it stands in comes on top.
+    pub(crate) fn weight<M: Machine<Command = C>>(&self) -> u64 {
+        match &self.act {
+            Act::Run(command) => M::weight(command),
+            Act::Open => 0,
+        }
+    }
+}
+
+/// `c1#1`, or `open(c1#1)`: how traces show it.
+impl<C> Display for Submission<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (client, request) = (self.client, self.request_id);
+        match self.act {
+            Act::Run(_) => write!(f, "{client}{request}"),
+            Act::Open => write!(f, "open({client}{request})"),
+        }
+    }
 }
 
 /// A machine with its client table.

@@ -57,10 +57,7 @@ const VALUE_BYTES: u64 = 32;
 /// About how many bytes a value takes.
 pub(super) fn bytes_of<M: Machine>(value: &Value<M::Command>) -> u64 {
     match value {
-        Value::Command(submission) => match &submission.act {
-            Act::Run(command) => VALUE_BYTES + M::weight(command),
-            Act::Open => VALUE_BYTES,
-        },
+        Value::Command(submission) => VALUE_BYTES + submission.weight::<M>(),
         Value::Noop | Value::Seal(_) => VALUE_BYTES,
     }
 }

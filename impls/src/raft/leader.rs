@@ -67,10 +67,7 @@ pub(super) fn assert_sound(knobs: &Knobs) {
 pub(super) fn weight<M: Machine>(payload: &Payload<M::Command>) -> u64 {
     const REST: u64 = 16;
     match payload {
-        Payload::Command(submission) => match &submission.act {
-            Act::Run(command) => REST + M::weight(command),
-            Act::Open => REST,
-        },
+        Payload::Command(submission) => REST + submission.weight::<M>(),
         Payload::Noop | Payload::Members(_) => REST,
     }
 }

@@ -7,7 +7,7 @@ use super::{Role, Turn, Zab};
 use crate::contract::{Answer, Fact, NodeId, Refusal};
 use crate::machine::Machine;
 use crate::node_set::NodeSet;
-use crate::session::{Act, Stamps};
+use crate::session::Stamps;
 use std::collections::BTreeMap;
 
 /// What a leader knows, from its election on.
@@ -117,10 +117,7 @@ const TXN_BYTES: u64 = 32;
 /// About how many bytes a transaction takes.
 pub(super) fn bytes_of<M: Machine>(value: &Value<M::Command>) -> u64 {
     match value {
-        Value::Command(submission) => match &submission.act {
-            Act::Run(command) => TXN_BYTES + M::weight(command),
-            Act::Open => TXN_BYTES,
-        },
+        Value::Command(submission) => TXN_BYTES + submission.weight::<M>(),
         Value::Noop => TXN_BYTES,
     }
 }

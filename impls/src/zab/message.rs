@@ -6,7 +6,7 @@
 
 use super::log::Snapshot;
 use crate::contract::{NodeId, display_as};
-use crate::session::{Act, Submission};
+use crate::session::Submission;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
@@ -122,13 +122,7 @@ impl<C> Debug for Value<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Noop => f.write_str("noop"),
-            Value::Command(submission) => {
-                let (client, request) = (submission.client, submission.request_id);
-                match submission.act {
-                    Act::Run(_) => write!(f, "{client}{request}"),
-                    Act::Open => write!(f, "open({client}{request})"),
-                }
-            }
+            Value::Command(submission) => write!(f, "{submission}"),
         }
     }
 }
