@@ -58,6 +58,7 @@ pub mod snapshot;
 pub mod system;
 pub mod wire;
 pub mod zab;
+pub mod zookeeper;
 
 #[cfg(feature = "host")]
 pub mod host;

@@ -58,6 +58,9 @@ pub struct Register {
 /// What its operations can do.
 pub const FUNCTIONS: &[&str] = &["read", "write", "cas"];
 
+/// Which of these read.
+pub const READS: &[&str] = &["read"];
+
 /// What a draw is for, as the last of its keys.
 mod purpose {
     pub(super) const KEY: u64 = 0;

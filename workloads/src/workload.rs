@@ -3,7 +3,7 @@
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stormglass_checker::{CheckError, History, Judgement, Limits};
+use stormglass_checker::{CheckError, Evidence, History, Judgement, Limits};
 
 /// A workload as data: part of a trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,13 @@ impl WorkloadConfig {
         }
     }
 
+    /// Which of these read and change nothing.
+    pub fn reads(&self) -> &'static [&'static str] {
+        match self {
+            Self::Register(_) => register::READS,
+        }
+    }
+
     /// Puts the workload to work.
     pub fn start(&self, seed: u64) -> Box<dyn Workload> {
         match self {
@@ -89,6 +96,19 @@ pub enum Completion {
     Mismatch,
 }
 
+/// A number that a history shows, and no promise speaks of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Its name, as `stale-reads`.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+    /// Of how many.
+    pub of: u64,
+    /// What is counted, in a sentence.
+    pub meaning: String,
+}
+
 /// A workload at work.
 pub trait Workload {
     /// What its operations can do: the names in [`Operation::f`].
@@ -100,14 +120,45 @@ pub trait Workload {
     /// How long `client` waits before its `n`th operation, in nanoseconds.
     fn think_time_ns(&self, client: u32, n: u64) -> u64;
 
+    /// An operation of `client` was answered with this. Gives what the history says of it: the place of whatever stands outside the cluster, such as
+    /// the resource that a lock protects.
+    fn settled(
+        &mut self,
+        _client: u32,
+        _operation: &Operation,
+        completion: Completion,
+    ) -> Completion {
+        completion
+    }
+
     /// An operation of `client` ended with an answer.
     fn completed(&mut self, client: u32, operation: &Operation, completion: &Completion);
+
+    /// Nobody knows what became of an operation of `client`.
+    fn lost(&mut self, _client: u32, _operation: &Operation) {}
 
     /// The reads that show the final state, once everything is healed.
     fn final_reads(&self) -> Vec<Operation>;
 
     /// What the history is judged against, as a sentence for reports.
     fn promise(&self) -> String;
+
+    /// That a history keeps the promise, in words that a sentence can begin with.
+    fn kept(&self) -> &'static str {
+        "What the clients saw is linearizable"
+    }
+
+    /// That a history breaks the promise, as a sentence.
+    fn broken(&self, evidence: &Evidence) -> String {
+        let key = evidence.key.as_ref();
+        let key = key.map_or(String::new(), |key| format!(" for key {key}"));
+        format!("What the clients saw is not linearizable{key}.")
+    }
+
+    /// What is worth knowing of a history and no question of right or wrong.
+    fn measures(&self, _history: &History) -> Vec<Measure> {
+        Vec::new()
+    }
 
     /// Judges a history.
     fn judge(&self, history: &History, limits: &Limits) -> Result<Judgement, CheckError>;
