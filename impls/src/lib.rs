@@ -41,6 +41,7 @@
 //! Clients (crate `workloads`), faults (crate `nemesis`), and any judgement of what clients saw (crate `checker`, which knows nothing
 //! of this crate).
 
+mod aside;
 pub mod catalog;
 mod claims;
 pub mod contract;

@@ -133,11 +133,11 @@ impl<M: Machine> Default for Sessions<M> {
 
 impl<M: Machine> Sessions<M> {
     /// Applies what a client put into the log at a place, unless it was applied before. Gives the answer to send, or `None` when the client has
-    /// since moved on and waits for no answer to this one. `expire_after_ms`: how long a client may be silent; 0 for ever. The same at
+    /// since moved on and waits for no answer to this one. `at`: its place as the machine is told of it. `expire_after_ms`: how long a client may be silent; 0 for ever. The same at
     /// all replicas.
     pub fn apply(
         &mut self,
-        place: u64,
+        (place, at): (u64, u64),
         submission: &Submission<M::Command>,
         expire_after_ms: u64,
     ) -> Option<Answer<Told<M::Output>>> {
@@ -186,7 +186,7 @@ impl<M: Machine> Sessions<M> {
             }
             (Act::Run(command), None) => command,
         };
-        let output = self.machine.apply(command);
+        let output = self.machine.apply(at, command);
         let known = Known {
             session: *session,
             newest: *request_id,
@@ -240,6 +240,11 @@ impl<M: Machine> Sessions<M> {
         &self.machine
     }
 
+    /// The machine inside, for who made it.
+    pub(crate) fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
     /// How many clients are known.
     pub fn clients(&self) -> usize {
         self.clients.len()
@@ -252,12 +257,21 @@ impl<M: Machine> Sessions<M> {
 
     /// All of it, for a snapshot, with the clients that belong into one.
     pub fn image(&self, belongs: fn(ClientId) -> bool) -> Image {
-        if self.clients.keys().all(|client| belongs(*client)) {
+        let machine = self.machine.for_snapshot();
+        if machine.is_none() && self.clients.keys().all(|client| belongs(*client)) {
             return Image::of(self);
         }
         let mut part = self.clone();
         part.clients.retain(|client, _| belongs(*client));
+        part.machine = machine.unwrap_or(part.machine);
         Image::of(&part)
+    }
+
+    /// What a snapshot holds, or nothing yet, settled in: see [`Machine::settle_in`].
+    pub fn begun(image: Option<&Image>, mutant: Option<&str>) -> Self {
+        let mut sessions = image.map_or_else(Self::default, Self::from_image);
+        sessions.machine.settle_in(mutant);
+        sessions
     }
 
     /// What a snapshot holds.
@@ -329,13 +343,13 @@ mod tests {
     #[test]
     fn without_expiry_a_client_needs_no_session_and_runs_nothing_twice() {
         let mut sessions = Sessions::<Cache>::default();
-        assert_eq!(sessions.apply(1, &submission(1, 0, 1, 0), 0), STORED);
+        assert_eq!(sessions.apply((1, 1), &submission(1, 0, 1, 0), 0), STORED);
         let once = sessions.clone();
-        assert_eq!(sessions.apply(2, &submission(1, 0, 1, 0), 0), STORED);
+        assert_eq!(sessions.apply((2, 2), &submission(1, 0, 1, 0), 0), STORED);
         assert_eq!(sessions, once);
-        assert_eq!(sessions.apply(3, &submission(1, 0, 2, 0), 0), STORED);
+        assert_eq!(sessions.apply((3, 3), &submission(1, 0, 2, 0), 0), STORED);
         let twice = sessions.clone();
-        assert_eq!(sessions.apply(4, &submission(1, 0, 1, 0), 0), None);
+        assert_eq!(sessions.apply((4, 4), &submission(1, 0, 1, 0), 0), None);
         assert_eq!(sessions, twice, "an old request changes nothing");
     }
 
@@ -343,22 +357,25 @@ mod tests {
     fn a_session_expires_by_the_stamps_of_others_and_its_late_retry_runs_nothing() {
         let mut sessions = Sessions::<Cache>::default();
         assert_eq!(
-            sessions.apply(7, &open(1, 1, 0), TTL_MS),
+            sessions.apply((7, 7), &open(1, 1, 0), TTL_MS),
             Some(opened(Session(7)))
         );
         assert_eq!(
-            sessions.apply(8, &open(1, 1, 0), TTL_MS),
+            sessions.apply((8, 8), &open(1, 1, 0), TTL_MS),
             Some(opened(Session(7))),
             "opened once, however often it is asked for"
         );
-        assert_eq!(sessions.apply(9, &submission(1, 7, 1, 1), TTL_MS), STORED);
-        sessions.apply(10, &open(2, 1, 1 + TTL_MS), TTL_MS);
+        assert_eq!(
+            sessions.apply((9, 9), &submission(1, 7, 1, 1), TTL_MS),
+            STORED
+        );
+        sessions.apply((10, 10), &open(2, 1, 1 + TTL_MS), TTL_MS);
         assert_eq!(sessions.clients(), 2, "silent, and not for too long");
-        sessions.apply(11, &submission(2, 10, 1, 2 + TTL_MS), TTL_MS);
+        sessions.apply((11, 11), &submission(2, 10, 1, 2 + TTL_MS), TTL_MS);
         assert_eq!(sessions.clients(), 1);
         let before = sessions.clone();
         assert_eq!(
-            sessions.apply(12, &submission(1, 7, 1, 0), TTL_MS),
+            sessions.apply((12, 12), &submission(1, 7, 1, 0), TTL_MS),
             Some(Answer::Refused(Refusal::SessionExpired)),
         );
         assert_eq!(
@@ -370,18 +387,21 @@ mod tests {
     #[test]
     fn a_new_session_shuts_the_old_one_out() {
         let mut sessions = Sessions::<Cache>::default();
-        sessions.apply(1, &open(1, 1, 0), TTL_MS);
+        sessions.apply((1, 1), &open(1, 1, 0), TTL_MS);
         assert_eq!(
-            sessions.apply(2, &open(1, 5, 0), TTL_MS),
+            sessions.apply((2, 2), &open(1, 5, 0), TTL_MS),
             Some(opened(Session(2)))
         );
         assert_eq!(
-            sessions.apply(3, &submission(1, 1, 2, 0), TTL_MS),
+            sessions.apply((3, 3), &submission(1, 1, 2, 0), TTL_MS),
             Some(Answer::Refused(Refusal::SessionExpired)),
         );
-        assert_eq!(sessions.apply(4, &submission(1, 2, 5, 0), TTL_MS), STORED);
         assert_eq!(
-            sessions.apply(5, &open(1, 1, 0), TTL_MS),
+            sessions.apply((4, 4), &submission(1, 2, 5, 0), TTL_MS),
+            STORED
+        );
+        assert_eq!(
+            sessions.apply((5, 5), &open(1, 1, 0), TTL_MS),
             None,
             "an old opening, late"
         );
@@ -390,7 +410,7 @@ mod tests {
     #[test]
     fn what_was_applied_is_answered_from_the_table_and_survives_a_snapshot() {
         let mut sessions = Sessions::<Cache>::default();
-        sessions.apply(1, &open(1, 1, 5), TTL_MS);
+        sessions.apply((1, 1), &open(1, 1, 5), TTL_MS);
         let asked = |sessions: &Sessions<Cache>, session, request| {
             sessions.answered(ClientId(1), Session(session), RequestId(request))
         };
@@ -400,7 +420,7 @@ mod tests {
             None,
             "the command itself did not run yet"
         );
-        sessions.apply(2, &submission(1, 1, 1, 6), TTL_MS);
+        sessions.apply((2, 2), &submission(1, 1, 1, 6), TTL_MS);
         assert_eq!(asked(&sessions, 1, 1), STORED);
         assert_eq!(asked(&sessions, 1, 2), None);
         assert_eq!(Sessions::from_image(&sessions.image(|_| true)), sessions);

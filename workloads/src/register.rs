@@ -250,7 +250,7 @@ mod tests {
             let ask: Ask<Command, Query> =
                 postcard::from_bytes(&CacheBinding.request(&operation)).unwrap();
             let output = match ask {
-                Ask::Command(command) => cache.apply(&command),
+                Ask::Command(command) => cache.apply(1, &command),
                 Ask::Manage(_) => panic!("a workload manages nothing"),
                 Ask::Query(query) => cache.query(&query),
             };

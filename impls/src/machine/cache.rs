@@ -71,7 +71,7 @@ impl Machine for Cache {
     type Query = Query;
     type Output = Output;
 
-    fn apply(&mut self, command: &Command) -> Output {
+    fn apply(&mut self, _: u64, command: &Command) -> Output {
         match command {
             Command::Put { key, value } => {
                 // In place where it can be: a node that comes back applies its whole log again, and most of that overwrites.
@@ -140,17 +140,23 @@ mod tests {
         let key = || "k".to_string();
         assert_eq!(get(&cache, "k"), None);
         assert_eq!(
-            cache.apply(&Command::Put {
-                key: key(),
-                value: "1".into()
-            }),
+            cache.apply(
+                1,
+                &Command::Put {
+                    key: key(),
+                    value: "1".into()
+                }
+            ),
             Output::Stored
         );
         assert_eq!(
-            cache.apply(&Command::Append {
-                key: key(),
-                suffix: "2".into()
-            }),
+            cache.apply(
+                1,
+                &Command::Append {
+                    key: key(),
+                    suffix: "2".into()
+                }
+            ),
             Output::Stored
         );
         assert_eq!(get(&cache, "k").as_deref(), Some("12"));
@@ -159,7 +165,7 @@ mod tests {
             expected: Some("1".into()),
             new: "3".into(),
         };
-        assert_eq!(cache.apply(&refused), Output::Mismatch);
+        assert_eq!(cache.apply(1, &refused), Output::Mismatch);
         assert_eq!(
             get(&cache, "k").as_deref(),
             Some("12"),
@@ -170,13 +176,13 @@ mod tests {
             expected: Some("12".into()),
             new: "3".into(),
         };
-        assert_eq!(cache.apply(&taken), Output::Stored);
+        assert_eq!(cache.apply(1, &taken), Output::Stored);
         assert_eq!(
-            cache.apply(&Command::Delete { key: key() }),
+            cache.apply(1, &Command::Delete { key: key() }),
             Output::Deleted(true)
         );
         assert_eq!(
-            cache.apply(&Command::Delete { key: key() }),
+            cache.apply(1, &Command::Delete { key: key() }),
             Output::Deleted(false)
         );
         let absent = Command::Cas {
@@ -185,15 +191,18 @@ mod tests {
             new: "4".into(),
         };
         assert_eq!(
-            cache.apply(&absent),
+            cache.apply(1, &absent),
             Output::Stored,
             "absence can be compared with"
         );
         assert_eq!(
-            cache.apply(&Command::Append {
-                key: "l".into(),
-                suffix: "x".into()
-            }),
+            cache.apply(
+                1,
+                &Command::Append {
+                    key: "l".into(),
+                    suffix: "x".into()
+                }
+            ),
             Output::Stored
         );
         assert_eq!(

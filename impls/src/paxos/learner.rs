@@ -36,7 +36,9 @@ impl<M: Machine> Paxos<M> {
             Value::Command(submission) => {
                 let (client, request_id) = (submission.client, submission.request_id);
                 let expire_after_ms = self.setup().knobs.session_ms;
-                let answer = self.sessions.apply(slot.0, submission, expire_after_ms);
+                let answer = self
+                    .sessions
+                    .apply((slot.0, slot.0), submission, expire_after_ms);
                 if let (Role::Leader(_), Some(answer)) = (&self.role, answer) {
                     turn.effects.reply(client, request_id, answer);
                 }
@@ -84,7 +86,7 @@ impl<M: Machine> Paxos<M> {
                 Value::Noop => {}
                 Value::Command(submission) => {
                     self.sessions
-                        .apply(entry.slot.0, submission, expire_after_ms);
+                        .apply((entry.slot.0, entry.slot.0), submission, expire_after_ms);
                 }
                 Value::Seal(acceptors) => self.begin_era(*acceptors),
             }

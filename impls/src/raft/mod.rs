@@ -545,7 +545,9 @@ impl<M: Machine> Raft<M> {
                 continue;
             };
             let place = entry.position.index.0;
-            let answer = self.sessions.apply(place, submission, expire_after_ms);
+            let answer = self
+                .sessions
+                .apply((place, place), submission, expire_after_ms);
             if let (Role::Leader(_), Some(answer)) = (&self.role, answer) {
                 turn.effects
                     .reply(submission.client, submission.request_id, answer);

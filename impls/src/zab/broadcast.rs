@@ -9,7 +9,6 @@ use super::{Held, Phase, Role, Turn, Zab};
 use crate::contract::{Answer, ClientId, Fact, NodeId, Refusal, RequestId, Session};
 use crate::machine::Machine;
 use crate::session::{Act, Stamps, Submission};
-use crate::snapshot::Image;
 use std::sync::Arc;
 
 /// Whose request it is: the client, its session, its number.
@@ -264,7 +263,8 @@ impl<M: Machine> Zab<M> {
         if let Value::Command(submission) = &txn.value {
             let (client, request_id) = (submission.client, submission.request_id);
             let expire_after_ms = self.fixed.setup().knobs.session_ms;
-            let answer = self.sessions.apply(place.0, submission, expire_after_ms);
+            let at = (place.0, txn.zxid.as_number());
+            let answer = self.sessions.apply(at, submission, expire_after_ms);
             if let (Role::Leading(_), Some(answer)) = (&self.role, answer) {
                 turn.effects.reply(client, request_id, answer);
             }
@@ -288,7 +288,7 @@ impl<M: Machine> Zab<M> {
         let snapshot = Snapshot {
             zxid: self.delivered_zxid(),
             place,
-            image: Image::of(&self.sessions),
+            image: self.sessions.image(|_| true),
         };
         let drops = Place(place.0.saturating_sub(kept)).max(self.log.dropped().0);
         self.log.drop_through(drops);

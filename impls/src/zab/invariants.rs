@@ -96,7 +96,35 @@ type Verdict = Result<(), Broken>;
 
 impl<M: Machine> Watch for ZabWatch<M> {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Verdict {
-        let zab = core::<M>(member);
+        self.zab_booted(node, core::<M>(member))
+    }
+
+    fn stepped(
+        &mut self,
+        node: NodeId,
+        member: &dyn Member,
+        effects: &[Effect<Erased>],
+    ) -> Verdict {
+        self.zab_stepped(node, core::<M>(member), effects)
+    }
+
+    fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Verdict {
+        let nodes: Vec<(NodeId, &Zab<M>)> = members
+            .iter()
+            .map(|(node, member)| (*node, core::<M>(*member)))
+            .collect();
+        audit_nodes(&nodes)
+    }
+
+    fn witnesses(&self) -> Vec<(&'static str, u64)> {
+        let count = |invariant: &InvariantInfo| (invariant.name, self.witnesses[invariant.name]);
+        INVARIANTS.iter().map(count).collect()
+    }
+}
+
+impl<M: Machine> ZabWatch<M> {
+    /// See [`Watch::booted`].
+    pub(crate) fn zab_booted(&mut self, node: NodeId, zab: &Zab<M>) -> Verdict {
         *self.seen(node) = Seen {
             leads_in: None,
             delivered: zab.delivered(),
@@ -106,13 +134,13 @@ impl<M: Machine> Watch for ZabWatch<M> {
         Ok(())
     }
 
-    fn stepped(
+    /// See [`Watch::stepped`]. What a node writes and notes is all that is looked at.
+    pub(crate) fn zab_stepped(
         &mut self,
         node: NodeId,
-        member: &dyn Member,
+        zab: &Zab<M>,
         effects: &[Effect<Erased>],
     ) -> Verdict {
-        let zab = core::<M>(member);
         let mut verdict = Ok(());
         for effect in effects {
             let seen = match effect {
@@ -138,19 +166,6 @@ impl<M: Machine> Watch for ZabWatch<M> {
         verdict
             .and_then(|()| self.leads(node, zab.leads_in()))
             .and_then(|()| self.delivered(node, zab))
-    }
-
-    fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Verdict {
-        let nodes: Vec<(NodeId, &Zab<M>)> = members
-            .iter()
-            .map(|(node, member)| (*node, core::<M>(*member)))
-            .collect();
-        audit_nodes(&nodes)
-    }
-
-    fn witnesses(&self) -> Vec<(&'static str, u64)> {
-        let count = |invariant: &InvariantInfo| (invariant.name, self.witnesses[invariant.name]);
-        INVARIANTS.iter().map(count).collect()
     }
 }
 

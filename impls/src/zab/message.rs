@@ -64,6 +64,11 @@ impl Zxid {
         epoch: Epoch(0),
         counter: 0,
     };
+
+    /// As one number, as ZooKeeper writes it: the epoch in the upper half, the counter in the lower.
+    pub fn as_number(self) -> u64 {
+        self.epoch.0 << 32 | self.counter
+    }
 }
 
 impl Display for Zxid {

@@ -255,7 +255,8 @@ impl<M: Machine> Node for Zab<M> {
     }
 
     fn boot(setup: &Setup, disk: ZabDisk<M::Command>, _: Now, effects: &mut Effects<Self>) -> Self {
-        let rules = Rules::planted(setup.mutant.as_deref())
+        let of_machine = |id: &&str| !M::has_mutant(id);
+        let rules = Rules::planted(setup.mutant.as_deref().filter(of_machine))
             .expect("a setup names a mutant or a harmless change of its system");
         let refused = Self::refuses(setup);
         assert!(refused.is_none(), "a setup is sound: {refused:?}");
@@ -265,9 +266,8 @@ impl<M: Machine> Node for Zab<M> {
             "the epoch of a history was accepted: on the disk that is {current}, and {accepted} is the newest accepted"
         );
         let snapshot = disk.snapshot.as_ref();
-        let sessions = snapshot.map_or_else(Sessions::default, |known| {
-            Sessions::from_image(&known.image)
-        });
+        let image = snapshot.map(|known| &known.image);
+        let sessions = Sessions::begun(image, setup.mutant.as_deref());
         let vote = Vote {
             epoch: current,
             last: Zxid::NONE,
@@ -392,6 +392,11 @@ impl<M: Machine> Zab<M> {
     /// This node's machine with its client table, after what was delivered.
     pub fn sessions(&self) -> &Sessions<M> {
         &self.sessions
+    }
+
+    /// This node's machine, for the service around it.
+    pub(crate) fn machine_mut(&mut self) -> &mut M {
+        self.sessions.machine_mut()
     }
 
     /// The newest snapshot of this node.

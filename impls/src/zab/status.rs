@@ -1,6 +1,8 @@
 //! How a node is, in words.
 
+use super::message::Epoch;
 use super::{Phase, Role, Zab};
+use crate::contract::NodeId;
 use crate::machine::Machine;
 use crate::manage::Report;
 use crate::node_set::NodeSet;
@@ -23,8 +25,23 @@ impl<M: Machine> Zab<M> {
         }
     }
 
+    /// Whom this node takes part in the broadcast of, in which epoch, if it takes part in one: itself, if it is the leader.
+    pub(crate) fn serves(&self) -> Option<(NodeId, Epoch)> {
+        match &self.role {
+            Role::Looking(_) => None,
+            Role::Following(follower) => {
+                let serves = follower.phase == Phase::Broadcast;
+                serves.then_some((follower.leader, self.current))
+            }
+            Role::Leading(leader) => {
+                let epoch = leader.epoch.filter(|_| leader.broadcasts());
+                epoch.map(|epoch| (self.id(), epoch))
+            }
+        }
+    }
+
     /// What an operator is told.
-    pub(super) fn status(&self) -> Report {
+    pub(crate) fn status(&self) -> Report {
         Report {
             node: self.id(),
             role: self.rank().to_string(),

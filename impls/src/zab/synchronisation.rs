@@ -251,9 +251,8 @@ impl<M: Machine> Zab<M> {
 
     /// Begins anew with a snapshot, or with nothing. What was delivered is delivered again from there.
     fn install(&mut self, snapshot: Option<Snapshot>, turn: &mut Turn<'_, M>) {
-        self.sessions = snapshot.as_ref().map_or_else(Sessions::default, |known| {
-            Sessions::from_image(&known.image)
-        });
+        let mutant = self.setup().mutant.as_deref();
+        self.sessions = Sessions::begun(snapshot.as_ref().map(|known| &known.image), mutant);
         self.delivered = snapshot.as_ref().map_or(Place(0), |known| known.place);
         self.log = beginning(snapshot.as_ref());
         self.snapshot.clone_from(&snapshot);
