@@ -6,7 +6,8 @@ use crate::paxos::Paxos;
 use crate::raft::Raft;
 use crate::system::{Reference, System};
 use crate::zab::Zab;
-use crate::{paxos, raft, zab};
+use crate::zookeeper::Zookeeper;
+use crate::{paxos, raft, zab, zookeeper};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,12 +23,20 @@ fn zab_cache() -> Reference<Zab<Cache>> {
     zab::system("zab-cache", "a cache replicated by Zab")
 }
 
+fn zookeeper() -> Reference<Zookeeper> {
+    zookeeper::system(
+        "zookeeper",
+        "a tree of znodes with sessions, watches and rights, over Zab",
+    )
+}
+
 /// All of them, in the order in which lists show them.
 pub fn systems() -> Vec<Rc<dyn System>> {
     vec![
         Rc::new(raft_cache()),
         Rc::new(paxos_cache()),
         Rc::new(zab_cache()),
+        Rc::new(zookeeper()),
     ]
 }
 
@@ -42,6 +51,7 @@ pub fn explored(name: &str) -> Option<Arc<dyn Explored>> {
         "raft-cache" => Some(Arc::new(raft_cache())),
         "paxos-cache" => Some(Arc::new(paxos_cache())),
         "zab-cache" => Some(Arc::new(zab_cache())),
+        "zookeeper" => Some(Arc::new(zookeeper())),
         _ => None,
     }
 }

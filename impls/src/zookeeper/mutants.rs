@@ -66,12 +66,6 @@ pub const MUTANTS: &[Mutant] = &[
         source: "ZOOKEEPER-1392, CVE-2019-0201",
         seen_by: "linearizability",
     },
-    Mutant {
-        id: "zookeeper/expires-early",
-        mechanism: "a leader ends a session after half the time that was agreed",
-        source: "ZooKeeper Programmer's Guide, sessions",
-        seen_by: "session-life",
-    },
 ];
 
 /// The rules with a mutant planted. `None` when there is no such mutant.
@@ -131,10 +125,6 @@ pub fn rules(id: &str) -> Option<Rules> {
             },
             ..tree
         }),
-        "zookeeper/expires-early" => Rules {
-            is_expired: |silent_ms, timeout_ms| silent_ms > timeout_ms / 2,
-            ..documented
-        },
         _ => return None,
     })
 }

@@ -139,6 +139,13 @@ impl Znodes {
         self.last
     }
 
+    /// An ephemeral node whose session has ended, if there is one among those that the last change touched.
+    pub(super) fn orphan(&self) -> Option<(SessionId, &String)> {
+        let mut owners = self.ephemerals.iter();
+        let (session, own) = owners.find(|(session, _)| !self.sessions.contains_key(session))?;
+        Some((*session, own.first()?))
+    }
+
     /// What was done since this was last asked.
     pub(super) fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news.0)
