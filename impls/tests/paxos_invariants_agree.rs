@@ -62,11 +62,19 @@ fn happen(cluster: &mut Cluster, dice: &mut Dice) {
         }
         20..22 => {
             let voters = NodeId::all(NODES).filter(|_| dice.below(3) > 0).collect();
-            cluster.ask(node, ClientId(9), Ask::Manage(Manage::Members(voters)));
+            cluster.ask(
+                node,
+                ClientId(9),
+                Ask::<Command, Query>::Manage(Manage::Members(voters)),
+            );
         }
         22 => {
             let heir = dice.node();
-            cluster.ask(node, ClientId(9), Ask::Manage(Manage::Transfer(heir)));
+            cluster.ask(
+                node,
+                ClientId(9),
+                Ask::<Command, Query>::Manage(Manage::Transfer(heir)),
+            );
         }
         23..45 => {
             let key = "k".to_string();

@@ -7,7 +7,7 @@ use crate::contract::{Effect, NodeId};
 use crate::explored::{Memory, Names};
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
 use crate::zab::invariants::{ZabWatch, audit_nodes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 /// All of them: the broadcast's first.
@@ -39,8 +39,8 @@ pub struct ZookeeperWatch {
     zab: ZabWatch<Znodes>,
     /// By zxid: what the tree hashed to at the first who had delivered just that.
     digests: BTreeMap<ZxidNumber, u64>,
-    /// By node: the last command it was seen to have applied.
-    last: BTreeMap<NodeId, ZxidNumber>,
+    /// By node: the last command it was seen to have applied, and the sessions that were open then.
+    last: BTreeMap<NodeId, (ZxidNumber, BTreeSet<SessionId>)>,
     /// How often the two laws of the state were put to the test.
     tested: u64,
 }
@@ -123,16 +123,32 @@ fn is_orphaned(znodes: &Znodes, owner: SessionId) -> bool {
     owner != SessionId::NONE && !znodes.sessions().contains_key(&owner)
 }
 
+/// A node whose session has ended.
+fn orphan(znodes: &Znodes) -> Option<(SessionId, &String)> {
+    let owners = znodes.tree().nodes();
+    let mut owners = owners.map(|(path, node)| (node.ephemeral_owner, path));
+    owners.find(|(owner, _)| is_orphaned(znodes, *owner))
+}
+
 impl ZookeeperWatch {
     /// A server may have applied something.
     fn applied(&mut self, node: NodeId, server: &Zookeeper) -> Verdict {
         let znodes = server.znodes();
         let last = znodes.last();
-        if self.last.insert(node, last) == Some(last) {
+        let (seen, open) = self.last.entry(node).or_default();
+        if *seen == last {
             return Ok(());
         }
+        *seen = last;
         self.tested += 1;
-        if let Some((session, path)) = znodes.orphan() {
+        let known = open.iter();
+        let has_ended = known.clone().any(|session| is_orphaned(znodes, *session));
+        if has_ended || open.len() != znodes.sessions().len() {
+            *open = znodes.sessions().keys().copied().collect();
+        }
+        // All nodes are looked at when a session has ended; a node that is made is among those that the server knows to go with a session.
+        let left = has_ended.then(|| orphan(znodes)).flatten();
+        if let Some((session, path)) = left.or_else(|| znodes.orphan()) {
             let message = format!("{path} at {node} is of {session}, which has ended");
             return broken("no-orphans", message);
         }

@@ -139,7 +139,7 @@ impl Znodes {
         self.last
     }
 
-    /// An ephemeral node whose session has ended, if there is one among those that the last change touched.
+    /// An ephemeral node whose session has ended, if there is one among those that this server knows to go with a session.
     pub(super) fn orphan(&self) -> Option<(SessionId, &String)> {
         let mut owners = self.ephemerals.iter();
         let (session, own) = owners.find(|(session, _)| !self.sessions.contains_key(session))?;

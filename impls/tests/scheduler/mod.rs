@@ -10,11 +10,9 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use stormglass_impls::contract::{
-    ClientId, Effect, Effects, Input, NodeId, Now, RequestId, Session,
+    Answer, ClientId, Data, Effect, Effects, Input, NodeId, Now, RequestId, Session,
 };
-use stormglass_impls::machine::cache::{Command, Query};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::session::Ask;
 use stormglass_impls::system::{Broken, DiskImage, Erased, Links, Member, Setup, System, Watch};
 
 /// How many nodes there are.
@@ -66,6 +64,8 @@ pub(crate) struct Cluster {
     /// An assertion of a node did not hold, so there is nothing left to trust.
     failed: bool,
     requests: u64,
+    /// What clients were answered, by which node, and nobody has looked at yet.
+    pub(crate) answers: Vec<(NodeId, ClientId, RequestId, Parcel)>,
     /// What the clocks of all nodes show, in milliseconds.
     pub(crate) now_ms: u64,
 }
@@ -106,6 +106,7 @@ impl Cluster {
             incremental: None,
             failed: false,
             requests: 0,
+            answers: Vec::new(),
             now_ms: 0,
             system,
         }
@@ -151,13 +152,25 @@ impl Cluster {
         self.machines[node.index()].member.is_none()
     }
 
-    pub(crate) fn ask(&mut self, node: NodeId, client: ClientId, ask: Ask<Command, Query>) {
+    /// A client asks something new.
+    pub(crate) fn ask(&mut self, node: NodeId, client: ClientId, ask: impl Data) {
         self.requests += 1;
+        self.request(node, client, RequestId(self.requests), Parcel::new(ask));
+    }
+
+    /// A client asks something in a number of its own.
+    pub(crate) fn request(
+        &mut self,
+        node: NodeId,
+        client: ClientId,
+        request_id: RequestId,
+        body: Parcel,
+    ) {
         let request = Input::Request {
             session: Session(0),
             client,
-            request_id: RequestId(self.requests),
-            body: Parcel::new(ask),
+            request_id,
+            body,
         };
         self.step(node, request);
     }
@@ -283,6 +296,14 @@ impl Cluster {
                 (Effect::SetTimer { timer, .. }, _) if !machine.timers.contains(&timer) => {
                     machine.timers.push(timer)
                 }
+                (
+                    Effect::Reply {
+                        client,
+                        request_id,
+                        answer: Answer::Done(reply),
+                    },
+                    _,
+                ) => self.answers.push((node, client, request_id, reply)),
                 (Effect::CancelTimer(timer), _) => machine.timers.retain(|known| *known != timer),
                 _ => {}
             }
