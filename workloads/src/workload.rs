@@ -1,5 +1,6 @@
 //! Workloads by name, and their face towards the arenas.
 
+use crate::client::Manner;
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +56,13 @@ impl WorkloadConfig {
     pub fn reads(&self) -> &'static [&'static str] {
         match self {
             Self::Register(_) => register::READS,
+        }
+    }
+
+    /// How its clients ask.
+    pub fn manner(&self) -> Manner {
+        match self {
+            Self::Register(_) => Manner::Leader,
         }
     }
 

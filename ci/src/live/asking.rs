@@ -11,7 +11,7 @@ use stormglass_impls::machine::cache::{Command, Query};
 use stormglass_impls::manage::{Manage, Report};
 use stormglass_impls::session::{Ask, Told};
 use stormglass_impls::system::Word;
-use stormglass_workloads::client::{ClientConfig, Numbering, Outcome, Patience};
+use stormglass_workloads::client::{ClientConfig, Manner, Numbering, Outcome, Patience};
 use stormglass_workloads::driver::{Desk, Driver, Task};
 
 /// Somebody who asks one thing after the other.
@@ -78,6 +78,7 @@ impl Asker {
                 servers: u8::try_from(self.addresses.len()).unwrap_or(u8::MAX),
                 patience: self.patience,
                 numbering: Numbering::Kept,
+                manner: Manner::Leader,
             },
             addresses: self.addresses.clone(),
             net: TokioNet,

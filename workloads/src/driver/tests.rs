@@ -1,8 +1,7 @@
 //! The driver against sockets on the loopback: a cluster, and servers made by hand.
 
 use super::*;
-use crate::client::Numbering;
-use crate::client::Patience;
+use crate::client::{Manner, Numbering, Patience};
 use crate::workload::{Operation, WorkloadConfig};
 use std::io;
 use std::path::Path;
@@ -108,6 +107,7 @@ fn driver(addresses: &[String], patience: Patience) -> Driver<TokioNet, TokioClo
             servers: addresses.len() as u8,
             patience,
             numbering: Numbering::Kept,
+            manner: Manner::Leader,
         },
         addresses: addresses.to_vec(),
         net: TokioNet,
