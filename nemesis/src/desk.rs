@@ -428,7 +428,7 @@ mod tests {
     use stormglass_workloads::workload::WorkloadConfig;
 
     fn desk() -> (Trial, Desk) {
-        let workload = WorkloadConfig::named("register").unwrap();
+        let workload = WorkloadConfig::register();
         let trial = Trial {
             clients: 2,
             ..Trial::calm("raft-cache", workload, Arena::Simulator, 1)
