@@ -21,7 +21,7 @@ use stormglass_impls::host::{PlainGate, TokioClock, TokioNet, draw_from};
 use stormglass_impls::knobs::Knobs;
 use stormglass_impls::machine::cache::{Command, Query};
 use stormglass_impls::session::Ask;
-use stormglass_workloads::client::{ClientConfig, Numbering, Outcome, Patience};
+use stormglass_workloads::client::{ClientConfig, Manner, Numbering, Outcome, Patience};
 use stormglass_workloads::driver::{Desk, Driver, Task};
 
 const KEYS: u64 = 1_000;
@@ -228,6 +228,7 @@ impl Ours {
                         deadline_ms: 10_000,
                     },
                     numbering: Numbering::Kept,
+                    manner: Manner::Leader,
                 },
                 addresses: self.plan.addresses.clone(),
                 net: TokioNet,

@@ -237,7 +237,12 @@ fn believe() -> String {
     let parts: [(&str, &[&str], &str); 14] = [
         (
             "what an answer means to a client",
-            &["workloads/src/client.rs"],
+            &[
+                "workloads/src/client.rs",
+                "workloads/src/client/leader.rs",
+                "workloads/src/client/session.rs",
+                "workloads/src/client/session/watches.rs",
+            ],
             every,
         ),
         ("the client on sockets", &["workloads/src/driver.rs"], every),

@@ -232,7 +232,11 @@ fn cores_know_no_clock_no_chance_and_no_io() {
     let cores = files("impls/src", ".rs")
         .into_iter()
         .filter(|path| !path.to_string_lossy().contains("/host"));
-    for path in cores.chain([root().join("workloads/src/client.rs")]) {
+    let clients = files("workloads/src/client", ".rs");
+    let clients = clients
+        .into_iter()
+        .chain([root().join("workloads/src/client.rs")]);
+    for path in cores.chain(clients) {
         let text = text(&path);
         let own = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in code(own) {

@@ -41,6 +41,16 @@ pub enum Told<O> {
     Status(Report),
 }
 
+impl<O> Told<O> {
+    /// How the node is, if that is what it says.
+    pub(crate) fn report(&self) -> Option<Report> {
+        match self {
+            Told::Status(report) => Some(report.clone()),
+            Told::Output(_) | Told::Managed => None,
+        }
+    }
+}
+
 impl<O: Debug> Debug for Told<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

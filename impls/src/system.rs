@@ -6,7 +6,7 @@
 use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
 use crate::explored::{Memory, NodeState};
 use crate::knobs::{Knobs, Reads};
-use crate::manage::Manage;
+use crate::manage::{Manage, Report};
 use crate::node_set::NodeSet;
 use crate::parcel::Parcel;
 use serde::{Deserialize, Serialize};
@@ -280,6 +280,11 @@ pub trait System {
     /// What an operator asks, as a request; `None` where the cluster cannot be managed.
     fn manage(&self, manage: Manage) -> Option<Parcel>;
 
+    /// How a node is, if that is what a reply in its wire form says.
+    fn report(&self, _reply: &[u8]) -> Option<Report> {
+        None
+    }
+
     /// The invariants of a new cluster.
     fn watch(&self) -> Box<dyn Watch>;
 }
@@ -302,6 +307,8 @@ pub struct Reference<N: Node<Config = Setup>> {
     pub invariants: &'static [InvariantInfo],
     /// See [`System::manage`].
     pub manage: fn(Manage) -> Option<N::Request>,
+    /// How a node is, if a reply says that.
+    pub report: fn(&N::Reply) -> Option<Report>,
     /// See [`System::watch`].
     pub watch: fn() -> Box<dyn Memory>,
     /// Which core.
@@ -484,6 +491,10 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
 
     fn manage(&self, manage: Manage) -> Option<Parcel> {
         (self.manage)(manage).map(Parcel::new)
+    }
+
+    fn report(&self, reply: &[u8]) -> Option<Report> {
+        (self.report)(&read_whole(reply).ok()?)
     }
 
     fn watch(&self) -> Box<dyn Watch> {

@@ -133,10 +133,9 @@ fn calm(think_ms: ThinkMs) -> Trial {
 }
 
 fn workload((shortest, longest): ThinkMs) -> WorkloadConfig {
-    let named = WorkloadConfig::named("register").expect("there is a register workload");
-    let WorkloadConfig::Register(mut register) = named;
-    (register.think_time_ms_min, register.think_time_ms_max) = (shortest, longest);
-    WorkloadConfig::Register(register)
+    let mut register = WorkloadConfig::register();
+    register.set_think_time_ms(shortest, longest);
+    register
 }
 
 /// Processor time of this thread in nanoseconds, as Linux tells it.

@@ -153,6 +153,7 @@ fn client_config(client: u32, trial: &Trial) -> ClientConfig {
             true => Numbering::Fresh,
             false => Numbering::Kept,
         },
+        manner: trial.workload.manner(),
     }
 }
 

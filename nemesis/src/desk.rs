@@ -308,14 +308,21 @@ impl Desk {
                     progress.finals.pop_front();
                     self.answered_ns = now_ns;
                 }
+                let completion = self.workload.settled(client, &operation, completion);
                 self.recorder.complete(now_ns, client, &completion);
                 self.workload.completed(client, &operation, &completion);
             }
-            Ending::Failed(error) => self.recorder.fail(now_ns, client, &error),
-            Ending::Unknown(error) if self.flaws.timeouts_fail => {
-                self.recorder.fail(now_ns, client, &error)
+            Ending::Failed(error) => {
+                self.recorder.fail(now_ns, client, &error);
+                self.workload.lost(client, &operation);
             }
-            Ending::Unknown(error) => self.recorder.unknown(now_ns, client, &error),
+            Ending::Unknown(error) => {
+                match self.flaws.timeouts_fail {
+                    true => self.recorder.fail(now_ns, client, &error),
+                    false => self.recorder.unknown(now_ns, client, &error),
+                }
+                self.workload.lost(client, &operation);
+            }
         }
     }
 
@@ -421,7 +428,7 @@ mod tests {
     use stormglass_workloads::workload::WorkloadConfig;
 
     fn desk() -> (Trial, Desk) {
-        let workload = WorkloadConfig::named("register").unwrap();
+        let workload = WorkloadConfig::register();
         let trial = Trial {
             clients: 2,
             ..Trial::calm("raft-cache", workload, Arena::Simulator, 1)

@@ -300,7 +300,7 @@ impl Bait {
 /// The trial of a seed in which something is hunted: a storm of a minute in which the seed draws everything, or that of its bait. `planted`
 /// is a mutant, a harmless change of the system, or one of [`HARMLESS_TRIALS`].
 pub fn trial(system: &dyn System, arena: Arena, seed: u64, planted: &str) -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::usual(system.name());
     let mut trial = Trial::calm(system.name(), workload, arena, seed);
     match bait(planted) {
         Some(bait) => bait.lay(&mut trial, system),
@@ -316,7 +316,7 @@ pub fn trial(system: &dyn System, arena: Arena, seed: u64, planted: &str) -> Tri
     trial
 }
 
-/// What caught a planted bug, if it was caught: the name of the law that broke, `linearizability` when only the clients saw it.
+/// What caught a planted bug, if it was caught: the name of the law that broke, that of the promise when only the clients saw it.
 pub fn caught(trial: &Trial, judged: &Judged) -> Option<String> {
     let of_harness = trial.mutant.as_deref().is_some_and(harness::is_of_harness);
     match judged.ruling {
@@ -330,9 +330,8 @@ pub fn caught(trial: &Trial, judged: &Judged) -> Option<String> {
         }
         Ruling::Violation => {
             let inside = judged.violations.first();
-            Some(inside.map_or("linearizability".to_string(), |violation| {
-                violation.name.clone()
-            }))
+            let broken = inside.map_or(judged.promise_name(), |violation| &violation.name);
+            Some(broken.to_string())
         }
         Ruling::Vacuous if of_harness => judged.vacuous.clone().map(|_| "vacuous".to_string()),
         _ => None,

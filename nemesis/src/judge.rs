@@ -7,8 +7,11 @@ use crate::schedule::Fault;
 use crate::trial::Trial;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use stormglass_checker::{CheckError, History, Judgement, Kind, Limits, Process, Reason, Verdict};
+use stormglass_checker::{
+    CheckError, Event, History, Judgement, Kind, Limits, Process, Reason, Verdict,
+};
 use stormglass_impls::catalog;
+pub use stormglass_workloads::workload::Measure;
 
 /// The verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +46,17 @@ pub struct Judged {
     pub vacuous: Option<String>,
     /// What the clients did, counted.
     pub counts: Counts,
+    /// What else is worth knowing of what the clients saw.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
+}
+
+impl Judged {
+    /// The name of the promise that was tested: what it begins with, up to a colon.
+    pub fn promise_name(&self) -> &str {
+        let name = self.promise.split(':').next();
+        name.unwrap_or(&self.promise)
+    }
 }
 
 /// What the clients did, counted.
@@ -73,7 +87,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         ..Limits::default()
     };
     let judgement = workload.judge(&run.history, &limits)?;
-    let counts = count(&run.history, &run.record);
+    let counts = count(trial, run);
     let vacuous = vacuous(trial, run, &counts);
     let violations = run.record.violations.clone();
     let flawed = violations
@@ -81,17 +95,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         .find(|violation| violation.kind == ViolationKind::Harness);
     let (ruling, sentence) = match (&judgement.verdict, flawed.or(violations.first()), &vacuous) {
         (_, Some(violation), _) if flawed.is_some() => (Ruling::Violation, inside(violation)),
-        (Verdict::Invalid(evidence), _, _) => {
-            let key = evidence
-                .key
-                .as_ref()
-                .map(|key| format!(" for key {key}"))
-                .unwrap_or_default();
-            (
-                Ruling::Violation,
-                format!("What the clients saw is not linearizable{key}."),
-            )
-        }
+        (Verdict::Invalid(evidence), _, _) => (Ruling::Violation, workload.broken(evidence)),
         (_, Some(violation), _) => (Ruling::Violation, inside(violation)),
         (Verdict::Unknown(unknown), None, _) => {
             let limit = match unknown.reason {
@@ -114,8 +118,11 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         ),
         (Verdict::Valid(_), None, None) => {
             let sentence = format!(
-                "What the clients saw is linearizable: {} of {} operations ended ok, under {} faults.",
-                counts.ok, counts.operations, counts.faults_installed
+                "{}: {} of {} operations ended ok, under {} faults.",
+                workload.kept(),
+                counts.ok,
+                counts.operations,
+                counts.faults_installed
             );
             (Ruling::Valid, sentence)
         }
@@ -141,6 +148,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         judgement,
         vacuous,
         counts,
+        measures: workload.measures(&run.history),
     })
 }
 
@@ -195,7 +203,9 @@ fn inside(violation: &Violation) -> String {
     }
 }
 
-fn count(history: &History, record: &Record) -> Counts {
+fn count(trial: &Trial, run: &Run) -> Counts {
+    let Run { history, record } = run;
+    let reads = trial.workload.reads();
     let mut counts = Counts {
         faults_planned: record.faults.len() as u64,
         ..Counts::default()
@@ -214,7 +224,7 @@ fn count(history: &History, record: &Record) -> Counts {
             Kind::Invoke => counts.operations += 1,
             Kind::Ok => {
                 counts.ok += 1;
-                counts.ok_reads += u64::from(event.f == "read");
+                counts.ok_reads += u64::from(reads.contains(&event.f.as_str()));
             }
             Kind::Fail => counts.fail += 1,
             Kind::Info => {}
@@ -250,7 +260,8 @@ fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
         );
     }
     if wanted.final_reads_required {
-        let read = read_since(&run.history, run.record.healed_ns);
+        let reads = trial.workload.reads();
+        let read = read_since(&run.history, reads, run.record.healed_ns);
         let finals = desk::final_reads(trial);
         if let Some(missing) = finals.iter().find(|wanted| !read.contains(&wanted.key)) {
             let key = missing.key.as_deref().unwrap_or("the object");
@@ -261,10 +272,11 @@ fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
 }
 
 /// The keys that were read, the read called and answered after that time.
-fn read_since(history: &History, time_ns: u64) -> BTreeSet<Option<String>> {
+fn read_since(history: &History, reads: &[&str], time_ns: u64) -> BTreeSet<Option<String>> {
     let mut called = BTreeMap::new();
     let mut read = BTreeSet::new();
-    for event in history.events.iter().filter(|event| event.f == "read") {
+    let is_read = |event: &&Event| reads.contains(&event.f.as_str());
+    for event in history.events.iter().filter(is_read) {
         match event.kind {
             Kind::Invoke => {
                 called.insert(event.process, event.time);

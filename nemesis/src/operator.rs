@@ -8,7 +8,7 @@ use crate::trial::Trial;
 use stormglass_impls::contract::{ClientId, NodeId, RequestId};
 use stormglass_impls::manage::Manage;
 use stormglass_impls::node_set::NodeSet;
-use stormglass_workloads::client::{ClientConfig, Numbering, Outcome, Patience};
+use stormglass_workloads::client::{ClientConfig, Manner, Numbering, Outcome, Patience};
 
 /// How long it pauses before it asks again for what is not done yet.
 const BUSY_NS: u64 = 20_000_000;
@@ -55,6 +55,7 @@ impl Operator {
                 ..trial.patience
             },
             numbering: Numbering::Kept,
+            manner: Manner::Leader,
         }
     }
 

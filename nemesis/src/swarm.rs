@@ -11,7 +11,6 @@ use stormglass_impls::contract::{DelayRange, NodeId};
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::system::{Links, System};
 use stormglass_workloads::draw::Draws;
-use stormglass_workloads::workload::WorkloadConfig;
 
 /// What a draw is for: its only key.
 #[derive(Clone, Copy)]
@@ -142,11 +141,10 @@ fn draw_settings(trial: &mut Trial) {
         delay_us_min,
         delay_us_max,
     };
-    let WorkloadConfig::Register(register) = &mut trial.workload;
     let (low_ms, high_ms) = [(40, 120), (40, 120), (20, 60), (100, 300)][draw(Purpose::Think, 4)];
-    (register.think_time_ms_min, register.think_time_ms_max) = (low_ms, high_ms);
-    (register.reads_percent, register.writes_percent) =
-        [(40, 35), (40, 35), (65, 20), (15, 50)][draw(Purpose::Reads, 4)];
+    trial.workload.set_think_time_ms(low_ms, high_ms);
+    let (reads, writes) = [(40, 35), (40, 35), (65, 20), (15, 50)][draw(Purpose::Reads, 4)];
+    trial.workload.set_shares_percent(reads, writes);
 }
 
 /// What a protocol can do with and without: what keeps leaders steady, snapshots, sessions, windows, bounds.

@@ -271,14 +271,10 @@ impl Trial {
             patience,
             ..
         } = self;
-        let WorkloadConfig::Register(register) = &self.workload;
         let election_ms = (
             knobs.election_timeout.min_ns / 1_000_000,
             knobs.election_timeout.max_ns / 1_000_000,
         );
-        let shares = register
-            .reads_percent
-            .saturating_add(register.writes_percent);
         let rules = [
             (self.schema_version == TRIAL_VERSION, OTHER_VERSION),
             (
@@ -371,26 +367,12 @@ impl Trial {
                 knobs.session_ms == 0 || knobs.session_ms > patience.deadline_ms.saturating_mul(2),
                 "knobs: session_ms: a session outlives an operation twice, or lives for ever at 0",
             ),
-            (
-                (1..=10_000).contains(&register.keys),
-                "workload: keys is 1 to 10000",
-            ),
-            (
-                register.small_domain > 0,
-                "workload: small_domain is at least 1",
-            ),
-            (
-                shares <= 100,
-                "workload: reads_percent and writes_percent exceed 100",
-            ),
-            (
-                register.think_time_ms_min <= register.think_time_ms_max
-                    && register.think_time_ms_max <= DAY_MS,
-                "workload: think times run from short to long, a day at most",
-            ),
         ];
         if let Some((_, text)) = rules.iter().find(|(holds, _)| !holds) {
             return Err((*text).to_string());
+        }
+        if let Some(text) = self.workload.refuses() {
+            return Err(text.to_string());
         }
         self.healing.validate(self.nodes)?;
         let changes = |fault: &Fault| fault.kind.changes_members();

@@ -33,7 +33,7 @@ use wrapped::{Meddler, Step};
 const ARENAS: [Arena; 2] = [Arena::Simulator, Arena::Turmoil];
 
 fn trial(arena: Arena) -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     Trial {
         storm_ms: 2_000,
         ..Trial::calm("raft-cache", workload, arena, 1)

@@ -18,7 +18,7 @@ use stormglass_workloads::workload::WorkloadConfig;
 const ARENAS: [Arena; 2] = [Arena::Simulator, Arena::Turmoil];
 
 fn calm(arena: Arena, seed: u64) -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     Trial {
         storm_ms: 6_000,
         ..Trial::calm("raft-cache", workload, arena, seed)

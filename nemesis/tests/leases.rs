@@ -21,7 +21,7 @@ const KINDS: [FaultKind; 5] = [
 
 /// A storm over leases that are shrunk by so many percent.
 fn run(seed: u64, bound_percent: u64) -> Judged {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, seed);
     (trial.nodes, trial.clients) = (3, 12);
     let bound = bound_percent.to_string();

@@ -19,7 +19,7 @@ use stormglass_workloads::workload::WorkloadConfig;
 const ARENAS: [Arena; 2] = [Arena::Simulator, Arena::Turmoil];
 
 fn trial(arena: Arena, schedule: Vec<Fault>) -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     Trial {
         storm_ms: 6_000,
         beyond_promise: true,

@@ -14,7 +14,7 @@ use stormglass_nemesis::trial::{Arena, Call, Healing, Rest, TRIAL_VERSION, Trial
 use stormglass_workloads::workload::WorkloadConfig;
 
 fn sound() -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     Trial {
         storm_ms: 1_000,
         ..Trial::calm("raft-cache", workload, Arena::Simulator, 1)

@@ -12,7 +12,7 @@ use stormglass_workloads::workload::WorkloadConfig;
 
 /// A trial as `stormglass run raft-cache --arena simulator --seed .. --mutant ..` makes it.
 fn trial(mutant: &str, seed: u64, storm_ms: u64) -> Trial {
-    let workload = WorkloadConfig::named("register").unwrap();
+    let workload = WorkloadConfig::register();
     let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, seed);
     trial.storm_ms = storm_ms;
     trial.mutant = Some(mutant.to_string());

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn storm(seed: u64, mutant: Option<&str>) -> Result<(Trial, Run, Judged), Box<dyn Error>> {
-    let workload = WorkloadConfig::named("register").ok_or("no such workload")?;
+    let workload = WorkloadConfig::register();
     let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, seed);
     trial.mutant = mutant.map(str::to_string);
     trial.knobs.entries_per_append_max = 1;

@@ -12,6 +12,9 @@ const SENTENCE_CHARACTERS_MAX: usize = 400;
 /// The most broken laws that are listed.
 const VIOLATIONS_MAX: usize = 5;
 
+/// The most measures that are listed.
+const MEASURES_MAX: usize = 50;
+
 /// The most runs in a table.
 const RUNS_MAX: usize = 200;
 
@@ -84,6 +87,7 @@ fn section(run: &RunSummary) -> String {
         run.nodes,
         run.clients,
     );
+    text.push_str(&measures(run));
     if let Some(mutant) = &run.mutant {
         let _ = writeln!(text, "Planted bug: {}.\n", markdown(mutant));
     }
@@ -119,6 +123,27 @@ fn section(run: &RunSummary) -> String {
         markdown(&run.digest),
         markdown(&run.run)
     );
+    text
+}
+
+/// What else is worth knowing, as a table; nothing when there is nothing.
+fn measures(run: &RunSummary) -> String {
+    if run.measures.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        "| measure | count | of | what is counted |\n| --- | ---: | ---: | --- |\n".to_string();
+    for measure in run.measures.iter().take(MEASURES_MAX) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            markdown(&short(&measure.name, SENTENCE_CHARACTERS_MAX)),
+            units::count(measure.count),
+            units::count(measure.of),
+            markdown(&short(&measure.meaning, SENTENCE_CHARACTERS_MAX)),
+        );
+    }
+    text.push('\n');
     text
 }
 

@@ -14,7 +14,7 @@ use crate::units::{bytes, count, duration, moment};
 use crate::{collision, theme};
 use askama::Template;
 use stormglass_checker::{Evidence, Operation, Outcome, Verdict};
-use stormglass_nemesis::judge::{Judged, Ruling};
+use stormglass_nemesis::judge::{Judged, Measure, Ruling};
 use stormglass_nemesis::record::{FaultRecord, FaultStatus, Run};
 use stormglass_nemesis::schedule::{Fault, When};
 use stormglass_nemesis::trial::Trial;
@@ -61,6 +61,7 @@ struct Page<'a> {
     unknown: Option<String>,
     commands: Vec<String>,
     tiles: Vec<Tile>,
+    measures: Vec<MeasureRow>,
     collision: Option<Collision>,
     inside: Vec<Inside>,
     inside_left_out: usize,
@@ -83,6 +84,13 @@ struct Tile {
     figure: String,
     note: String,
     class: &'static str,
+}
+
+struct MeasureRow {
+    name: String,
+    count: String,
+    of: String,
+    meaning: String,
 }
 
 struct Collision {
@@ -183,6 +191,7 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
         unknown: unknown(judged),
         commands: commands(told),
         tiles: tiles(told, scene.reigns.len()),
+        measures: measures(judged),
         collision: evidence.map(|evidence| collided(evidence, run)),
         inside: inside(judged),
         inside_left_out: judged.violations.len().saturating_sub(ROWS_MAX),
@@ -282,6 +291,16 @@ fn unknown(judged: &Judged) -> Option<String> {
         progress.parts_open,
         progress.parts_total,
     ))
+}
+
+fn measures(judged: &Judged) -> Vec<MeasureRow> {
+    let row = |measure: &Measure| MeasureRow {
+        name: short(&measure.name, SENTENCE_CHARACTERS_MAX),
+        count: count(measure.count),
+        of: count(measure.of),
+        meaning: short(&measure.meaning, SENTENCE_CHARACTERS_MAX),
+    };
+    judged.measures.iter().take(ROWS_MAX).map(row).collect()
 }
 
 fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {

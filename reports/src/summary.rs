@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stormglass_checker::{Evidence, Unknown, Verdict, limits::Work};
-use stormglass_nemesis::judge::{Counts, Judged, Ruling};
+use stormglass_nemesis::judge::{Counts, Judged, Measure, Ruling};
 use stormglass_nemesis::record::{FaultStatus, Record, Traffic, Violation};
 use stormglass_nemesis::trial::{Arena, Trial};
 
@@ -41,6 +41,9 @@ pub struct RunSummary {
     pub mutant: Option<String>,
     /// What the clients did, counted.
     pub counts: Counts,
+    /// What else is worth knowing of what the clients saw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
     /// What it cost.
     pub timings: Timings,
     /// What was broken.
@@ -127,6 +130,7 @@ impl RunSummary {
             clients: trial.clients,
             mutant: trial.mutant.clone(),
             counts: judged.counts,
+            measures: judged.measures.clone(),
             timings: *timings,
             violations: Violations {
                 inside: judged.violations.clone(),

@@ -182,7 +182,7 @@ impl<N: Net, C: Clock, G: Gate> Running<N, C, G> {
             match effect {
                 Effect::Send { to, message } => self.send(to, &message),
                 Effect::ResetLink(server) => {
-                    if let Some(outbox) = self.connections.current(server) {
+                    if let Some(outbox) = self.connections.forget(server) {
                         outbox.close();
                     }
                 }
@@ -246,6 +246,11 @@ impl<N: Net, G: Gate> Connections<N, G> {
         self.open.borrow().get(server.index())?.clone()
     }
 
+    /// There is no connection to a server any more. Gives the one that there was.
+    fn forget(&self, server: NodeId) -> Option<Rc<Outbox<G>>> {
+        self.open.borrow_mut().get_mut(server.index())?.take()
+    }
+
     fn begin(&self, server: NodeId) -> Rc<Outbox<G>> {
         self.count.set(self.count.get() + 1);
         let (from, to) = (Party::Client(self.config.id), Party::Node(server));
@@ -282,8 +287,12 @@ impl<N: Net, G: Gate> Connections<N, G> {
             };
             wire.serve(&outbox, deliver).await;
         }
-        self.open.borrow_mut()[server.index()] = None;
-        self.mailbox.push(Input::LinkDown(server));
+        // One that the client broke is forgotten, and another may stand in its place.
+        let is_current = |current: &Rc<Outbox<G>>| Rc::ptr_eq(current, &outbox);
+        if self.current(server).as_ref().is_some_and(is_current) {
+            self.forget(server);
+            self.mailbox.push(Input::LinkDown(server));
+        }
     }
 }
 

@@ -46,6 +46,38 @@ impl Default for RegisterConfig {
     }
 }
 
+const DAY_MS: u64 = 86_400_000;
+
+impl RegisterConfig {
+    /// See [`WorkloadConfig::refuses`](crate::workload::WorkloadConfig::refuses).
+    pub(crate) fn refuses(&self) -> Option<&'static str> {
+        let shares = self.reads_percent.saturating_add(self.writes_percent);
+        let rules = [
+            (
+                (1..=10_000).contains(&self.keys),
+                "workload: keys is 1 to 10000",
+            ),
+            (
+                self.small_domain > 0,
+                "workload: small_domain is at least 1",
+            ),
+            (
+                shares <= 100,
+                "workload: reads_percent and writes_percent exceed 100",
+            ),
+            (
+                self.think_time_ms_min <= self.think_time_ms_max
+                    && self.think_time_ms_max <= DAY_MS,
+                "workload: think times run from short to long, a day at most",
+            ),
+        ];
+        rules
+            .iter()
+            .find(|(holds, _)| !holds)
+            .map(|(_, text)| *text)
+    }
+}
+
 /// The register workload at work.
 pub struct Register {
     config: RegisterConfig,
@@ -54,6 +86,9 @@ pub struct Register {
     /// What each client last saw in each key: a compare-and-set that never matches would test nothing.
     seen: BTreeMap<(u32, String), Value>,
 }
+
+/// The clusters that keep registers.
+pub const CLUSTERS: &[&str] = &["raft-cache", "paxos-cache", "zab-cache"];
 
 /// What its operations can do.
 pub const FUNCTIONS: &[&str] = &["read", "write", "cas"];

@@ -1,5 +1,6 @@
 //! Workloads by name, and their face towards the arenas.
 
+use crate::client::Manner;
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub enum WorkloadConfig {
 pub struct WorkloadInfo {
     /// Its name, as given to `--workload`.
     pub name: &'static str,
+    /// The clusters that offer what it asks.
+    pub clusters: &'static [&'static str],
     /// What its clients do, in a sentence.
     pub summary: &'static str,
 }
@@ -25,16 +28,28 @@ pub struct WorkloadInfo {
 /// All workloads, in the order in which lists show them.
 pub const WORKLOADS: &[WorkloadInfo] = &[WorkloadInfo {
     name: "register",
+    clusters: register::CLUSTERS,
     summary: "reads, writes and compare-and-sets over several keys, each key a linearizable register",
 }];
 
 impl WorkloadConfig {
-    /// The default form of the workload of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "register" => Some(Self::Register(RegisterConfig::default())),
+    /// The default form of the workload that has that name where it is asked of that cluster.
+    pub fn named(name: &str, cluster: &str) -> Option<Self> {
+        match (cluster, name) {
+            ("zookeeper", _) => None,
+            (_, "register") => Some(Self::register()),
             _ => None,
         }
+    }
+
+    /// What is asked of a cluster where nobody says what.
+    pub fn usual(cluster: &str) -> Self {
+        Self::named("register", cluster).unwrap_or_else(Self::register)
+    }
+
+    /// The default form of the register workload.
+    pub fn register() -> Self {
+        Self::Register(RegisterConfig::default())
     }
 
     /// The name of this workload.
@@ -58,6 +73,64 @@ impl WorkloadConfig {
         }
     }
 
+    /// How its clients ask.
+    pub fn manner(&self) -> Manner {
+        match self {
+            Self::Register(_) => Manner::Leader,
+        }
+    }
+
+    /// Why it cannot be put to work, in words that name the field; `None` when it can.
+    pub fn refuses(&self) -> Option<&'static str> {
+        match self {
+            Self::Register(config) => config.refuses(),
+        }
+    }
+
+    /// Sets how long a client pauses between two operations, from short to long, in milliseconds.
+    pub fn set_think_time_ms(&mut self, min: u64, max: u64) {
+        match self {
+            Self::Register(config) => {
+                (config.think_time_ms_min, config.think_time_ms_max) = (min, max);
+            }
+        }
+    }
+
+    /// Sets the shares of reads and of writes, in percent. The rest is what the workload has besides.
+    pub fn set_shares_percent(&mut self, reads: u64, writes: u64) {
+        match self {
+            Self::Register(config) => {
+                (config.reads_percent, config.writes_percent) = (reads, writes);
+            }
+        }
+    }
+
+    /// Sets how many keys there are.
+    pub fn set_keys(&mut self, keys: u32) {
+        match self {
+            Self::Register(config) => config.keys = keys,
+        }
+    }
+
+    /// The name of a key, by its number from 0.
+    pub fn key(&self, number: usize) -> String {
+        match self {
+            Self::Register(_) => format!("k{number}"),
+        }
+    }
+
+    /// Puts everything back to its default but the number of keys.
+    pub fn reset_settings(&mut self) {
+        match self {
+            Self::Register(config) => {
+                *config = RegisterConfig {
+                    keys: config.keys,
+                    ..RegisterConfig::default()
+                };
+            }
+        }
+    }
+
     /// Puts the workload to work.
     pub fn start(&self, seed: u64) -> Box<dyn Workload> {
         match self {
@@ -68,7 +141,7 @@ impl WorkloadConfig {
     /// What puts this workload's operations into the words of a cluster; `None` when the cluster does not offer what it asks.
     pub fn binding(&self, cluster: &str) -> Option<Box<dyn Binding>> {
         match (self, cluster) {
-            (Self::Register(_), "raft-cache" | "paxos-cache" | "zab-cache") => {
+            (Self::Register(_), cluster) if register::CLUSTERS.contains(&cluster) => {
                 Some(Box::new(CacheBinding))
             }
             _ => None,

@@ -138,11 +138,7 @@ fn laws(system: &dyn System, mutant: &Mutant) -> Vec<Law> {
         let (law, source) = match (invariant, name) {
             (Some(invariant), _) => (invariant.law.to_string(), Some(invariant.source)),
             (None, "linearizability") => {
-                let workload = WorkloadConfig::named("register");
-                let promise = workload
-                    .expect("there is a register workload")
-                    .start(0)
-                    .promise();
+                let promise = WorkloadConfig::register().start(0).promise();
                 let stated = promise.strip_prefix("linearizability: ");
                 (stated.unwrap_or(&promise).to_string(), None)
             }

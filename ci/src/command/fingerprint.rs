@@ -37,7 +37,7 @@ pub(super) fn execute(args: &FingerprintArgs, format: Format) -> Result<Exit, Fa
     };
     interrupt::listen();
     for seed in args.seed..args.seed.saturating_add(args.seeds) {
-        let workload = WorkloadConfig::named("register").expect("there is a register workload");
+        let workload = WorkloadConfig::usual(&args.cluster);
         let mut trial = Trial::calm(&args.cluster, workload, args.arena.into(), seed);
         trial.storm_ms = u64::try_from(args.time.as_millis()).unwrap_or(u64::MAX);
         trial.validate().map_err(Failure::usage)?;

@@ -78,7 +78,7 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
             all(|system| vec![json!({"name": system.name(), "summary": system.summary()})])
         }
         What::Workloads => {
-            let row = |info: &WorkloadInfo| json!({"name": info.name, "summary": info.summary});
+            let row = |info: &WorkloadInfo| json!({"name": info.name, "summary": info.summary, "clusters": info.clusters.join(", ")});
             WORKLOADS.iter().map(row).collect()
         }
         What::Faults => FAULTS.iter().map(|info| fault(info, &systems)).collect(),
@@ -206,6 +206,7 @@ fn error(refusal: &Refusal) -> Value {
 fn worded(key: &str, value: &Value) -> Option<String> {
     let text = value.as_str()?;
     Some(match key {
+        "clusters" => format!("for {text}"),
         "rule" => format!("replaces {text}"),
         "seen_by" => format!("seen by {text}"),
         "script" | "trial" | "kills" => format!("{key}: {text}"),

@@ -373,7 +373,7 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
         let known: Vec<&str> = systems.iter().map(|system| system.name()).collect();
         return Err(names::unknown("cluster", &args.cluster, &known));
     };
-    let Some(workload) = WorkloadConfig::named(&args.workload) else {
+    let Some(workload) = WorkloadConfig::named(&args.workload, &args.cluster) else {
         let known: Vec<&str> = WORKLOADS.iter().map(|info| info.name).collect();
         return Err(names::unknown("workload", &args.workload, &known));
     };
@@ -396,8 +396,7 @@ fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
         // Elections and deadlines that a busy machine can keep, and clients that keep it busy.
         trial.knobs = Knobs::serving();
         trial.patience.deadline_ms = 10_000;
-        let WorkloadConfig::Register(register) = &mut trial.workload;
-        (register.think_time_ms_min, register.think_time_ms_max) = (0, 10);
+        trial.workload.set_think_time_ms(0, 10);
         let faults = match args.faults.as_slice() {
             [one] if one == "swarm" => &["all".to_string()],
             named => named,

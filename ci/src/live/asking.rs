@@ -9,9 +9,9 @@ use stormglass_impls::contract::{ClientId, NodeId, Now, RequestId};
 use stormglass_impls::host::{PlainGate, TokioClock, TokioNet, draw_from};
 use stormglass_impls::machine::cache::{Command, Query};
 use stormglass_impls::manage::{Manage, Report};
-use stormglass_impls::session::{Ask, Told};
+use stormglass_impls::session::Ask;
 use stormglass_impls::system::Word;
-use stormglass_workloads::client::{ClientConfig, Numbering, Outcome, Patience};
+use stormglass_workloads::client::{ClientConfig, Manner, Numbering, Outcome, Patience};
 use stormglass_workloads::driver::{Desk, Driver, Task};
 
 /// Somebody who asks one thing after the other.
@@ -78,6 +78,7 @@ impl Asker {
                 servers: u8::try_from(self.addresses.len()).unwrap_or(u8::MAX),
                 patience: self.patience,
                 numbering: Numbering::Kept,
+                manner: Manner::Leader,
             },
             addresses: self.addresses.clone(),
             net: TokioNet,
@@ -101,11 +102,9 @@ impl Asker {
 
     /// How the one node that is asked is; nothing when it does not say.
     pub async fn status(&self, plan: &Plan) -> Option<Report> {
+        let system = catalog::system(&plan.system)?;
         match self.manage(plan, Manage::Status).await {
-            Outcome::Done(reply) => match postcard::from_bytes(&reply) {
-                Ok(Told::<()>::Status(report)) => Some(report),
-                _ => None,
-            },
+            Outcome::Done(reply) => system.report(&reply),
             _ => None,
         }
     }

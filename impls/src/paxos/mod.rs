@@ -589,6 +589,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         reads: &[Reads::Quorum, Reads::Log],
         invariants: invariants::INVARIANTS,
         manage: |manage| Some(Ask::Manage(manage)),
+        report: |reply| reply.report(),
         watch: || Box::new(invariants::PaxosWatch::<M>::default()),
         core: PhantomData,
     }

@@ -579,6 +579,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         reads: &[Reads::Quorum, Reads::Lease],
         invariants: invariants::INVARIANTS,
         manage: |manage| Some(Ask::Manage(manage)),
+        report: |reply| reply.report(),
         watch: || Box::new(invariants::RaftWatch::<M>::default()),
         core: PhantomData,
     }

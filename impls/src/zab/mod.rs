@@ -585,6 +585,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         reads: &[Reads::Quorum, Reads::Log],
         invariants: invariants::INVARIANTS,
         manage: |manage| (manage == Manage::Status).then_some(Ask::Manage(manage)),
+        report: |reply| reply.report(),
         watch: || Box::new(invariants::ZabWatch::<M>::default()),
         core: PhantomData,
     }

@@ -183,6 +183,7 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
         reads: &[],
         invariants: &[],
         manage: |_| None,
+        report: |_| None,
         watch: || Box::new(NoWatch),
         core: std::marker::PhantomData,
     };

@@ -10,7 +10,7 @@ use stormglass_workloads::workload::WorkloadConfig;
 const MS: u64 = NS_PER_MS;
 
 fn conductor(schedule: Vec<Fault>) -> (Conductor, Conditions) {
-    let workload = WorkloadConfig::named("register").unwrap();
+    let workload = WorkloadConfig::register();
     let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, 1);
     trial.schedule = schedule;
     let budget = catalog::system("raft-cache").unwrap().budget();

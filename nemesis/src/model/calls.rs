@@ -112,7 +112,7 @@ impl Clients {
 
     /// What the clients saw, as a history. An error when a reply is none.
     pub(super) fn history(&self, calls: &[Call], cluster: &str) -> Result<History, String> {
-        let register = WorkloadConfig::named("register").expect("there is a register workload");
+        let register = WorkloadConfig::register();
         let binding = register.binding(cluster);
         let binding = binding.ok_or("the cluster has no registers")?;
         let mut asked: Vec<(u16, usize)> = Vec::new();
@@ -179,7 +179,7 @@ impl Clients {
             Ok(history) => history,
             Err(error) => return Some(error),
         };
-        let register = WorkloadConfig::named("register").expect("there is a register workload");
+        let register = WorkloadConfig::register();
         match register.start(0).judge(&history, &Limits::default()) {
             Ok(judgement) => match judgement.verdict {
                 Verdict::Valid(_) => None,
@@ -212,7 +212,7 @@ pub(super) fn operation(ask: &Ask) -> (Option<Operation>, String) {
 
 /// The calls of bounds, in the words of a system.
 pub(super) fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {
-    let register = WorkloadConfig::named("register").expect("there is a register workload");
+    let register = WorkloadConfig::register();
     let binding = register.binding(&bounds.cluster);
     let mut calls = Vec::new();
     for (client, asks) in bounds.clients.iter().enumerate() {

@@ -330,7 +330,7 @@ impl Trace {
 
     /// The cluster of the bounds as a trial in which nothing happens by itself.
     pub(crate) fn trial(&self, arena: Arena) -> Result<Trial, TraceError> {
-        let workload = WorkloadConfig::named("register").expect("there is a register workload");
+        let workload = WorkloadConfig::register();
         let setup = self.bounds.setup(NodeId(1), self.mutant.as_deref());
         let setup = setup.map_err(|cause| SpaceError::Bounds {
             name: self.bounds.name.clone(),

@@ -10,8 +10,11 @@ use stormglass_checker::Verdict;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Property {
-    /// What the clients saw is not linearizable.
-    Linearizability,
+    /// What the clients saw breaks the workload's promise.
+    Promise {
+        /// Its name, as `linearizability`.
+        name: String,
+    },
     /// Something broke inside the cluster.
     Inside {
         /// The kind of law.
@@ -21,9 +24,12 @@ pub enum Property {
     },
 }
 
-const LINEARIZABILITY: &str = "linearizability";
+/// The names of the promises that workloads can be judged by: what [`Workload::promise`] begins with.
+///
+/// [`Workload::promise`]: stormglass_workloads::workload::Workload::promise
+const PROMISES: [&str; 1] = ["linearizability"];
 
-/// The names that are not those of an invariant.
+/// The other names that are not those of an invariant.
 const NAMES: [(&str, ViolationKind); 9] = [
     ("panic", ViolationKind::Panic),
     ("host", ViolationKind::Host),
@@ -47,7 +53,8 @@ impl Property {
             .find(|violation| violation.kind == ViolationKind::Harness);
         let seen = matches!(judged.judgement.verdict, Verdict::Invalid(_));
         if flawed.is_none() && seen {
-            return Some(Property::Linearizability);
+            let name = judged.promise_name().to_string();
+            return Some(Property::Promise { name });
         }
         flawed
             .or(violations.first())
@@ -61,8 +68,7 @@ impl Property {
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Property::Linearizability => LINEARIZABILITY,
-            Property::Inside { name, .. } => name,
+            Property::Promise { name } | Property::Inside { name, .. } => name,
         })
     }
 }
@@ -76,8 +82,8 @@ impl From<Property> for String {
 impl From<String> for Property {
     /// A name says its kind: what is none of the names above is an invariant.
     fn from(name: String) -> Self {
-        if name == LINEARIZABILITY {
-            return Property::Linearizability;
+        if PROMISES.contains(&name.as_str()) {
+            return Property::Promise { name };
         }
         let known = NAMES.iter().find(|(known, _)| *known == name);
         let kind = known.map_or(ViolationKind::Invariant, |(_, kind)| *kind);
@@ -88,6 +94,19 @@ impl From<String> for Property {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
+
+    #[test]
+    fn a_broken_promise_is_known_by_its_name() {
+        for info in WORKLOADS {
+            for cluster in info.clusters {
+                let workload = WorkloadConfig::named(info.name, cluster).unwrap();
+                let promise = workload.start(0).promise();
+                let name = promise.split(':').next().unwrap();
+                assert!(PROMISES.contains(&name), "{name}");
+            }
+        }
+    }
 
     #[test]
     fn a_property_is_written_as_its_name() {

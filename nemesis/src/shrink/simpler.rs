@@ -5,7 +5,6 @@ use crate::faults::FaultKind;
 use crate::schedule::{Action, Disturbance, Fault, Leaves, Links, Target, When};
 use crate::trial::Trial;
 use stormglass_impls::contract::NodeId;
-use stormglass_workloads::workload::WorkloadConfig;
 
 /// Replaces each fault by simpler ones for as long as that keeps the property.
 pub(super) fn faults(search: &mut Search<'_>) {
@@ -42,12 +41,7 @@ pub(super) fn settings(search: &mut Search<'_>) {
         |trial, plain| trial.knobs.entries_per_append_max = plain.knobs.entries_per_append_max,
         |trial, plain| trial.knobs.election_timeout = plain.knobs.election_timeout,
         |trial, plain| trial.knobs.heartbeat_interval_ms = plain.knobs.heartbeat_interval_ms,
-        |trial, _| {
-            let WorkloadConfig::Register(register) = &mut trial.workload;
-            let keys = register.keys;
-            *register = Default::default();
-            register.keys = keys;
-        },
+        |trial, _| trial.workload.reset_settings(),
     ];
     for reset in resets {
         let mut trial = search.trial().clone();

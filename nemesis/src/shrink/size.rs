@@ -5,7 +5,6 @@ use super::simpler::with_nodes;
 use crate::trial::{Healing, Trial};
 use std::collections::BTreeSet;
 use stormglass_impls::contract::NodeId;
-use stormglass_workloads::workload::WorkloadConfig;
 
 /// Fewer nodes, clients and keys.
 pub(super) fn smaller(search: &mut Search<'_>) {
@@ -118,11 +117,10 @@ fn fewer_keys(search: &mut Search<'_>) {
         .collect();
     let with = |search: &Search<'_>, keys: usize, place: &dyn Fn(usize) -> usize| {
         let mut trial = search.trial().clone();
-        let WorkloadConfig::Register(register) = &mut trial.workload;
-        register.keys = keys.max(1) as u32;
+        trial.workload.set_keys(keys.max(1) as u32);
         for call in trial.calls.iter_mut().flatten() {
             let rank = called.iter().position(|known| *known == call.key);
-            call.key = Some(format!("k{}", place(rank.unwrap_or(0))));
+            call.key = Some(trial.workload.key(place(rank.unwrap_or(0))));
         }
         trial
     };

@@ -53,7 +53,7 @@ pub(super) fn tighten(search: &mut Search<'_>) {
 /// When the property was broken, in simulated nanoseconds, where a moment can be named.
 fn broke_ns(best: &Best) -> Option<u64> {
     match (Property::of(&best.judged)?, &best.judged.judgement.verdict) {
-        (Property::Linearizability, Verdict::Invalid(evidence)) => {
+        (Property::Promise { .. }, Verdict::Invalid(evidence)) => {
             let last = evidence.prefix_events.checked_sub(1)?;
             Some(best.run.history.events.get(last)?.time)
         }

@@ -125,6 +125,12 @@ pub(super) enum Event {
         which: (Session, RequestId),
         body: Parcel,
     },
+    /// A node notices that a client broke its connection.
+    Gone {
+        client: u32,
+        node: NodeId,
+        life: u64,
+    },
     /// A frame from a node to a client.
     Told {
         from: NodeId,

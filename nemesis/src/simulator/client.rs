@@ -74,6 +74,7 @@ impl Simulation<'_> {
                             body,
                         },
                 } => self.ask(client, to, (session, request_id), &body),
+                Effect::ResetLink(node) => self.break_away(client, node),
                 Effect::SetTimer { timer, range } => {
                     let timers = &mut self.clients[client as usize].timers;
                     timers.draws += 1;
@@ -102,14 +103,7 @@ impl Simulation<'_> {
             self.agenda.add(at_ns, Event::Broken { node: to, client });
             return;
         }
-        let (from, party) = (Party::Client(ClientId(client)), Party::Node(to));
-        let Passage::After(delay_ns) = self.conditions.weather.passage(from, party, now_ns, || "")
-        else {
-            unreachable!("no fault lies between a client and a node");
-        };
-        let last_ns = &mut self.clients[client as usize].asked_ns[to.index()];
-        *last_ns = (now_ns + delay_ns).max(*last_ns);
-        let at_ns = *last_ns;
+        let at_ns = self.asked_at(client, to);
         let body = self.system.decode(Word::Request, body);
         let body = body.expect("a binding makes requests of its system");
         let life = self.nodes[to.index()].life;
@@ -123,6 +117,28 @@ impl Simulation<'_> {
                 body,
             },
         );
+    }
+
+    /// A client breaks its connection to a node, which hears of it after all that the client said before.
+    fn break_away(&mut self, client: u32, node: NodeId) {
+        if self.nodes[node.index()].member.is_some() {
+            let at_ns = self.asked_at(client, node);
+            let life = self.nodes[node.index()].life;
+            self.agenda.add(at_ns, Event::Gone { client, node, life });
+        }
+    }
+
+    /// When what a client says to a node now arrives. Nothing disturbs that way.
+    fn asked_at(&mut self, client: u32, node: NodeId) -> u64 {
+        let now_ns = self.now_ns.get();
+        let (from, to) = (Party::Client(ClientId(client)), Party::Node(node));
+        let Passage::After(delay_ns) = self.conditions.weather.passage(from, to, now_ns, || "")
+        else {
+            unreachable!("no fault lies between a client and a node");
+        };
+        let last_ns = &mut self.clients[client as usize].asked_ns[node.index()];
+        *last_ns = (now_ns + delay_ns).max(*last_ns);
+        *last_ns
     }
 
     fn ended(&mut self, client: u32, outcome: Outcome) {

@@ -325,6 +325,11 @@ impl<'t> Simulation<'t> {
                     );
                 }
             }
+            Event::Gone { client, node, life } => {
+                if self.nodes[node.index()].life == life {
+                    self.hand(node, Input::ClientGone(ClientId(client)));
+                }
+            }
             Event::Told {
                 from,
                 client,

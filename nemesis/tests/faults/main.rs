@@ -59,7 +59,7 @@ const ROLLING: [NodeId; 5] = [NodeId(3), NodeId(1), NodeId(5), NodeId(2), NodeId
 const ARENAS: [Arena; 2] = [Arena::Simulator, Arena::Turmoil];
 
 fn trial(arena: Arena, case: &Case) -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     Trial {
         storm_ms: 5_000,
         // Syncs that take a while, so that a crash meets one.

@@ -61,7 +61,7 @@ impl Given {
 }
 
 fn calm(arena: Arena, seed: u64) -> Trial {
-    let workload = WorkloadConfig::named("register").expect("there is a register workload");
+    let workload = WorkloadConfig::register();
     Trial {
         nodes: 3,
         clients: 1,

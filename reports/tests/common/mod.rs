@@ -134,7 +134,7 @@ impl Scenario {
     }
 
     pub(crate) fn empty() -> Self {
-        let workload = WorkloadConfig::named("register").expect("there is a register workload");
+        let workload = WorkloadConfig::register();
         let mut trial = Trial::calm("raft-cache", workload, Arena::Simulator, 7);
         (trial.nodes, trial.clients, trial.storm_ms) = (3, 2, 10_000);
         let record = Record {

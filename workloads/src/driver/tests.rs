@@ -1,8 +1,8 @@
 //! The driver against sockets on the loopback: a cluster, and servers made by hand.
 
 use super::*;
-use crate::client::Numbering;
-use crate::client::Patience;
+use crate::client::session::Call;
+use crate::client::{Manner, Numbering, Patience};
 use crate::workload::{Operation, WorkloadConfig};
 use std::io;
 use std::path::Path;
@@ -12,6 +12,7 @@ use stormglass_impls::contract::ClientId;
 use stormglass_impls::host::connection::take;
 use stormglass_impls::host::{Compaction, Disk, Host, PlainGate, TokioClock, TokioNet, draw_from};
 use stormglass_impls::system::Setup;
+use stormglass_impls::zookeeper::words;
 use tokio::net::TcpListener;
 
 /// A file in memory.
@@ -108,6 +109,7 @@ fn driver(addresses: &[String], patience: Patience) -> Driver<TokioNet, TokioClo
             servers: addresses.len() as u8,
             patience,
             numbering: Numbering::Kept,
+            manner: Manner::Leader,
         },
         addresses: addresses.to_vec(),
         net: TokioNet,
@@ -164,7 +166,7 @@ fn a_client_works_its_list_off_at_a_cluster() {
                 panic!("{error}");
             });
         }
-        let config = WorkloadConfig::named("register").unwrap();
+        let config = WorkloadConfig::register();
         let binding = config.binding("raft-cache").unwrap();
         let mut workload = config.start(7);
         let operations: Vec<Operation> = (0..30).map(|n| workload.operation(0, n)).collect();
@@ -283,6 +285,86 @@ fn a_server_that_hung_up_is_dialled_again() {
         driver(&addresses, patience).drive(&mut desk).await.unwrap();
         assert_eq!(desk.ended, [(1, Outcome::Done(vec![4]))]);
         assert_eq!(server.await.unwrap(), (vec![1], vec![1]));
+    });
+}
+
+/// What a server hears of its next connection, and what it answers: nothing to a read as long as it is silent.
+async fn serve_session(
+    listener: &TcpListener,
+    connection: u64,
+    silent: bool,
+) -> Vec<words::Request> {
+    let (stream, _) = listener.accept().await.unwrap();
+    let (wire, _) = take(stream, connection).await.unwrap();
+    let (from, to) = (Party::Node(NodeId(1)), Party::Client(ClientId(0)));
+    let outbox = Outbox::new(Rc::new(PlainGate), from, to, connection);
+    let mut heard = Vec::new();
+    let deliver = async |frame| {
+        let Frame::Data(payload) = frame else {
+            panic!("a client greets once")
+        };
+        let Ok(ClientFrame::Call {
+            request_id, body, ..
+        }) = ClientFrame::read(&payload)
+        else {
+            panic!("a client calls")
+        };
+        let request: words::Request = postcard::from_bytes(&body).unwrap();
+        let body = match &request {
+            words::Request::Connect { .. } => Some(words::Body::Connected {
+                session: words::SessionId(5),
+                timeout_ms: 60_000,
+            }),
+            _ if silent => None,
+            _ => Some(words::Body::Done(Ok(words::Done::Fine))),
+        };
+        heard.push(request);
+        if let Some(body) = body {
+            let reply = words::Reply { zxid: 1, body };
+            let answer = Answer::Done(postcard::to_allocvec(&reply).unwrap());
+            let answer = ClientFrame::Answer { request_id, answer };
+            outbox.send(&postcard::to_allocvec(&answer).unwrap());
+        }
+        Ok(())
+    };
+    wire.serve(&outbox, deliver).await;
+    heard
+}
+
+#[test]
+fn a_connection_that_the_client_breaks_ends_and_the_next_begins_at_the_same_server() {
+    life(async {
+        let (mut listeners, addresses) = listen(1).await;
+        let listener = listeners.pop().unwrap();
+        let server = tokio::task::spawn_local(async move {
+            (
+                serve_session(&listener, 1, true).await,
+                serve_session(&listener, 2, false).await,
+            )
+        });
+        let patience = Patience {
+            attempt_timeout_ms: 50,
+            backoff_ms: 0,
+            deadline_ms: 60_000,
+        };
+        let call = Call::Ask(words::Request::Sync);
+        let mut desk = List::new(vec![postcard::to_allocvec(&call).unwrap()]);
+        let mut driver = driver(&addresses, patience);
+        driver.config.manner = Manner::Session { timeout_ms: 60_000 };
+        driver.drive(&mut desk).await.unwrap();
+        let [(1, Outcome::Done(_))] = desk.ended[..] else {
+            panic!("it was answered in the end: {:?}", desk.ended);
+        };
+        let connect = |session, seen| words::Request::Connect {
+            session,
+            timeout_ms: 60_000,
+            seen,
+            watches: Vec::new(),
+        };
+        let (first, second) = server.await.unwrap();
+        assert_eq!(first, [connect(None, 0), words::Request::Sync]);
+        let kept = Some(words::SessionId(5));
+        assert_eq!(second, [connect(kept, 1), words::Request::Sync]);
     });
 }
 
