@@ -235,7 +235,7 @@ impl Zookeeper {
     /// A change is proposed by the leader, and answered when it is delivered here.
     fn write(&mut self, asker: Asker, session: SessionId, op: Op, turn: &mut Turn<'_>) {
         self.wait(asker, Until::Delivered);
-        if self.answer_delivered(asker.0, turn) {
+        if self.answer_delivered(asker.0, ZxidNumber::MAX, turn) {
             return; // It was asked before.
         }
         self.submit(asker, session, Act::Do(op), turn);
@@ -307,7 +307,7 @@ impl Zookeeper {
                 until: Until::Reached(zxid),
                 ..told
             });
-            self.answer_delivered(asker.0, turn);
+            self.answer_delivered(asker.0, ZxidNumber::MAX, turn);
         }
     }
 

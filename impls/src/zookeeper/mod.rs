@@ -351,6 +351,10 @@ pub fn system(name: &'static str, summary: &'static str) -> Reference<Zookeeper>
         reads: &[Reads::Quorum, Reads::Log],
         invariants: invariants::INVARIANTS,
         manage: |manage| (manage == Manage::Status).then_some(Request::Manage(manage)),
+        report: |reply| match &reply.body {
+            Body::Status(report) => Some(report.clone()),
+            _ => None,
+        },
         watch: || Box::new(invariants::ZookeeperWatch::default()),
         core: PhantomData,
     }

@@ -3,35 +3,38 @@
 use super::connections::{Connection, Stage, Until};
 use super::message::opener;
 use super::rules::Telling;
-use super::words::{Body, Change, Done, Event, SessionId, Watch, Watched};
+use super::words::{Body, Change, Done, Event, SessionId, Watch, Watched, ZxidNumber};
 use super::znodes::News;
 use super::{Turn, Zookeeper};
 use crate::contract::{Answer, ClientId, Session};
 use crate::session::Told;
 
 impl Zookeeper {
-    /// Tells the clients what was delivered since they were last told.
+    /// Tells the clients what was delivered since they were last told: change by change, in the order of their zxids.
     pub(super) fn tell(&mut self, turn: &mut Turn<'_>) {
         let news = self.zab.machine_mut().take_news();
-        for told in (self.rules().order_of_telling)() {
-            match told {
-                Telling::Events => self.fire_watches(&news, turn),
-                Telling::Answers => {
-                    let waits = self.connections.iter();
-                    let waits = waits.filter(|(_, connection)| connection.waits.is_some());
-                    let waits: Vec<ClientId> = waits.map(|(client, _)| *client).collect();
-                    for client in waits {
-                        self.answer_delivered(client, turn);
-                    }
+        for same in news.chunk_by(|one, next| one.zxid() == next.zxid()) {
+            for told in (self.rules().order_of_telling)() {
+                match told {
+                    Telling::Events => self.fire_watches(same, turn),
+                    Telling::Answers => self.answer_through(same[0].zxid(), turn),
                 }
             }
         }
+        self.answer_through(ZxidNumber::MAX, turn);
         for news in news {
             match (news, &mut self.leading) {
-                (News::Opened(session, timeout_ms), Some(leading)) => {
+                (
+                    News::Opened {
+                        session,
+                        timeout_ms,
+                        ..
+                    },
+                    Some(leading),
+                ) => {
                     leading.opened(session, timeout_ms, turn.now);
                 }
-                (News::Ended(session), leading) => {
+                (News::Ended { session, .. }, leading) => {
                     if let Some(leading) = leading {
                         leading.ended(session);
                     }
@@ -66,15 +69,30 @@ impl Zookeeper {
         }
     }
 
-    /// Answers a client if what it waits for is delivered. Says whether it did.
-    pub(super) fn answer_delivered(&mut self, client: ClientId, turn: &mut Turn<'_>) -> bool {
+    /// Answers those who wait for something that was delivered up to a zxid.
+    fn answer_through(&mut self, zxid: ZxidNumber, turn: &mut Turn<'_>) {
+        let waits = self.connections.iter();
+        let waits = waits.filter(|(_, connection)| connection.waits.is_some());
+        let waits: Vec<ClientId> = waits.map(|(client, _)| *client).collect();
+        for client in waits {
+            self.answer_delivered(client, zxid, turn);
+        }
+    }
+
+    /// Answers a client if what it waits for was delivered up to a zxid. Says whether it did.
+    pub(super) fn answer_delivered(
+        &mut self,
+        client: ClientId,
+        through: ZxidNumber,
+        turn: &mut Turn<'_>,
+    ) -> bool {
         let Some(connection) = self.connections.get_mut(&client) else {
             return false;
         };
         let Some(waits) = connection.waits else {
             return false;
         };
-        let delivered = self.zab.delivered_zxid().as_number();
+        let delivered = self.zab.delivered_zxid().as_number().min(through);
         let known = match (waits.until, connection.stage) {
             (Until::Told, _) => return false,
             (Until::Reached(zxid), _) if zxid <= delivered => {
@@ -96,6 +114,9 @@ impl Zookeeper {
         let Some(Answer::Done(Told::Output(output))) = answer else {
             return false;
         };
+        if output.zxid > through {
+            return false;
+        }
         connection.waits = None;
         let body = match output.result {
             Ok(Done::Opened(session)) => {

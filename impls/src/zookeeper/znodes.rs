@@ -54,10 +54,30 @@ pub enum News {
         /// At which zxid.
         zxid: ZxidNumber,
     },
-    /// A session was opened, which lives so long without a sign of its client, in milliseconds.
-    Opened(SessionId, u64),
+    /// A session was opened. Its number is the zxid.
+    Opened {
+        /// Which.
+        session: SessionId,
+        /// How long it lives without a sign of its client, in milliseconds.
+        timeout_ms: u64,
+    },
     /// A session ended.
-    Ended(SessionId),
+    Ended {
+        /// Which.
+        session: SessionId,
+        /// At which zxid.
+        zxid: ZxidNumber,
+    },
+}
+
+impl News {
+    /// At which zxid it happened.
+    pub(super) fn zxid(&self) -> ZxidNumber {
+        match self {
+            News::Changed { zxid, .. } | News::Ended { zxid, .. } => *zxid,
+            News::Opened { session, .. } => session.0,
+        }
+    }
 }
 
 impl Machine for Znodes {
@@ -168,7 +188,11 @@ impl Znodes {
             users: Users::new(),
         };
         self.sessions.insert(session, known);
-        self.news.0.push(News::Opened(session, timeout_ms));
+        let news = News::Opened {
+            session,
+            timeout_ms,
+        };
+        self.news.0.push(news);
         Ok(Done::Opened(session))
     }
 
@@ -179,7 +203,7 @@ impl Znodes {
         for path in gone {
             self.remove(&path, zxid);
         }
-        self.news.0.push(News::Ended(session));
+        self.news.0.push(News::Ended { session, zxid });
         Ok(Done::Fine)
     }
 
