@@ -142,6 +142,37 @@ fn a_cluster_whose_members_stay_as_they_are_outlives_its_leader() {
 }
 
 #[test]
+fn a_tree_of_znodes_outlives_its_leader() {
+    let cluster = Cluster::up("zookeeper --nodes 3");
+    assert_eq!(cluster.says("client create /app hello", 0), "/app");
+    for number in 0..2 {
+        let made = cluster.says("client create /app/n- x --sequential", 0);
+        assert_eq!(made, format!("/app/n-{number:010}"));
+    }
+    let leader = cluster.leader().expect("somebody leads");
+    cluster.says(&format!("cluster stop {leader}"), 0);
+    assert_eq!(cluster.says("client get /app", 0), "hello");
+    assert_eq!(
+        cluster.says("client set /app world --version 0", 0),
+        "version 1"
+    );
+    cluster.says("client set /app again --version 0", 4);
+    cluster.says(&format!("cluster start {leader}"), 0);
+    cluster.until("it follows again", |nodes| {
+        nodes[leader as usize - 1]["report"]["role"] == "follower"
+    });
+    let names = cluster.says("client ls /app", 0);
+    assert_eq!(names, "n-0000000000\nn-0000000001");
+    cluster.says("client delete /app", 4);
+    cluster.says("client delete /app/n-0000000000", 0);
+    let json = cluster.says("client stat /app --format json", 0);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["result"]["Ok"]["Exists"]["cversion"], 3);
+    expect(&cluster.0.run("client put k v"), 64);
+    expect(&cluster.0.run("cluster transfer 1"), 64);
+}
+
+#[test]
 fn what_cannot_be_started_says_why() {
     let cluster = Cluster::up("raft-cache --nodes 1");
     let again = cluster.0.run("cluster up raft-cache --detach");

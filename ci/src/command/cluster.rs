@@ -167,10 +167,12 @@ fn up(dir: &Path, args: &UpArgs, format: Format) -> Result<Exit, Failure> {
                 let spare = if node.0 > plan.voters { "  spare" } else { "" };
                 print_line(format!("  {node}  {address}{spare}"));
             }
-            print_line(format!(
-                "  stormglass client --dir {} put key value",
-                dir.display()
-            ));
+            let first = match plan.system == asking::ZNODES {
+                true => "create /path data",
+                false => "put key value",
+            };
+            let dir = dir.display();
+            print_line(format!("  stormglass client --dir {dir} {first}"));
         }
     }
     if !args.detach {

@@ -71,7 +71,7 @@ enum Command {
     Soak(soak::SoakArgs),
     /// Run a cluster of real processes on this machine
     Cluster(cluster::ClusterArgs),
-    /// Ask a cache that runs
+    /// Ask a cache, or a tree of znodes, that runs
     Client(client::ClientArgs),
     /// Run one node of a cluster in this process
     Node(node::NodeArgs),
