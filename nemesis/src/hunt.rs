@@ -300,7 +300,7 @@ impl Bait {
 /// The trial of a seed in which something is hunted: a storm of a minute in which the seed draws everything, or that of its bait. `planted`
 /// is a mutant, a harmless change of the system, or one of [`HARMLESS_TRIALS`].
 pub fn trial(system: &dyn System, arena: Arena, seed: u64, planted: &str) -> Trial {
-    let workload = WorkloadConfig::usual(system.name());
+    let workload = WorkloadConfig::drawn(system.name(), seed);
     let mut trial = Trial::calm(system.name(), workload, arena, seed);
     match bait(planted) {
         Some(bait) => bait.lay(&mut trial, system),

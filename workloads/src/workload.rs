@@ -1,6 +1,7 @@
 //! Workloads by name, and their face towards the arenas.
 
 use crate::client::Manner;
+use crate::draw::Draws;
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +46,18 @@ impl WorkloadConfig {
     /// What is asked of a cluster where nobody says what.
     pub fn usual(cluster: &str) -> Self {
         Self::named("register", cluster).unwrap_or_else(Self::register)
+    }
+
+    /// What is asked of a cluster where a seed says what: any of the workloads that it offers.
+    pub fn drawn(cluster: &str, seed: u64) -> Self {
+        let offered = WORKLOADS.iter();
+        let offered = offered.filter(|known| known.clusters.contains(&cluster));
+        let offered: Vec<&str> = offered.map(|known| known.name).collect();
+        let last = offered.len().saturating_sub(1) as u64;
+        let lot = Draws::new(seed, "workload").within(&[], 0..=last);
+        let drawn = offered.get(lot as usize);
+        let drawn = drawn.and_then(|name| Self::named(name, cluster));
+        drawn.unwrap_or_else(|| Self::usual(cluster))
     }
 
     /// The default form of the register workload.

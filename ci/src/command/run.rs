@@ -367,14 +367,24 @@ pub(super) fn must_repeat(trial: &Trial) -> Result<(), Failure> {
     }
 }
 
+/// The name of whichever workload the seed draws.
+const ANY_WORKLOAD: &str = "any";
+
 fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
     let systems = catalog::systems();
     let Some(system) = systems.iter().find(|system| system.name() == args.cluster) else {
         let known: Vec<&str> = systems.iter().map(|system| system.name()).collect();
         return Err(names::unknown("cluster", &args.cluster, &known));
     };
-    let Some(workload) = WorkloadConfig::named(&args.workload, &args.cluster) else {
-        let known: Vec<&str> = WORKLOADS.iter().map(|info| info.name).collect();
+    let workload = match args.workload.as_str() {
+        ANY_WORKLOAD => Some(WorkloadConfig::drawn(&args.cluster, seed)),
+        name => WorkloadConfig::named(name, &args.cluster),
+    };
+    let Some(workload) = workload else {
+        let offered = WORKLOADS.iter();
+        let offered = offered.filter(|info| info.clusters.contains(&args.cluster.as_str()));
+        let known = offered.map(|info| info.name).chain([ANY_WORKLOAD]);
+        let known: Vec<&str> = known.collect();
         return Err(names::unknown("workload", &args.workload, &known));
     };
     if let Some(mutant) = &args.mutant {

@@ -114,7 +114,7 @@ fn trial(first: u64, seed: u64) -> Trial {
     let turn = (seed - first) as usize;
     let arena = [Arena::Simulator, Arena::Turmoil][turn % 2];
     let system = &systems[turn / 2 % systems.len()];
-    let workload = WorkloadConfig::usual(system.name());
+    let workload = WorkloadConfig::drawn(system.name(), seed);
     let mut trial = Trial::calm(system.name(), workload, arena, seed);
     swarm::draw(&mut trial, system.as_ref());
     trial

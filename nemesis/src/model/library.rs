@@ -30,6 +30,7 @@ const fn beyond(mutant: &'static str, why: &'static str) -> Kill {
 
 const LIVENESS: &str =
     "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
+const SESSIONS: &str = "the clients of a search have no sessions and no watches, only keys";
 const CLOCKS: &str = "a lease needs clocks that move, and clocks stand still here";
 
 /// The bounds of each mutant.
@@ -88,6 +89,16 @@ pub const KILLS: &[Kill] = &[
     kill("zab/propose-to-acked-only", "two-epochs"),
     kill("zab/counter-overflows", "roll-over"),
     kill("zab/commits-alone", "two-writes"),
+    beyond("zookeeper/partial-multi-snapshot", SESSIONS),
+    beyond("zookeeper/stale-ephemeral", SESSIONS),
+    beyond("zookeeper/accepts-newer-session", SESSIONS),
+    beyond("zookeeper/create-after-close", SESSIONS),
+    beyond("zookeeper/multi-half-done", SESSIONS),
+    beyond("zookeeper/sequence-goes-back", SESSIONS),
+    beyond("zookeeper/watch-lost", SESSIONS),
+    beyond("zookeeper/event-after-data", SESSIONS),
+    beyond("zookeeper/sync-without-quorum", SESSIONS),
+    beyond("zookeeper/acl-open-to-all", SESSIONS),
 ];
 
 /// What the bounds of a mutant are, if it is known.

@@ -7,6 +7,7 @@ use super::space::{Reductions, Space, Worker};
 use super::trace::Trace;
 use stormglass_impls::catalog;
 use stormglass_workloads::draw::Draws;
+use stormglass_workloads::workload::WorkloadConfig;
 
 /// How many steps a way has.
 const STEPS: u64 = 40;
@@ -74,8 +75,12 @@ fn bounds(cluster: &str) -> Bounds {
 
 #[test]
 fn any_way_on_which_messages_arrive_in_order_walks_in_every_arena() {
+    let words = WorkloadConfig::register();
     for system in catalog::systems() {
         let cluster = system.name();
+        if words.binding(cluster).is_none() {
+            continue; // A search asks for keys.
+        }
         for seed in 1..=4 {
             let trace = wander(&bounds(cluster), seed);
             let walked = trace.walk_simulator().expect("it can be walked");
