@@ -425,6 +425,9 @@ mod tests {
     use super::*;
     use crate::trial::Arena;
     use serde_json::json;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use stormglass_checker::{CheckError, Judgement, Limits};
     use stormglass_workloads::workload::WorkloadConfig;
 
     fn desk() -> (Trial, Desk) {
@@ -467,6 +470,75 @@ mod tests {
         assert_ne!(call(&mut desk, 0, finals_ns + 9), first);
         assert!(!desk.all_done());
         assert_eq!(desk.unread().len(), 4, "five keys, one of them read");
+    }
+
+    /// A workload with something outside the cluster: it doubles what it is answered, and writes down what was lost.
+    struct Outside(Rc<RefCell<Vec<String>>>);
+
+    impl Workload for Outside {
+        fn functions(&self) -> &'static [&'static str] {
+            &["read"]
+        }
+
+        fn operation(&mut self, client: u32, _: u64) -> Operation {
+            Operation {
+                f: "read",
+                key: None,
+                value: json!(client),
+            }
+        }
+
+        fn think_time_ns(&self, _: u32, _: u64) -> u64 {
+            0
+        }
+
+        fn settled(&mut self, _: u32, _: &Operation, said: Completion) -> Completion {
+            let doubled = |value: Value| json!(value.as_u64().map(|value| 2 * value));
+            match said {
+                Completion::Ok(value) => Completion::Ok(doubled(value)),
+                Completion::Mismatch => Completion::Mismatch,
+            }
+        }
+
+        fn completed(&mut self, _: u32, _: &Operation, said: &Completion) {
+            self.0.borrow_mut().push(format!("{said:?}"));
+        }
+
+        fn lost(&mut self, client: u32, _: &Operation) {
+            self.0.borrow_mut().push(format!("lost by {client}"));
+        }
+
+        fn final_reads(&self) -> Vec<Operation> {
+            Vec::new()
+        }
+
+        fn promise(&self) -> String {
+            String::new()
+        }
+
+        fn judge(&self, _: &History, _: &Limits) -> Result<Judgement, CheckError> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    #[test]
+    fn what_stands_outside_the_cluster_has_its_say_before_an_answer_is_written_down() {
+        let (_, mut desk) = desk();
+        let told = Rc::default();
+        desk.workload = Box::new(Outside(Rc::clone(&told)));
+        let endings = [
+            Ending::value(json!(4)),
+            Ending::unknown("deadline"),
+            Ending::Failed("senseless".into()),
+        ];
+        for ending in endings {
+            call(&mut desk, 1, 0);
+            desk.ended(1, 1, ending);
+        }
+        let answer = &desk.history().events[1];
+        assert_eq!(answer.value, json!(8), "as the history has it");
+        let expected = ["Ok(Number(8))", "lost by 1", "lost by 1"];
+        assert_eq!(*told.borrow(), expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::{COMMAND, Scenario, file};
 use stormglass_checker::{Reason, Verdict};
-use stormglass_nemesis::judge::Ruling;
+use stormglass_nemesis::judge::{Measure, Ruling};
 use stormglass_nemesis::record::{Violation, ViolationKind};
 use stormglass_reports::{RunDirectory, RunSummary, Timings, junit, markdown};
 
@@ -100,6 +100,36 @@ fn a_page_of_a_valid_run_shows_its_faults_and_leaders() {
             .contains(address);
         assert!(!found, "the page asks for {address}");
     }
+}
+
+#[test]
+fn measures_are_shown_where_there_are_any() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = Scenario::storm();
+    let (directory, summary) = scenario.write(out.path());
+    assert!(summary.measures.is_empty());
+    for name in ["run.json", "summary.md", "report.html"] {
+        let text = file(&directory, name).to_lowercase();
+        assert!(!text.contains("measure"), "{name} speaks of none");
+    }
+    let mut judged = scenario.judged();
+    judged.measures.push(Measure {
+        name: "stale-reads".to_string(),
+        count: 3,
+        of: 1_200,
+        meaning: "reads that <missed> a write".to_string(),
+    });
+    let timings = Timings::default();
+    let written = directory
+        .write(&scenario.trial, &scenario.run(), &judged, &timings, COMMAND)
+        .unwrap();
+    assert_eq!(written.measures, judged.measures);
+    assert_eq!(directory.summary().unwrap(), written);
+    let markdown = file(&directory, "summary.md");
+    assert!(markdown.contains("| stale-reads | 3 |"), "{markdown}");
+    let page = file(&directory, "report.html");
+    assert!(page.contains("<td>stale-reads</td><td class=\"number\">3</td>"));
+    assert!(!page.contains("<missed>"), "a sentence is no tag");
 }
 
 #[test]

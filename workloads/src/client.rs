@@ -144,7 +144,7 @@ pub struct Client(Kind);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Leader(LeaderClient),
-    Session(SessionClient),
+    Session(Box<SessionClient>),
 }
 
 impl Vocabulary for Client {
@@ -178,7 +178,9 @@ impl Node for Client {
     fn boot(config: &ClientConfig, _: NoDisk, _: Now, _: &mut Effects<Self>) -> Self {
         Self(match config.manner {
             Manner::Leader => Kind::Leader(LeaderClient::new(config)),
-            Manner::Session { timeout_ms } => Kind::Session(SessionClient::new(config, timeout_ms)),
+            Manner::Session { timeout_ms } => {
+                Kind::Session(Box::new(SessionClient::new(config, timeout_ms)))
+            }
         })
     }
 

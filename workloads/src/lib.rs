@@ -15,7 +15,7 @@
 //! | module | what is there |
 //! | --- | --- |
 //! | [`draw`] | random draws keyed by purpose |
-//! | [`client`] | the client core: timeouts, redirects, retries, the deadline |
+//! | [`client`] | the client core: timeouts, redirects, sessions, retries, the deadline |
 //! | [`workload`] | workloads by name, and their face towards the arenas |
 //! | [`register`] | read, write, compare-and-set over several keys |
 //! | [`recorder`] | turns calls and outcomes into a history |
