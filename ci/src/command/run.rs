@@ -26,7 +26,7 @@ use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
 pub(crate) struct RunArgs {
     /// Which cluster (see `list clusters`)
     cluster: String,
-    /// What its clients do (see `list workloads`)
+    /// What its clients do (see `list workloads`), or `any`, which the seed draws
     #[arg(long, default_value = "register")]
     workload: String,
     /// Which faults: kinds or families, separated by commas (see `list faults`), or all, or none; or swarm: each seed draws its own
