@@ -29,9 +29,13 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// The same, or `none`.
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        match *self {
+            SessionId::NONE => f.write_str("none"),
+            _ => fmt::Display::fmt(self, f),
+        }
     }
 }
 
