@@ -74,7 +74,7 @@ impl Script {
         }
     }
 
-    /// The line of the trace that a mutant gives and the correct rules never do.
+    /// The line of the trace that a mutant gives and the correct rules never do, or two with `, and then` between them.
     pub fn harm(&self) -> Option<&'static str> {
         self.text
             .lines()
