@@ -111,10 +111,13 @@ pub(super) fn session(args: &mut ArgumentConsumer<'_>) -> Result<Option<Session>
 }
 
 /// What is asked of a cache or of its cluster.
-type Asked = Ask<cache::Command, cache::Query>;
+pub(super) type Asked = Ask<cache::Command, cache::Query>;
+
+/// The commands that ask a cache.
+pub(super) const CACHE_COMMANDS: &[&str] = &["put", "append", "delete", "cas", "get"];
 
 /// What an operator asks, and the words for it. Nodes may be named that there are not: the cluster has to say so.
-pub(super) fn manage(args: &mut ArgumentConsumer<'_>) -> Result<(Asked, String), Fault> {
+pub(super) fn manage(args: &mut ArgumentConsumer<'_>) -> Result<(Manage, String), Fault> {
     let what = "manage what? manage n1 members n1 n2, or transfer n2, or status";
     let name = args.next_pos().ok_or(what)?;
     let node = |name: &str| read_node(name).ok_or(format!("{name} is no node"));
@@ -131,7 +134,7 @@ pub(super) fn manage(args: &mut ArgumentConsumer<'_>) -> Result<(Asked, String),
         "status" => (Manage::Status, "status".to_string()),
         _ => return Err(what.to_string()),
     };
-    Ok((Ask::Manage(manage), text))
+    Ok((manage, text))
 }
 
 /// What is asked of a cache, and the words for it.

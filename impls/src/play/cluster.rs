@@ -1,6 +1,7 @@
 //! A small cluster that moves only as it is told. It knows no protocol.
 
 use super::flights::Flight;
+use super::notation;
 use crate::contract::{ClientId, Input, NodeId, Now, RequestId, Session};
 use crate::knobs::Knobs;
 use crate::node_set::{NODES_MAX, NodeSet};
@@ -141,6 +142,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// A client's connection to a node breaks.
+    pub(super) fn client_gone(&mut self, node: NodeId, client: ClientId) -> Result<(), Fault> {
+        self.must_be_up(node)?;
+        let head = format!("{node} hears that {client} is gone");
+        self.step(node, head, Input::ClientGone(client));
+        Ok(())
+    }
+
     /// Writes of a node wait, or no longer do.
     pub(super) fn hold_disk(&mut self, node: NodeId, holds: bool) {
         self.place_mut(node).holds = holds;
@@ -271,7 +280,7 @@ impl Cluster {
     }
 
     pub(super) fn say(&mut self, line: impl Display) {
-        self.trace += &format!("{line}\n");
+        self.trace += &notation::told_apart(&format!("{line}\n"));
     }
 
     pub(super) fn say_broken(&mut self, broken: &Broken) {

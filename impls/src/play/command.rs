@@ -1,12 +1,16 @@
 //! The commands of a script.
 
 use super::arguments::{
-    ask, client, kind, knobs, manage, node, nodes, ns, number, selection, session,
+    Asked, CACHE_COMMANDS, ask, client, kind, knobs, manage, node, nodes, ns, number, selection,
+    session,
 };
 use super::cluster::{Cluster, Fault};
+use super::znodes;
 use crate::contract::{ClientId, RequestId};
 use crate::parcel::Parcel;
 use crate::system::System;
+use crate::zookeeper::message::OWN_REQUESTS;
+use crate::zookeeper::words::Request;
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -21,7 +25,32 @@ pub(super) struct Player {
     /// There once the script made it.
     cluster: Option<Cluster>,
     /// The requests of each client, that of number 1 first, and how the script put them.
-    asked: BTreeMap<ClientId, Vec<(Parcel, String)>>,
+    asked: BTreeMap<(ClientId, Count), Vec<(Parcel, String)>>,
+}
+
+/// Which of a client's requests are numbered together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Count {
+    /// What it wants done.
+    Asked,
+    /// What it needs itself to be able to ask: a connection, and a sign of life.
+    Own,
+}
+
+impl Count {
+    fn of(name: &str) -> Count {
+        match name {
+            "connect" | "ping" => Count::Own,
+            _ => Count::Asked,
+        }
+    }
+
+    fn request_id(self, number: usize) -> RequestId {
+        RequestId(match self {
+            Count::Asked => number as u64,
+            Count::Own => OWN_REQUESTS + number as u64,
+        })
+    }
 }
 
 impl Player {
@@ -66,37 +95,50 @@ impl Player {
     }
 
     /// A client, or an operator, asks something new, or again what it has asked before.
-    fn request(&mut self, name: &str, args: &mut ArgumentConsumer<'_>) -> Result<String, Fault> {
+    fn request(
+        &mut self,
+        command: &Command,
+        args: &mut ArgumentConsumer<'_>,
+    ) -> Result<String, Fault> {
         let cluster = self.cluster.as_mut().ok_or(NO_CLUSTER)?;
+        let name = command.name.as_str();
+        let system = self.system.name();
+        let understands = match system == znodes::SYSTEM {
+            true => znodes::COMMANDS,
+            false => CACHE_COMMANDS,
+        };
+        if !["manage", "retry"].contains(&name) && !understands.contains(&name) {
+            let known = understands.join(" ");
+            return Err(format!("{system} knows no {name}; it knows: {known}"));
+        }
         let client = client(args, if name == "manage" { "c9" } else { "c1" })?;
-        let session = session(args)?;
+        // Where sessions are the service's own, the client names its session when it connects.
+        let session = match system == znodes::SYSTEM {
+            true => None,
+            false => session(args)?,
+        };
         let node = node(cluster, args)?;
-        let asked = self.asked.entry(client).or_default();
-        let (request, body, text) = if name == "retry" {
+        let own = match name {
+            "retry" => number(args, "own")?,
+            _ => None,
+        };
+        let count = own.map_or(Count::of(name), |_| Count::Own);
+        let asked = self.asked.entry((client, count)).or_default();
+        let (number, body, text) = if name == "retry" {
             if asked.is_empty() {
                 return Err(format!("{client} has asked nothing yet"));
             }
-            let request = number(args, "request")?.unwrap_or(asked.len());
-            let known = request.checked_sub(1).and_then(|at| asked.get(at));
-            let (body, text) = known.ok_or(format!("{client} has asked no request {request}"))?;
-            (request, body.clone(), format!("{text} again"))
+            let number = number(args, "request")?.or(own).unwrap_or(asked.len());
+            let known = number.checked_sub(1).and_then(|at| asked.get(at));
+            let (body, text) = known.ok_or(format!("{client} has asked no request {number}"))?;
+            (number, body.clone(), format!("{text} again"))
         } else {
-            let (ask, text) = match name {
-                "manage" => manage(args)?,
-                _ => ask(name, args)?,
-            };
-            let body = Parcel::new(ask);
+            let (body, text) = asked_of(system, command, args)?;
             asked.push((body.clone(), text.clone()));
             (asked.len(), body, text)
         };
-        cluster.request(
-            node,
-            client,
-            session,
-            RequestId(request as u64),
-            body,
-            &text,
-        )?;
+        let request_id = count.request_id(number);
+        cluster.request(node, client, session, request_id, body, &text)?;
         Ok(cluster.take_trace())
     }
 
@@ -116,6 +158,10 @@ impl Player {
                 cluster.deliver(&selection(cluster, args, from)?)?;
             }
             "stabilize" => cluster.stabilize()?,
+            "gone" => {
+                let client = client(args, "c1")?;
+                cluster.client_gone(node(cluster, args)?, client)?;
+            }
             "disk" => {
                 let node = node(cluster, args)?;
                 match args.next_pos().unwrap_or("nothing") {
@@ -169,13 +215,41 @@ impl Runner for Player {
         let mut args = command.consume_args();
         let trace = match command.name.as_str() {
             "cluster" => self.make_cluster(&mut args),
-            name @ ("put" | "append" | "delete" | "cas" | "get" | "manage" | "retry") => {
-                self.request(name, &mut args)
-            }
+            name if is_request(name) => self.request(command, &mut args),
             name => self.command(name, &mut args),
         };
         let trace = trace?;
         args.reject_next()?;
         Ok(trace)
     }
+}
+
+/// Whether a command is for a client or an operator, who asks a node.
+fn is_request(name: &str) -> bool {
+    let all = [&["manage", "retry"], CACHE_COMMANDS, znodes::COMMANDS];
+    all.iter().any(|names| names.contains(&name))
+}
+
+/// What a system is asked, and the words for it.
+fn asked_of(
+    system: &str,
+    command: &Command,
+    args: &mut ArgumentConsumer<'_>,
+) -> Result<(Parcel, String), Fault> {
+    let of_tree = system == znodes::SYSTEM;
+    if command.name == "manage" {
+        let (manage, text) = manage(args)?;
+        let body = match of_tree {
+            true => Parcel::new(Request::Manage(manage)),
+            false => Parcel::new(Asked::Manage(manage)),
+        };
+        return Ok((body, text));
+    }
+    if of_tree {
+        let request = znodes::ask(command, args)?;
+        let text = format!("{request:?}");
+        return Ok((Parcel::new(request), text));
+    }
+    let (ask, text) = ask(&command.name, args)?;
+    Ok((Parcel::new(ask), text))
 }

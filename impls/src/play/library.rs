@@ -74,7 +74,7 @@ impl Script {
         }
     }
 
-    /// The line of the trace that a mutant gives and the correct rules never do.
+    /// The line of the trace that a mutant gives and the correct rules never do, or two with `, and then` between them.
     pub fn harm(&self) -> Option<&'static str> {
         self.text
             .lines()
@@ -196,10 +196,14 @@ impl Replaced {
     pub fn by(mutant: &str) -> Option<Replaced> {
         let (protocol, _) = mutant.split_once('/')?;
         let known = PROTOCOLS.iter().find(|known| known.name == protocol)?;
-        let (_, body) = known
-            .mutants
-            .split_once(&format!("\n        {mutant:?} => Rules {{\n"))?;
-        let (fields, _) = body.split_once("            ..paper\n")?;
+        let arm = format!("\n        {mutant:?} => ");
+        let (_, arm) = known.mutants.split_once(&arm)?;
+        // The rules, or a part of them that stands for itself.
+        let (head, body) = arm.split_once('\n')?;
+        let (fields, _) = body.split_once("\n            ..")?;
+        if !head.ends_with("Rules {") {
+            return None;
+        }
         let margin = " ".repeat(12);
         let lines: Vec<&str> = fields
             .lines()

@@ -18,10 +18,15 @@
 //! | `fire n1 election` | a timer runs out |
 //! | `deliver [n1 n2 ..] [from=n3] [kind=vote] [skip=1] [count=1]` | one round: delivers what is in flight, oldest first (the `skip` oldest are late); what that sends stays for the next |
 //! | `stabilize` | rounds until nothing is in flight |
-//! | `put n1 k=v`, `append n1 k=v`, `delete n1 k`, `get n1 k` | client c1 (or `client=c2`) makes its next request |
+//! | `put n1 k=v`, `append n1 k=v`, `delete n1 k`, `get n1 k` | client c1 (or `client=c2`) makes its next request of a cache |
 //! | `cas n1 k expect=a set=b` | compares and sets; without `expect`, the key must be absent |
 //! | `manage n1 members n1 n2`, `manage n1 transfer n2`, `manage n1 status` | an operator, c9, asks: for these voters, this leader, or how the node is |
-//! | `retry n1 [request=1]` | the client's last request, or that one, again under the same number |
+//! | `connect n1 [session=1.1] [seen=1.4] [timeout=400ms] [watches="data:a children:b exists:c"]` | a client of `zookeeper` begins a connection: to this session, having seen this zxid, with these watches still to fire |
+//! | `create n1 a=1 [mode=ephemeral-sequential] [acl="world:r digest:ann:secret:cdrwa"]`, `set n1 a=1 [version=0]`, `delete n1 a [version=0]`, `check n1 a [version=0]`, `acl n1 a "auth:cdrwa"` | it changes the tree |
+//! | `multi n1 "create a=1" "set b=2 version=3" "delete c"` | all of these or none |
+//! | `get n1 a [watch=true]`, `exists n1 a`, `children n1 a`, `rights n1 a` | it reads, and may leave a watch |
+//! | `sync n1`, `login n1 ann=secret`, `ping n1`, `close n1`, `gone n1 [client=c2]` | it syncs, says who it is, gives a sign of life, ends its session; its connection breaks |
+//! | `retry n1 [request=1]`, `retry n1 own=1` | the client's last request, or that one, again under the same number; a connect or ping of its own |
 //! | `disk n1 hold`, `persist n1`, `disk n1 release` | writes wait; the oldest one ends; all end, and later ones at once again |
 //! | `crash n1 [keep=1]`, `restart n1` | of the writes under way, the first `keep` survive |
 //! | `partition n1 n2`, `heal` | cuts these off from the others; `heal` mends all cuts |
@@ -32,6 +37,9 @@
 //! A knob is any field of [`Knobs`](crate::knobs::Knobs) by its name, and `entries` is short for `entries_per_append_max`:
 //! `pre_vote=true reads=lease snapshot_every=3`. The range is in milliseconds, `election_timeout_ms=150..300`, and Paxos has
 //! `quorums=4/2`.
+//!
+//! A word of a script cannot begin with `/`: the path `/a/b` is written `a/b`, and `/` as `"/"`. What a client of `zookeeper` asks for itself,
+//! connect and ping, is numbered apart; the trace shows it as `c1 +1`, and in the log as `c1+1`.
 //!
 //! A client's requests carry the session that it was last given, or the one that is named: `put n1 k=v session=3`. The trace shows it
 //! before the request, as `s3`. A kind of message is called as its protocol's `MESSAGE_KINDS` say.
@@ -46,6 +54,7 @@ mod library;
 mod links;
 mod notation;
 mod steps;
+mod znodes;
 
 pub use library::{Replaced, Rule, Script, paragraph, system_of};
 

@@ -127,6 +127,9 @@ impl Zookeeper {
         self.connections.insert(client, connection);
         match session {
             None => {
+                if self.answer_delivered(client, turn) {
+                    return; // It was asked before, at another server.
+                }
                 let timeout_ms = Grants::of(self.setup()).nearest_ms(timeout_ms);
                 let act = Act::Open { client, timeout_ms };
                 self.submit((opener(client), request_id), SessionId::NONE, act, turn);

@@ -40,6 +40,7 @@
 //! | --- | --- |
 //! | `mod.rs` | the server: its state, its inputs, how the broadcast is driven |
 //! | `words.rs` | what clients and servers say to each other, and what goes into the log |
+//! | `words/notation.rs` | how traces show that |
 //! | `message.rs` | what servers say to each other |
 //! | `connections.rs` | a server and its clients: connect, read, write, sync |
 //! | `telling.rs` | what clients are told when something was delivered: watches, answers |

@@ -3,7 +3,7 @@
 //! Each is a small pure function that says what the documentation says. A [mutant](super::mutants) replaces exactly one of them. The decisions of
 //! the broadcast below are in [`zab::rules`](crate::zab::rules).
 //!
-//! Source: *ZooKeeper Programmer's Guide*, by section; *ZooKeeper: wait-free coordination* (Hunt and others, ATC 2010).
+//! Source: *ZooKeeper 3.9 Programmer's Guide* (here: Guide 3.9), by section; *ZooKeeper: wait-free coordination* (Hunt and others, ATC 2010).
 
 use super::habits::Habits;
 use super::tree::{Tree, Znode};
@@ -104,13 +104,13 @@ impl Default for TreeRules {
 }
 
 /// Whether a server takes a client that has seen a zxid. One that is behind would show the client an older state than it has seen: a client has one
-/// view of the system, whichever server it is connected to (Consistency Guarantees, Single System Image).
+/// view of the system, whichever server it is connected to (Guide 3.9, Consistency Guarantees: Single System Image).
 pub fn may_connect(seen: ZxidNumber, delivered: ZxidNumber) -> bool {
     seen <= delivered
 }
 
 /// What happened to a node that a client watches, since the last zxid that the client has seen. A watch that a client brings along when it
-/// connects is served as if it had been there all the time (Watches, Semantics).
+/// connects is served as if it had been there all the time (Guide 3.9, ZooKeeper Watches).
 pub fn missed(what: Watched, now: Option<&Stat>, seen: ZxidNumber) -> Option<Change> {
     match (what, now) {
         (Watched::Exists, Some(_)) => Some(Change::Created),
@@ -121,27 +121,29 @@ pub fn missed(what: Watched, now: Option<&Stat>, seen: ZxidNumber) -> Option<Cha
     }
 }
 
-/// In which order clients are told: the event before the new data that it announces (Consistency Guarantees for Watches).
+/// In which order clients are told: the event before the new data that it announces (Guide 3.9, What ZooKeeper Guarantees about Watches).
 pub fn order_of_telling() -> [Telling; 2] {
     [Telling::Events, Telling::Answers]
 }
 
-/// Whether a leader asks a quorum if it still leads before it answers a sync. One that does not may have been replaced, and what it answers be old.
+/// Whether a leader asks a quorum if it still leads before it answers a sync. One that does not may have been replaced, and what it answers be old
+/// (Hunt and others 2010, 4.4).
 pub fn asks_quorum_to_sync() -> bool {
     true
 }
 
-/// Whether a leader ends a session: no sign of its client has come for longer than was agreed (ZooKeeper Sessions).
+/// Whether a leader ends a session: no sign of its client has come for longer than was agreed (Guide 3.9, ZooKeeper Sessions).
 pub fn is_expired(silent_ms: u64, timeout_ms: u64) -> bool {
     silent_ms > timeout_ms
 }
 
-/// Whether what a client asked is done. Once a session has ended nothing more is done in it: an ephemeral node made later would never go.
+/// Whether what a client asked is done. Once a session has ended nothing more is done in it: an ephemeral node made later would never go
+/// (Guide 3.9, Ephemeral Nodes).
 pub fn may_act(session_is_open: bool) -> bool {
     session_is_open
 }
 
-/// Whether a list gives a right to someone (Access Control using ACLs).
+/// Whether a list gives a right to someone (Guide 3.9, ZooKeeper access control using ACLs).
 pub fn allows(acl: &[Acl], users: &Users, wanted: Rights) -> bool {
     acl.iter().any(|entry| {
         let meant = match &entry.who {
@@ -153,23 +155,24 @@ pub fn allows(acl: &[Acl], users: &Users, wanted: Rights) -> bool {
     })
 }
 
-/// Any of which rights are needed to see who may do what with a node. As of ZooKeeper 3.5.5: before that it was none.
+/// Any of which rights are needed to see who may do what with a node (CVE-2019-0201). As of ZooKeeper 3.5.5: before that it was none.
 pub fn rights_to_see_acl() -> &'static [Rights] {
     &[Rights::READ, Rights::ADMIN]
 }
 
 /// The number of the next sequential child: how many there have ever been. It never goes back, or two children could get the same
-/// (Sequence Nodes).
+/// (Guide 3.9, Sequence Nodes).
 pub fn sequence_of(parent: &Znode) -> u32 {
     parent.creates
 }
 
-/// Whether what the parts of a multi have done stays: if all could be done, and otherwise nothing does.
+/// Whether what the parts of a multi have done stays: if all could be done, and otherwise nothing does
+/// (ZooKeeper 3.9 API, multi).
 pub fn stays(all_done: bool) -> bool {
     all_done
 }
 
-/// Which nodes go with which session, in a tree that was read from a snapshot.
+/// Which nodes go with which session, in a tree that was read from a snapshot: those that say so (Guide 3.9, Ephemeral Nodes).
 pub fn ephemerals_of(tree: &Tree) -> Ephemerals {
     let mut ephemerals = Ephemerals::new();
     for (path, node) in tree.nodes() {
@@ -181,7 +184,8 @@ pub fn ephemerals_of(tree: &Tree) -> Ephemerals {
     ephemerals
 }
 
-/// What a snapshot holds, where that is not the tree as it is after the last zxid.
+/// What a snapshot holds, where that is not the tree as it is after the last zxid. A transaction is in it as a whole or not at all
+/// (Hunt and others 2010, 4.3, on what a snapshot may not hold when it is taken while the tree changes).
 pub fn snapshot_of(_tree: &Tree, _last: ZxidNumber) -> Option<Tree> {
     None
 }

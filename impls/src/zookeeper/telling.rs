@@ -120,12 +120,20 @@ impl Zookeeper {
         connection.waits = None;
         let body = match output.result {
             Ok(Done::Opened(session)) => {
-                connection.stage = Stage::Open(session);
-                let known = self.zab.sessions().machine().sessions().get(&session);
-                let timeout_ms = known.map_or(0, |known| known.timeout_ms);
-                Body::Connected {
-                    session,
-                    timeout_ms,
+                match self.zab.sessions().machine().sessions().get(&session) {
+                    Some(known) => {
+                        connection.stage = Stage::Open(session);
+                        Body::Connected {
+                            session,
+                            timeout_ms: known.timeout_ms,
+                        }
+                    }
+                    // It was opened long ago, and has ended.
+                    None => {
+                        self.connections.remove(&client);
+                        turn.reply(client, waits.request_id, delivered, Body::Expired);
+                        return true;
+                    }
                 }
             }
             result => Body::Done(result),

@@ -2,6 +2,8 @@
 //!
 //! The names are ZooKeeper's. A zxid is one number here, as ZooKeeper writes it: the epoch in the upper half, the counter in the lower.
 
+mod notation;
+
 use crate::contract::ClientId;
 use crate::manage::{Manage, Report};
 use serde::{Deserialize, Serialize};
@@ -27,14 +29,18 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// The same, or `none`.
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        match *self {
+            SessionId::NONE => f.write_str("none"),
+            _ => fmt::Display::fmt(self, f),
+        }
     }
 }
 
 /// What a client asks the server that it is connected to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Request {
     /// Begins a connection. Nothing else is answered before it is, and everything that an older connection of this client waited for is forgotten.
     Connect {
@@ -60,7 +66,7 @@ pub enum Request {
 }
 
 /// Reads one node.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Read {
     /// What of it.
     pub what: What,
@@ -84,7 +90,7 @@ pub enum What {
 }
 
 /// A watch, from the time of a read until it fires.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Watch {
     /// What is watched.
     pub what: Watched,
@@ -104,7 +110,7 @@ pub enum Watched {
 }
 
 /// A change. Those without a parent path of their own can stand in a [`Op::Multi`]; a multi, a login and a close cannot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Op {
     /// Makes a node.
     Create {
@@ -163,7 +169,7 @@ pub enum Op {
 }
 
 /// How a node lives, and how it is named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// Until it is deleted.
     Persistent,
@@ -188,7 +194,7 @@ impl Mode {
 }
 
 /// Somebody, and what they may do.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Acl {
     /// Who.
     pub who: Who,
@@ -197,7 +203,7 @@ pub struct Acl {
 }
 
 /// Who is meant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Who {
     /// `world:anyone`.
     Anyone,
@@ -213,7 +219,7 @@ pub enum Who {
 }
 
 /// Rights: any of the five, as bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rights(pub u8);
 
@@ -270,9 +276,7 @@ pub fn digest_of(user: &str, password: &str) -> u64 {
 }
 
 /// What is known of a node.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stat {
     /// The zxid at which it was made.
     pub czxid: ZxidNumber,
@@ -299,7 +303,7 @@ pub struct Stat {
 }
 
 /// What was done, or read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Done {
     /// A session was opened.
     Opened(SessionId),
@@ -327,7 +331,7 @@ pub enum Done {
 }
 
 /// Why nothing was done, or read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Error {
     /// The node is not there, or its parent is not.
     NoNode,
@@ -357,7 +361,7 @@ pub enum Error {
 }
 
 /// What a server answers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reply {
     /// For a write, its own zxid; otherwise the last that this server had delivered.
     pub zxid: ZxidNumber,
@@ -366,7 +370,7 @@ pub struct Reply {
 }
 
 /// See [`Reply`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Body {
     /// There is a connection, to this session.
     Connected {
@@ -390,7 +394,7 @@ pub enum Body {
 }
 
 /// What a server tells a client unasked.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// A watch fired.
     Fired {
@@ -406,7 +410,7 @@ pub enum Event {
 }
 
 /// What happened to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// It was made.
     Created,
@@ -419,7 +423,7 @@ pub enum Change {
 }
 
 /// What goes into the log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Command {
     /// In which session it is asked; none for the opening of one.
     pub session: SessionId,
@@ -430,7 +434,7 @@ pub struct Command {
 }
 
 /// See [`Command`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Act {
     /// Opens a session for a client.
     Open {
@@ -446,7 +450,7 @@ pub enum Act {
 }
 
 /// What the machine gives back.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Output {
     /// The zxid of the change, or for a question the last that was applied.
     pub zxid: ZxidNumber,

@@ -396,9 +396,10 @@ impl Znodes {
         })
     }
 
-    /// Whether any of these rights is there.
+    /// Whether any of these rights is there. The right to nothing everybody has, in the list or not.
     fn allow(&self, acl: &[Acl], users: &Users, any_of: &[Rights]) -> Result<(), Error> {
-        let allows = |wanted: &Rights| (self.rules.0.allows)(acl, users, *wanted);
+        let allows =
+            |wanted: &Rights| *wanted == Rights(0) || (self.rules.0.allows)(acl, users, *wanted);
         match any_of.iter().any(allows) {
             true => Ok(()),
             false => Err(Error::NoAuth),
