@@ -127,7 +127,7 @@ impl Zookeeper {
         self.connections.insert(client, connection);
         match session {
             None => {
-                if self.answer_delivered(client, turn) {
+                if self.answer_delivered(client, ZxidNumber::MAX, turn) {
                     return; // It was asked before, at another server.
                 }
                 let timeout_ms = Grants::of(self.setup()).nearest_ms(timeout_ms);
