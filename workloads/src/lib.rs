@@ -37,6 +37,7 @@ pub mod generate;
 pub mod recorder;
 pub mod register;
 pub mod workload;
+pub mod zookeeper;
 
 #[cfg(feature = "driver")]
 pub mod driver;

@@ -41,6 +41,7 @@ impl fmt::Debug for SessionId {
 
 /// What a client asks the server that it is connected to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// Begins a connection. Nothing else is answered before it is, and everything that an older connection of this client waited for is forgotten.
     Connect {
@@ -78,6 +79,7 @@ pub struct Read {
 
 /// What is read of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum What {
     /// Whether it is there.
     Exists,
@@ -100,6 +102,7 @@ pub struct Watch {
 
 /// What a watch waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Watched {
     /// A node that was there when its data was read, or its existence asked for: fires when the data changes or the node goes.
     Data,
@@ -111,6 +114,7 @@ pub enum Watched {
 
 /// A change. Those without a parent path of their own can stand in a [`Op::Multi`]; a multi, a login and a close cannot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Op {
     /// Makes a node.
     Create {
@@ -170,6 +174,7 @@ pub enum Op {
 
 /// How a node lives, and how it is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Until it is deleted.
     Persistent,
@@ -204,6 +209,7 @@ pub struct Acl {
 
 /// Who is meant.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Who {
     /// `world:anyone`.
     Anyone,
@@ -304,6 +310,7 @@ pub struct Stat {
 
 /// What was done, or read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Done {
     /// A session was opened.
     Opened(SessionId),
@@ -332,6 +339,7 @@ pub enum Done {
 
 /// Why nothing was done, or read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Error {
     /// The node is not there, or its parent is not.
     NoNode,
@@ -371,6 +379,7 @@ pub struct Reply {
 
 /// See [`Reply`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Body {
     /// There is a connection, to this session.
     Connected {
@@ -395,6 +404,7 @@ pub enum Body {
 
 /// What a server tells a client unasked.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// A watch fired.
     Fired {
@@ -411,6 +421,7 @@ pub enum Event {
 
 /// What happened to a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// It was made.
     Created,
