@@ -143,7 +143,10 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
     Ok(Judged {
         ruling,
         sentence,
-        promise: workload.promise(),
+        promise: match &judgement.verdict {
+            Verdict::Invalid(evidence) => evidence.promise.clone(),
+            Verdict::Valid(_) | Verdict::Unknown(_) => workload.promise(),
+        },
         violations,
         judgement,
         vacuous,
@@ -253,6 +256,13 @@ fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
             "{} reads ended ok, {} are wanted",
             counts.ok_reads, wanted.ok_reads_min
         ));
+    }
+    let workload = trial.workload.start(trial.seed);
+    // Fixed calls are what somebody chose.
+    if let Some(reason) = workload.tested_nothing(&run.history)
+        && trial.calls.is_none()
+    {
+        return Some(reason);
     }
     if wanted.fault_must_overlap && !trial.schedule.is_empty() && !overlaps(run) {
         return Some(

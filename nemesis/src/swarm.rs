@@ -128,9 +128,9 @@ fn draw_settings(trial: &mut Trial) {
     let (low_ms, high_ms) =
         [(150, 300), (150, 300), (80, 160), (300, 500)][draw(Purpose::Election, 4)];
     trial.knobs.election_timeout = DelayRange::from_ms(low_ms, high_ms);
-    // Once everything is healed, a few elections are enough, and the time a client needs to ask every server.
+    // Once everything is healed, a few elections are enough, and the time a client needs to ask every server, if it does not stand still.
     let round_ms = u64::from(trial.nodes) * trial.patience.attempt_timeout_ms;
-    trial.recovery_ms = 10 * high_ms + round_ms;
+    trial.recovery_ms = 10 * high_ms + round_ms + trial.workload.rest_ms_max();
     trial.knobs.heartbeat_interval_ms =
         [low_ms / 3, low_ms / 3, low_ms / 6][draw(Purpose::Heartbeat, 3)];
     trial.knobs.entries_per_append_max = [64, 1, 2, 1][draw(Purpose::Entries, 4)];

@@ -3,6 +3,9 @@
 use crate::client::Manner;
 use crate::draw::Draws;
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
+use crate::zookeeper::binding::ZnodesBinding;
+use crate::zookeeper::dialect;
+use crate::zookeeper::znodes::{self, KINDS, Znodes, ZnodesConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stormglass_checker::{CheckError, Evidence, History, Judgement, Limits};
@@ -13,6 +16,8 @@ use stormglass_checker::{CheckError, Evidence, History, Judgement, Limits};
 pub enum WorkloadConfig {
     /// See [`crate::register`].
     Register(RegisterConfig),
+    /// See [`crate::zookeeper`].
+    Znodes(ZnodesConfig),
 }
 
 /// A workload for lists.
@@ -26,21 +31,34 @@ pub struct WorkloadInfo {
     pub summary: &'static str,
 }
 
-/// All workloads, in the order in which lists show them.
-pub const WORKLOADS: &[WorkloadInfo] = &[WorkloadInfo {
-    name: "register",
-    clusters: register::CLUSTERS,
-    summary: "reads, writes and compare-and-sets over several keys, each key a linearizable register",
-}];
+/// All workloads, in the order in which lists show them. A name may stand for one workload of some clusters and another of others.
+pub const WORKLOADS: &[WorkloadInfo] = &{
+    const NONE: WorkloadInfo = WorkloadInfo {
+        name: "register",
+        clusters: register::CLUSTERS,
+        summary: "reads, writes and compare-and-sets over several keys, each key a linearizable register",
+    };
+    let mut all = [NONE; 1 + KINDS.len()];
+    let mut kind = 0;
+    while kind < KINDS.len() {
+        all[1 + kind] = WorkloadInfo {
+            name: KINDS[kind].name,
+            clusters: znodes::CLUSTERS,
+            summary: KINDS[kind].summary,
+        };
+        kind += 1;
+    }
+    all
+};
 
 impl WorkloadConfig {
     /// The default form of the workload that has that name where it is asked of that cluster.
     pub fn named(name: &str, cluster: &str) -> Option<Self> {
-        match (cluster, name) {
-            ("zookeeper", _) => None,
-            (_, "register") => Some(Self::register()),
-            _ => None,
+        if znodes::CLUSTERS.contains(&cluster) {
+            let kind = KINDS.iter().find(|kind| kind.name == name)?.kind;
+            return Some(Self::Znodes(ZnodesConfig::of(kind)));
         }
+        (name == "register").then(Self::register)
     }
 
     /// What is asked of a cluster where nobody says what.
@@ -69,6 +87,7 @@ impl WorkloadConfig {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Register(_) => "register",
+            Self::Znodes(config) => config.kind.info().name,
         }
     }
 
@@ -76,6 +95,7 @@ impl WorkloadConfig {
     pub fn functions(&self) -> &'static [&'static str] {
         match self {
             Self::Register(_) => register::FUNCTIONS,
+            Self::Znodes(_) => dialect::FUNCTIONS,
         }
     }
 
@@ -83,6 +103,7 @@ impl WorkloadConfig {
     pub fn reads(&self) -> &'static [&'static str] {
         match self {
             Self::Register(_) => register::READS,
+            Self::Znodes(_) => dialect::READS,
         }
     }
 
@@ -90,6 +111,9 @@ impl WorkloadConfig {
     pub fn manner(&self) -> Manner {
         match self {
             Self::Register(_) => Manner::Leader,
+            Self::Znodes(config) => Manner::Session {
+                timeout_ms: config.session_ms,
+            },
         }
     }
 
@@ -97,6 +121,7 @@ impl WorkloadConfig {
     pub fn refuses(&self) -> Option<&'static str> {
         match self {
             Self::Register(config) => config.refuses(),
+            Self::Znodes(config) => config.refuses(),
         }
     }
 
@@ -104,6 +129,9 @@ impl WorkloadConfig {
     pub fn set_think_time_ms(&mut self, min: u64, max: u64) {
         match self {
             Self::Register(config) => {
+                (config.think_time_ms_min, config.think_time_ms_max) = (min, max);
+            }
+            Self::Znodes(config) => {
                 (config.think_time_ms_min, config.think_time_ms_max) = (min, max);
             }
         }
@@ -115,6 +143,9 @@ impl WorkloadConfig {
             Self::Register(config) => {
                 (config.reads_percent, config.writes_percent) = (reads, writes);
             }
+            Self::Znodes(config) => {
+                (config.reads_percent, config.writes_percent) = (reads, writes);
+            }
         }
     }
 
@@ -122,6 +153,7 @@ impl WorkloadConfig {
     pub fn set_keys(&mut self, keys: u32) {
         match self {
             Self::Register(config) => config.keys = keys,
+            Self::Znodes(config) => config.keys = keys,
         }
     }
 
@@ -129,6 +161,15 @@ impl WorkloadConfig {
     pub fn key(&self, number: usize) -> String {
         match self {
             Self::Register(_) => format!("k{number}"),
+            Self::Znodes(config) => config.key(number),
+        }
+    }
+
+    /// The longest time that a client stands still of its own accord, in milliseconds.
+    pub fn rest_ms_max(&self) -> u64 {
+        match self {
+            Self::Register(_) => 0,
+            Self::Znodes(config) => config.rest_ms_max(),
         }
     }
 
@@ -141,6 +182,12 @@ impl WorkloadConfig {
                     ..RegisterConfig::default()
                 };
             }
+            Self::Znodes(config) => {
+                *config = ZnodesConfig {
+                    keys: config.keys,
+                    ..ZnodesConfig::of(config.kind)
+                };
+            }
         }
     }
 
@@ -148,6 +195,7 @@ impl WorkloadConfig {
     pub fn start(&self, seed: u64) -> Box<dyn Workload> {
         match self {
             Self::Register(config) => Box::new(Register::new(config.clone(), seed)),
+            Self::Znodes(config) => Box::new(Znodes::new(config.clone(), seed)),
         }
     }
 
@@ -156,6 +204,9 @@ impl WorkloadConfig {
         match (self, cluster) {
             (Self::Register(_), cluster) if register::CLUSTERS.contains(&cluster) => {
                 Some(Box::new(CacheBinding))
+            }
+            (Self::Znodes(_), cluster) if znodes::CLUSTERS.contains(&cluster) => {
+                Some(Box::new(ZnodesBinding))
             }
             _ => None,
         }
@@ -244,6 +295,11 @@ pub trait Workload {
     /// What is worth knowing of a history and no question of right or wrong.
     fn measures(&self, _history: &History) -> Vec<Measure> {
         Vec::new()
+    }
+
+    /// What a history that put the workload to the test would show and this one does not, as a clause.
+    fn tested_nothing(&self, _history: &History) -> Option<String> {
+        None
     }
 
     /// Judges a history.

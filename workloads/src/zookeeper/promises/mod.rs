@@ -5,6 +5,7 @@
 
 pub mod story;
 
+use crate::workload::Measure;
 use stormglass_checker::limits::Work;
 use stormglass_checker::{
     Certificate, CheckError, Evidence, History, Judgement, Limits, Part, Verdict,
@@ -28,6 +29,12 @@ impl Promise {
         format!("{}: {}", self.name, self.quote)
     }
 }
+
+/// What every history is judged by.
+pub const ALL: &[Promise] = &[];
+
+/// What a history of locks with fencing is judged by.
+pub const FENCED: &[Promise] = &[];
 
 /// How a history breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,4 +104,9 @@ impl Story {
             culprits,
         }
     }
+}
+
+/// What is worth knowing of a history and no question of right or wrong.
+pub fn measures(_history: &History) -> Vec<Measure> {
+    Vec::new()
 }
