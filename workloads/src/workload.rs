@@ -5,6 +5,7 @@ use crate::draw::Draws;
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use crate::zookeeper::binding::ZnodesBinding;
 use crate::zookeeper::dialect;
+use crate::zookeeper::promises::{ALL, FENCED_ONLY};
 use crate::zookeeper::znodes::{self, KINDS, Znodes, ZnodesConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,6 +51,35 @@ pub const WORKLOADS: &[WorkloadInfo] = &{
     }
     all
 };
+
+/// A promise for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromiseInfo {
+    /// Its name: what comes before the colon in an evidence's promise.
+    pub name: &'static str,
+    /// The clusters whose clients are promised it.
+    pub clusters: &'static [&'static str],
+    /// What is promised.
+    pub text: String,
+}
+
+/// All promises that a history can be found to break, in the order in which lists show them.
+pub fn promises() -> Vec<PromiseInfo> {
+    let linearizability = "linearizability";
+    let text = WorkloadConfig::register().start(0).promise();
+    let text = text.strip_prefix(linearizability).unwrap_or(&text);
+    let first = PromiseInfo {
+        name: linearizability,
+        clusters: register::CLUSTERS,
+        text: text.trim_start_matches(": ").to_string(),
+    };
+    let of_znodes = ALL.iter().chain(FENCED_ONLY).map(|promise| PromiseInfo {
+        name: promise.name,
+        clusters: znodes::CLUSTERS,
+        text: promise.quote.to_string(),
+    });
+    std::iter::once(first).chain(of_znodes).collect()
+}
 
 impl WorkloadConfig {
     /// The default form of the workload that has that name where it is asked of that cluster.

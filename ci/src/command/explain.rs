@@ -13,7 +13,7 @@ use stormglass_impls::play::{Replaced, Script, blocks, play};
 use stormglass_impls::system::{Mutant, System};
 use stormglass_nemesis::harness;
 use stormglass_nemesis::regression::Regression;
-use stormglass_workloads::workload::WorkloadConfig;
+use stormglass_workloads::workload::promises;
 
 /// What is known of a planted change.
 #[derive(Serialize)]
@@ -137,16 +137,14 @@ fn laws(system: &dyn System, mutant: &Mutant) -> Vec<Law> {
         let invariant = system.invariants().iter().find(|known| known.name == name);
         let (law, source) = match (invariant, name) {
             (Some(invariant), _) => (invariant.law.to_string(), Some(invariant.source)),
-            (None, "linearizability") => {
-                let promise = WorkloadConfig::register().start(0).promise();
-                let stated = promise.strip_prefix("linearizability: ");
-                (stated.unwrap_or(&promise).to_string(), None)
-            }
             (None, "progress") => {
                 let law = "when the storm is over, every client is answered in time";
                 (law.to_string(), None)
             }
-            _ => (String::new(), None),
+            _ => {
+                let promise = promises().into_iter().find(|promise| promise.name == name);
+                (promise.map_or(String::new(), |promise| promise.text), None)
+            }
         };
         Law {
             name: name.to_string(),

@@ -16,7 +16,7 @@ use stormglass_nemesis::harness;
 use stormglass_nemesis::model::bounds::Bounds;
 use stormglass_nemesis::model::library;
 use stormglass_nemesis::regression::Regression;
-use stormglass_workloads::workload::{WORKLOADS, WorkloadInfo};
+use stormglass_workloads::workload::{PromiseInfo, WORKLOADS, WorkloadInfo, promises};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -28,6 +28,7 @@ pub(crate) struct ListArgs {
 enum What {
     Clusters,
     Workloads,
+    Promises,
     Faults,
     Models,
     Mutants,
@@ -80,6 +81,10 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
         What::Workloads => {
             let row = |info: &WorkloadInfo| json!({"name": info.name, "summary": info.summary, "clusters": info.clusters.join(", ")});
             WORKLOADS.iter().map(row).collect()
+        }
+        What::Promises => {
+            let row = |promise: PromiseInfo| json!({"name": promise.name, "summary": promise.text, "clusters": promise.clusters.join(", ")});
+            promises().into_iter().map(row).collect()
         }
         What::Faults => FAULTS.iter().map(|info| fault(info, &systems)).collect(),
         What::Models => {

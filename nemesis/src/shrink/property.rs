@@ -5,6 +5,8 @@ use crate::record::ViolationKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use stormglass_checker::Verdict;
+use stormglass_workloads::workload::promises;
+use stormglass_workloads::zookeeper::promises::GUARANTEES;
 
 /// The property that a run broke: the one its verdict names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,11 +25,6 @@ pub enum Property {
         name: String,
     },
 }
-
-/// The names of the promises that workloads can be judged by: what [`Workload::promise`] begins with.
-///
-/// [`Workload::promise`]: stormglass_workloads::workload::Workload::promise
-const PROMISES: [&str; 1] = ["linearizability"];
 
 /// The other names that are not those of an invariant.
 const NAMES: [(&str, ViolationKind); 9] = [
@@ -82,7 +79,8 @@ impl From<Property> for String {
 impl From<String> for Property {
     /// A name says its kind: what is none of the names above is an invariant.
     fn from(name: String) -> Self {
-        if PROMISES.contains(&name.as_str()) {
+        let is_promise = |name: &str| promises().iter().any(|promise| promise.name == name);
+        if name == GUARANTEES || is_promise(&name) {
             return Property::Promise { name };
         }
         let known = NAMES.iter().find(|(known, _)| *known == name);
@@ -103,14 +101,21 @@ mod tests {
                 let workload = WorkloadConfig::named(info.name, cluster).unwrap();
                 let promise = workload.start(0).promise();
                 let name = promise.split(':').next().unwrap();
-                assert!(PROMISES.contains(&name), "{name}");
+                let property = Property::from(name.to_string());
+                assert!(matches!(property, Property::Promise { .. }), "{name}");
             }
         }
     }
 
     #[test]
     fn a_property_is_written_as_its_name() {
-        for name in ["linearizability", "election-safety", "panic", "progress"] {
+        for name in [
+            "linearizability",
+            "watches",
+            "election-safety",
+            "panic",
+            "progress",
+        ] {
             let property = Property::from(name.to_string());
             let json = serde_json::to_string(&property).unwrap();
             assert_eq!(json, format!("{name:?}"));

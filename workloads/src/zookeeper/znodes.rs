@@ -281,11 +281,12 @@ impl ZnodesConfig {
         recipes::REST_MS_MAX.min(self.session_ms * 5 / 2)
     }
 
-    fn promises(&self) -> &'static [Promise] {
-        match self.kind {
-            ZnodesKind::FencedLock => promises::FENCED,
-            _ => promises::ALL,
-        }
+    fn promises(&self) -> impl Iterator<Item = &'static Promise> {
+        let besides = match self.kind {
+            ZnodesKind::FencedLock => promises::FENCED_ONLY,
+            _ => &[],
+        };
+        promises::ALL.iter().chain(besides)
     }
 }
 
@@ -411,8 +412,8 @@ impl Workload for Znodes {
     }
 
     fn promise(&self) -> String {
-        let names: Vec<&str> = self.config.promises().iter().map(|one| one.name).collect();
-        format!("consistency guarantees: {}", names.join(", "))
+        let names: Vec<&str> = self.config.promises().map(|one| one.name).collect();
+        format!("{}: {}", promises::GUARANTEES, names.join(", "))
     }
 
     fn kept(&self) -> &'static str {

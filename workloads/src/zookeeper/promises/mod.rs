@@ -30,11 +30,14 @@ impl Promise {
     }
 }
 
+/// All of them together.
+pub const GUARANTEES: &str = "consistency guarantees";
+
 /// What every history is judged by.
 pub const ALL: &[Promise] = &[];
 
-/// What a history of locks with fencing is judged by.
-pub const FENCED: &[Promise] = &[];
+/// What a history of locks with fencing is judged by besides.
+pub const FENCED_ONLY: &[Promise] = &[];
 
 /// How a history breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +52,13 @@ pub struct Breach {
 ///
 /// # Errors
 /// When the history contradicts itself, or is not in the words of this service.
-pub fn judge(
-    promises: &[Promise],
+pub fn judge<'p>(
+    promises: impl IntoIterator<Item = &'p Promise>,
     history: &History,
     _limits: &Limits,
 ) -> Result<Judgement, CheckError> {
     let story = Story::read(history)?;
-    let broken = promises.iter().find_map(|promise| {
+    let broken = promises.into_iter().find_map(|promise| {
         let breach = (promise.judge)(&story).err()?;
         Some((promise, breach))
     });
