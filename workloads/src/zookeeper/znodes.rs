@@ -441,3 +441,6 @@ impl Workload for Znodes {
         promises::judge(self.config.promises(), history, limits)
     }
 }
+
+#[cfg(test)]
+mod tests;
