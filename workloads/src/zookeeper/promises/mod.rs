@@ -11,6 +11,8 @@ pub mod lock;
 pub mod members;
 pub mod queue;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod reference;
 pub mod rights;
 pub mod sequence;

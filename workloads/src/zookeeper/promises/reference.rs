@@ -41,6 +41,10 @@ pub(super) struct Service {
     states: Vec<State>,
     clients: Vec<Client>,
     processes: u64,
+    /// The ephemeral nodes that there ever were, and when they were made.
+    owned: BTreeMap<(SessionId, String), ZxidNumber>,
+    /// Changes under way whose clients have given up.
+    stray: Vec<(SessionId, Op)>,
     pub(super) history: History,
 }
 
@@ -67,6 +71,8 @@ impl Service {
             }],
             clients: (0..clients).map(client).collect(),
             processes: clients,
+            owned: BTreeMap::new(),
+            stray: Vec::new(),
             history: History::default(),
         };
         for path in paths {
@@ -79,6 +85,31 @@ impl Service {
 
     pub(super) fn now(&self) -> ZxidNumber {
         self.states.len() as u64 - 1
+    }
+
+    /// The names of a node's children that were ever a session's.
+    pub(super) fn own(&self, session: SessionId, path: &str) -> BTreeSet<String> {
+        let own = self.owned.keys().filter(|(owner, _)| *owner == session);
+        let own = own.map(|(_, path)| parted(path));
+        let own = own.filter(|(parent, _)| *parent == path);
+        own.map(|(_, name)| name.to_string()).collect()
+    }
+
+    /// The name of one that was some session's, and is gone with it.
+    pub(super) fn left_in(&self, path: &str, zxid: ZxidNumber) -> Option<String> {
+        let state = &self.states[zxid as usize];
+        let mut owned = self.owned.iter();
+        let ((_, left), _) = owned.find(|((owner, other), made)| {
+            let is_over = **made <= zxid && !state.sessions.contains_key(owner);
+            is_over && parted(other).0 == path
+        })?;
+        Some(parted(left).1.to_string())
+    }
+
+    /// The list of a node, whoever asks.
+    pub(super) fn acl(&self, path: &str, zxid: ZxidNumber) -> Done {
+        let state = &self.states[zxid as usize];
+        Done::Acl(state.nodes[path].acl.clone(), state.stat(path))
     }
 
     pub(super) fn session(&self, client: usize) -> Option<SessionId> {
@@ -114,6 +145,14 @@ impl Service {
         names(self.read(client, What::Children, path))
     }
 
+    pub(super) fn is_idle(&self, client: usize) -> bool {
+        self.clients[client].asked.is_none()
+    }
+
+    pub(super) fn is_applied(&self, client: usize) -> bool {
+        self.clients[client].ended.is_some()
+    }
+
     pub(super) fn call(&mut self, client: usize, asked: Asked) {
         self.record(client, Kind::Invoke, &asked, None);
         self.clients[client].asked = Some(asked);
@@ -126,8 +165,14 @@ impl Service {
             let now = self.states.last().unwrap();
             now.sessions.contains_key(session)
         });
-        let session = session.unwrap_or_else(|| self.open());
-        self.clients[client].session = Some(session);
+        // Who rests opens no session.
+        let rests = matches!(asked, Asked::Rest { .. } | Asked::Store { .. });
+        let session = match (session, rests) {
+            (None, false) => Some(self.open()),
+            _ => session,
+        };
+        self.clients[client].session = session;
+        let session = session.unwrap_or_default();
         // Its session is in all that it sees.
         let seen = self.clients[client].seen.max(session.0);
         let (zxid, result) = match &asked {
@@ -161,13 +206,26 @@ impl Service {
         ended.result
     }
 
-    /// The client gives up, whether it was done or not.
+    /// The client gives up; what was not done yet may still be.
     pub(super) fn lose(&mut self, client: usize) {
         let asked = self.clients[client].asked.take().unwrap();
         self.record(client, Kind::Info, &asked, None);
-        self.clients[client].ended = None;
+        let done = self.clients[client].ended.take().is_some();
+        let known = self.clients[client].session;
+        if let (Asked::Write(op), Some(session), false) = (asked, known, done) {
+            self.stray.push((session, op));
+        }
         self.clients[client].process = self.processes;
         self.processes += 1;
+    }
+
+    /// Something that was given up is done after all. In its own session, or not at all.
+    pub(super) fn stray(&mut self, at: u64) {
+        if !self.stray.is_empty() {
+            let at = at as usize % self.stray.len();
+            let (session, op) = self.stray.remove(at);
+            let _ = self.change(session, &op);
+        }
     }
 
     pub(super) fn store(&mut self, client: usize, path: &str, token: u64, stored: (bool, u64)) {
@@ -189,7 +247,7 @@ impl Service {
         }
     }
 
-    /// The answer before the last event, or another by number from the end, is changed.
+    /// An answer becomes another: the last one, or one so many before it.
     pub(super) fn lie(&mut self, back: usize, lie: impl FnOnce(&mut Ended)) {
         let answers = self.history.events.iter_mut().rev();
         let mut answers = answers.filter(|event| event.kind == Kind::Ok);
@@ -248,6 +306,11 @@ impl Service {
         let (before, zxid) = (self.states.last().unwrap().clone(), self.now() + 1);
         let mut after = before.clone();
         let result = after.act(session, op, zxid);
+        for (path, node) in &after.nodes {
+            if result.is_ok() && node.stat.czxid == zxid && node.stat.ephemeral_owner == session {
+                self.owned.insert((session, path.clone()), zxid);
+            }
+        }
         self.states
             .push(if result.is_ok() { after } else { before });
         (zxid, result)

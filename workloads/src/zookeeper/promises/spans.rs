@@ -184,7 +184,7 @@ fn is_missing_in(span: &Span<'_>, listing: &Listing<'_>) -> Breach {
     }
 }
 
-/// Finds a listing below `root` that names what nobody had asked for.
+/// Finds a listing of such a directory that names what nobody had asked for.
 pub(super) fn unasked(
     story: &Story,
     listings: &[Listing<'_>],
