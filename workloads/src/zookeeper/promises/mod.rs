@@ -3,6 +3,21 @@
 //! All of them are judged by what clients saw and by zxids. Every server applies the same changes in the same order, so the tree at a zxid is one tree,
 //! and whatever is observed at that zxid, at whichever server, must be observed of it.
 
+pub mod barrier;
+mod changes;
+pub mod ephemerals;
+pub mod leader;
+pub mod lock;
+pub mod members;
+pub mod queue;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod reference;
+pub mod rights;
+pub mod sequence;
+pub mod set;
+mod spans;
 pub mod story;
 
 use crate::workload::Measure;
