@@ -3,7 +3,15 @@
 //! All of them are judged by what clients saw and by zxids. Every server applies the same changes in the same order, so the tree at a zxid is one tree,
 //! and whatever is observed at that zxid, at whichever server, must be observed of it.
 
+pub mod facts;
+pub mod multi;
+pub mod session_view;
+pub mod stale;
 pub mod story;
+pub mod sync;
+pub mod tree;
+pub mod watches;
+pub mod write_order;
 
 use stormglass_checker::limits::Work;
 use stormglass_checker::{
