@@ -394,7 +394,7 @@ impl Workload for Znodes {
             }
             return;
         }
-        if before != ended.session {
+        if before != ended.session && before != SessionId::NONE {
             self.recipe.anew(client);
         }
         self.recipe.ended(client, &ended.asked, &ended);

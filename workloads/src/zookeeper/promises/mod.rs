@@ -6,9 +6,11 @@
 pub mod barrier;
 mod changes;
 pub mod ephemerals;
+pub mod facts;
 pub mod leader;
 pub mod lock;
 pub mod members;
+pub mod multi;
 pub mod queue;
 #[cfg(test)]
 mod random;
@@ -16,9 +18,15 @@ mod random;
 mod reference;
 pub mod rights;
 pub mod sequence;
+pub mod session_view;
 pub mod set;
 mod spans;
+pub mod stale;
 pub mod story;
+pub mod sync;
+pub mod tree;
+pub mod watches;
+pub mod write_order;
 
 use crate::workload::Measure;
 use stormglass_checker::limits::Work;
@@ -49,10 +57,26 @@ impl Promise {
 pub const GUARANTEES: &str = "consistency guarantees";
 
 /// What every history is judged by.
-pub const ALL: &[Promise] = &[];
+pub const ALL: &[Promise] = &[
+    write_order::PROMISE,
+    session_view::PROMISE,
+    sync::PROMISE,
+    watches::PROMISE,
+    sequence::PROMISE,
+    multi::PROMISE,
+    ephemerals::PROMISE,
+    rights::PROMISE,
+    tree::PROMISE,
+    set::PROMISE,
+    queue::PROMISE,
+    lock::PROMISE,
+    leader::PROMISE,
+    barrier::PROMISE,
+    members::PROMISE,
+];
 
 /// What a history of locks with fencing is judged by besides.
-pub const FENCED_ONLY: &[Promise] = &[];
+pub const FENCED_ONLY: &[Promise] = &[lock::FENCED];
 
 /// How a history breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +149,27 @@ impl Story {
 }
 
 /// What is worth knowing of a history and no question of right or wrong.
-pub fn measures(_history: &History) -> Vec<Measure> {
-    Vec::new()
+pub fn measures(history: &History) -> Vec<Measure> {
+    let Ok(story) = Story::read(history) else {
+        return Vec::new();
+    };
+    let measure = |name: &str, (count, of), meaning: &str| Measure {
+        name: name.to_string(),
+        count,
+        of,
+        meaning: meaning.to_string(),
+    };
+    let all = [
+        measure(
+            "stale-reads",
+            stale::stale_reads(&story),
+            "reads that show a node older than a change of it that was answered before they were asked",
+        ),
+        measure(
+            "unsafe-stores",
+            lock::unsafe_stores(&story),
+            "stores that reached what a lock protects after one of a later holder, and were taken",
+        ),
+    ];
+    all.into_iter().filter(|measure| measure.of > 0).collect()
 }

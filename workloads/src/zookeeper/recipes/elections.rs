@@ -87,7 +87,7 @@ impl Recipe for Elections {
     }
 
     fn anew(&mut self, client: u32) {
-        self.places.entry(client).or_default().is_out();
+        self.places.entry(client).or_default().anew();
     }
 
     fn finals(&self) -> Vec<Asked> {

@@ -66,6 +66,13 @@ impl Place {
         *self = Self::default();
     }
 
+    /// Its session is another: a node that it had is gone.
+    pub(super) fn anew(&mut self) {
+        if self.stage != Stage::Enters {
+            self.is_out();
+        }
+    }
+
     /// It does not know whether it still has a node, and ends its session to be sure.
     pub(super) fn doubts(&mut self) {
         self.stage = Stage::Closes;

@@ -65,7 +65,7 @@ impl Recipe for Locks {
     }
 
     fn anew(&mut self, client: u32) {
-        self.places.entry(client).or_default().is_out();
+        self.places.entry(client).or_default().anew();
     }
 
     fn finals(&self) -> Vec<Asked> {
