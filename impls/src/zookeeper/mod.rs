@@ -31,8 +31,9 @@
 //! # How sessions end
 //!
 //! Servers tell the leader which clients gave a sign of life, with the pongs that they send it anyway. The leader alone decides that a session
-//! has ended, by its own clock, and puts that into the log: so all servers remove its ephemeral nodes at the same zxid. A new leader knows
-//! the sessions from the log, and gives all of them their full time again.
+//! has ended, by its own clock, and puts that into the log: so all servers remove its ephemeral nodes at the same zxid. It
+//! tells nobody of that end before it is delivered: one that is only proposed comes to nothing if the leader is deposed. A new leader knows the
+//! sessions from the log, and gives all of them their full time again.
 //!
 //! # Code map
 //!
