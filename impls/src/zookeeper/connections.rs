@@ -7,7 +7,7 @@ use super::words::{
 };
 use super::words::{Done, Event};
 use super::{Turn, Zookeeper};
-use crate::contract::{ClientId, NodeId, RequestId};
+use crate::contract::{Answer, ClientId, NodeId, Refusal, RequestId};
 use crate::manage::Manage;
 use std::collections::BTreeSet;
 
@@ -74,12 +74,14 @@ impl Zookeeper {
     ) {
         let asker = (client, request_id);
         match request {
-            Request::Manage(manage) => {
-                let body = match manage {
-                    Manage::Status => Body::Status(self.zab.status()),
-                    Manage::Members(_) | Manage::Transfer(_) => Body::NotServing,
-                };
+            Request::Manage(Manage::Status) => {
+                let body = Body::Status(self.zab.status());
                 turn.reply(client, request_id, self.delivered(), body);
+            }
+            // There is no server that can.
+            Request::Manage(Manage::Members(_) | Manage::Transfer(_)) => {
+                let answer = Answer::Refused(Refusal::Senseless);
+                turn.effects.reply(client, request_id, answer);
             }
             Request::Connect {
                 session,
@@ -319,8 +321,7 @@ impl Zookeeper {
         if connection.stage == Stage::Opening {
             self.connections.remove(&client);
         }
-        let refusal = crate::contract::Refusal::Overloaded { retry_after_ms };
-        let answer = crate::contract::Answer::Refused(refusal);
+        let answer = Answer::Refused(Refusal::Overloaded { retry_after_ms });
         turn.effects.reply(client, request_id, answer);
     }
 

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leading {
     sessions: BTreeMap<SessionId, Life>,
-    /// Who waits for a sync, and at which server.
-    syncs: BTreeMap<Asker, NodeId>,
+    /// Who waits for a sync. A client that asks for another waits for no older one.
+    syncs: Askers,
 }
 
 /// How a session does.
@@ -63,6 +63,16 @@ impl Leading {
             Some(Life::Ending(askers)) => askers,
             Some(Life::Lives { .. }) | None => Askers::new(),
         }
+    }
+
+    /// A sync is answered. Gives the server at which its client waits for it.
+    fn waits_for_sync(&mut self, (client, request_id): Asker) -> Option<NodeId> {
+        let (newest, origin) = *self.syncs.get(&client)?;
+        if newest != request_id {
+            return None;
+        }
+        self.syncs.remove(&client);
+        Some(origin)
     }
 
     /// Something was heard of a session's client.
@@ -169,7 +179,7 @@ impl Zookeeper {
                 if !asks_quorum {
                     return self.say_synced((client, request_id), from, turn);
                 }
-                leading.syncs.insert((client, request_id), from);
+                leading.syncs.insert(client, (request_id, from));
                 let input = Input::Request {
                     client,
                     session: Session(0),
@@ -208,7 +218,7 @@ impl Zookeeper {
         turn: &mut Turn<'_>,
     ) {
         let waits = self.leading.as_mut();
-        let waits = waits.and_then(|leading| leading.syncs.remove(&asker));
+        let waits = waits.and_then(|leading| leading.waits_for_sync(asker));
         match (answer, waits) {
             (Answer::Done(_), Some(origin)) => self.say_synced(asker, origin, turn),
             (Answer::Refused(Refusal::Overloaded { retry_after_ms }), _) => {
