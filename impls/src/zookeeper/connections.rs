@@ -339,7 +339,8 @@ impl Zookeeper {
                 until: Until::Reached(zxid),
                 ..told
             });
-            self.answer_delivered(asker.0, ZxidNumber::MAX, turn);
+            // A leader says this to itself in the step in which it delivers. The events of that come first.
+            self.tell(turn);
         }
     }
 
