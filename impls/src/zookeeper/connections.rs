@@ -194,6 +194,7 @@ impl Zookeeper {
         }
         connection.waits = None;
         let Some(timeout_ms) = timeout_ms else {
+            // This server may be behind the end. The client is not: what it does next is in a session that is opened after it.
             self.connections.remove(&client);
             return turn.reply(client, request_id, delivered, Body::Expired);
         };
