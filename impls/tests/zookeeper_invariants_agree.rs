@@ -100,6 +100,7 @@ fn ask(cluster: &mut Cluster, clients: &mut [Client], dice: &mut Dice) {
             session: client.session,
             timeout_ms: 100,
             seen: client.seen,
+            told: client.seen,
             watches: Vec::new(),
         };
         let request_id = RequestId(OWN_REQUESTS + client.requests);

@@ -21,7 +21,7 @@
 //! | `put n1 k=v`, `append n1 k=v`, `delete n1 k`, `get n1 k` | client c1 (or `client=c2`) makes its next request of a cache |
 //! | `cas n1 k expect=a set=b` | compares and sets; without `expect`, the key must be absent |
 //! | `manage n1 members n1 n2`, `manage n1 transfer n2`, `manage n1 status` | an operator, c9, asks: for these voters, this leader, or how the node is |
-//! | `connect n1 [session=1.1] [seen=1.4] [timeout=400ms] [watches="data:a children:b exists:c"]` | a client of `zookeeper` begins a connection: to this session, having seen this zxid, with these watches still to fire |
+//! | `connect n1 [session=1.1] [seen=1.4] [told=1.4] [timeout=400ms] [watches="data:a children:b exists:c"]` | a client of `zookeeper` begins a connection: to this session, having seen this zxid and been told of what happened up to that (or as far as it has seen), with these watches still to fire |
 //! | `create n1 a=1 [mode=ephemeral-sequential] [acl="world:r digest:ann:secret:cdrwa"]`, `set n1 a=1 [version=0]`, `delete n1 a [version=0]`, `check n1 a [version=0]`, `acl n1 a "auth:cdrwa"` | it changes the tree |
 //! | `multi n1 "create a=1" "set b=2 version=3" "delete c"` | all of these or none |
 //! | `get n1 a [watch=true]`, `exists n1 a`, `children n1 a`, `rights n1 a` | it reads, and may leave a watch |

@@ -58,11 +58,16 @@ fn connect(args: &mut ArgumentConsumer<'_>) -> Result<Request, Fault> {
     let timeout = args.take_key("timeout").unwrap_or("400ms");
     let seen = args.take_key("seen").unwrap_or("0.0");
     let seen = zxid(seen).ok_or(format!("seen={seen} is no zxid, as 1.4"))?;
+    let told = match args.take_key("told") {
+        None => seen,
+        Some(text) => zxid(text).ok_or(format!("told={text} is no zxid, as 1.4"))?,
+    };
     let watches = listed(args.take_key("watches").unwrap_or(""));
     Ok(Request::Connect {
         session,
         timeout_ms: ns(timeout)? / 1_000_000,
         seen,
+        told,
         watches: watches.map(watch).collect::<Result<_, _>>()?,
     })
 }

@@ -7,7 +7,7 @@ use super::words::{
 };
 use super::words::{Done, Event};
 use super::{Turn, Zookeeper};
-use crate::contract::{ClientId, NodeId, RequestId};
+use crate::contract::{Answer, ClientId, NodeId, Refusal, RequestId};
 use crate::manage::Manage;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) struct Connection {
 pub(super) enum Stage {
     /// A session is being opened for it.
     Opening,
-    /// The leader is asked whether its session goes on. The newest zxid that the client has seen.
+    /// The leader is asked whether its session goes on. Up to which zxid the client was told of what happened to its watches.
     Revalidating(SessionId, ZxidNumber),
     /// It stands.
     Open(SessionId),
@@ -74,19 +74,31 @@ impl Zookeeper {
     ) {
         let asker = (client, request_id);
         match request {
-            Request::Manage(manage) => {
-                let body = match manage {
-                    Manage::Status => Body::Status(self.zab.status()),
-                    Manage::Members(_) | Manage::Transfer(_) => Body::NotServing,
-                };
+            Request::Manage(Manage::Status) => {
+                let body = Body::Status(self.zab.status());
                 turn.reply(client, request_id, self.delivered(), body);
+            }
+            // There is no server that can.
+            Request::Manage(Manage::Members(_) | Manage::Transfer(_)) => {
+                let answer = Answer::Refused(Refusal::Senseless);
+                turn.effects.reply(client, request_id, answer);
             }
             Request::Connect {
                 session,
                 timeout_ms,
                 seen,
+                told,
                 watches,
-            } => self.connect(asker, (session, timeout_ms, seen), watches, turn),
+            } => {
+                if let Some(leader) = self.welcome(asker, seen, turn) {
+                    match session {
+                        None => self.open(asker, timeout_ms, turn),
+                        Some(session) => {
+                            self.revalidate(asker, leader, (session, told), watches, turn);
+                        }
+                    }
+                }
+            }
             _ => {
                 let connection = self.connections.get(&client);
                 let session = connection.map_or(SessionId::NONE, Connection::session);
@@ -99,50 +111,68 @@ impl Zookeeper {
         }
     }
 
-    fn connect(
+    /// A client begins a connection, and has seen a zxid. Gives the leader, if there may be one.
+    fn welcome(
         &mut self,
-        asker: Asker,
-        (session, timeout_ms, seen): (Option<SessionId>, u64, ZxidNumber),
+        (client, request_id): Asker,
+        seen: ZxidNumber,
+        turn: &mut Turn<'_>,
+    ) -> Option<NodeId> {
+        self.connections.remove(&client);
+        let delivered = self.delivered();
+        let body = match self.serves {
+            None => Body::NotServing,
+            Some(_) if !(self.rules().may_connect)(seen, delivered) => Body::Behind,
+            Some((leader, _)) => return Some(leader),
+        };
+        turn.reply(client, request_id, delivered, body);
+        None
+    }
+
+    /// A connection that opens a session. Watches that the client brings along are from another, and over with it.
+    fn open(&mut self, asker: Asker, timeout_ms: u64, turn: &mut Turn<'_>) {
+        let (client, request_id) = asker;
+        let connection = Connection {
+            stage: Stage::Opening,
+            watches: BTreeSet::new(),
+            waits: Some(Waiting {
+                request_id,
+                until: Until::Delivered,
+            }),
+        };
+        self.connections.insert(client, connection);
+        if self.answer_delivered(client, ZxidNumber::MAX, turn) {
+            return; // It was asked before, at another server.
+        }
+        let timeout_ms = Grants::of(self.setup()).nearest_ms(timeout_ms);
+        let act = Act::Open { client, timeout_ms };
+        self.submit((opener(client), request_id), SessionId::NONE, act, turn);
+    }
+
+    /// A connection in a session that is to go on.
+    fn revalidate(
+        &mut self,
+        (client, request_id): Asker,
+        leader: NodeId,
+        (session, told): (SessionId, ZxidNumber),
         watches: Vec<Watch>,
         turn: &mut Turn<'_>,
     ) {
-        let (client, request_id) = asker;
-        self.connections.remove(&client);
-        let delivered = self.delivered();
-        let Some((leader, _)) = self.serves else {
-            return turn.reply(client, request_id, delivered, Body::NotServing);
-        };
-        if !(self.rules().may_connect)(seen, delivered) {
-            return turn.reply(client, request_id, delivered, Body::Behind);
-        }
-        let (stage, until) = match session {
-            None => (Stage::Opening, Until::Delivered),
-            Some(session) => (Stage::Revalidating(session, seen), Until::Told),
-        };
         let connection = Connection {
-            stage,
+            stage: Stage::Revalidating(session, told),
             watches: watches.into_iter().collect(),
-            waits: Some(Waiting { request_id, until }),
+            waits: Some(Waiting {
+                request_id,
+                until: Until::Told,
+            }),
         };
         self.connections.insert(client, connection);
-        match session {
-            None => {
-                if self.answer_delivered(client, ZxidNumber::MAX, turn) {
-                    return; // It was asked before, at another server.
-                }
-                let timeout_ms = Grants::of(self.setup()).nearest_ms(timeout_ms);
-                let act = Act::Open { client, timeout_ms };
-                self.submit((opener(client), request_id), SessionId::NONE, act, turn);
-            }
-            Some(session) => {
-                let message = Message::Revalidate {
-                    client,
-                    request_id,
-                    session,
-                };
-                self.send_to_leader(leader, message, turn);
-            }
-        }
+        let message = Message::Revalidate {
+            client,
+            request_id,
+            session,
+        };
+        self.send_to_leader(leader, message, turn);
     }
 
     /// The leader has said whether a session goes on.
@@ -156,7 +186,7 @@ impl Zookeeper {
         let Some(connection) = self.connections.get_mut(&client) else {
             return;
         };
-        let Stage::Revalidating(session, seen) = connection.stage else {
+        let Stage::Revalidating(session, told) = connection.stage else {
             return;
         };
         if connection.waits.map(|waits| waits.request_id) != Some(request_id) {
@@ -164,6 +194,7 @@ impl Zookeeper {
         }
         connection.waits = None;
         let Some(timeout_ms) = timeout_ms else {
+            // This server may be behind the end. The client is not: what it does next is in a session that is opened after it.
             self.connections.remove(&client);
             return turn.reply(client, request_id, delivered, Body::Expired);
         };
@@ -173,24 +204,24 @@ impl Zookeeper {
             timeout_ms,
         };
         turn.reply(client, request_id, delivered, body);
-        self.catch_up_watches(client, seen, turn);
+        self.catch_up_watches(client, told, turn);
     }
 
-    /// Watches that a client brought along fire at once if what they wait for has happened since the client saw anything.
-    fn catch_up_watches(&mut self, client: ClientId, seen: ZxidNumber, turn: &mut Turn<'_>) {
+    /// Watches that a client brought along fire at once if what they wait for has happened since the client was told of all there was to tell.
+    fn catch_up_watches(&mut self, client: ClientId, told: ZxidNumber, turn: &mut Turn<'_>) {
         let (missed, zxid) = (self.rules().missed, self.delivered());
         let tree = self.zab.sessions().machine().tree();
         let Some(connection) = self.connections.get_mut(&client) else {
             return;
         };
-        let mut told = BTreeSet::new();
+        let mut fired = BTreeSet::new();
         connection.watches.retain(|watch| {
             let stat = tree.get(&watch.path).map(|node| node.stat());
-            let Some(change) = missed(watch.what, stat.as_ref(), seen) else {
+            let Some(change) = missed(watch.what, stat.as_ref(), told) else {
                 return true;
             };
             // A client is told once of what ends two of its watches.
-            if told.insert((change, watch.path.clone())) {
+            if fired.insert((change, watch.path.clone())) {
                 let path = watch.path.clone();
                 turn.notify(client, Event::Fired { change, path, zxid });
             }
@@ -291,8 +322,7 @@ impl Zookeeper {
         if connection.stage == Stage::Opening {
             self.connections.remove(&client);
         }
-        let refusal = crate::contract::Refusal::Overloaded { retry_after_ms };
-        let answer = crate::contract::Answer::Refused(refusal);
+        let answer = Answer::Refused(Refusal::Overloaded { retry_after_ms });
         turn.effects.reply(client, request_id, answer);
     }
 
@@ -310,7 +340,8 @@ impl Zookeeper {
                 until: Until::Reached(zxid),
                 ..told
             });
-            self.answer_delivered(asker.0, ZxidNumber::MAX, turn);
+            // A leader says this to itself in the step in which it delivers. The events of that come first.
+            self.tell(turn);
         }
     }
 

@@ -5,7 +5,7 @@ use super::message::{EXPIRER, Message};
 use super::words::{Act, Command, SessionId};
 use super::znodes::Znodes;
 use super::{AnswerBelow, Turn, Zookeeper};
-use crate::contract::{Answer, Input, NodeId, Now, Refusal, RequestId, Session};
+use crate::contract::{Answer, ClientId, Input, NodeId, Now, Refusal, RequestId, Session};
 use crate::session::Ask;
 use crate::system::Setup;
 use std::collections::BTreeMap;
@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leading {
     sessions: BTreeMap<SessionId, Life>,
-    /// Who waits for a sync, and at which server.
-    syncs: BTreeMap<Asker, NodeId>,
+    /// Who waits for a sync. A client that asks for another waits for no older one.
+    syncs: Askers,
 }
 
 /// How a session does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Life {
     /// It lives.
     Lives {
@@ -28,9 +28,12 @@ enum Life {
         /// How long it lives without that, in milliseconds.
         timeout_ms: u64,
     },
-    /// Its end is proposed.
-    Ending,
+    /// Its end is proposed. If this leader is deposed, that may come to nothing: whoever asks meanwhile waits until it is delivered.
+    Ending(Askers),
 }
+
+/// By client: which of its requests asks, and at which server.
+type Askers = BTreeMap<ClientId, (RequestId, NodeId)>;
 
 impl Leading {
     /// A leadership begins. All sessions have their full time again.
@@ -54,8 +57,22 @@ impl Leading {
         self.sessions.insert(session, life);
     }
 
-    pub(super) fn ended(&mut self, session: SessionId) {
-        self.sessions.remove(&session);
+    /// The end of a session is delivered. Gives who waits to be told of it.
+    pub(super) fn ended(&mut self, session: SessionId) -> Askers {
+        match self.sessions.remove(&session) {
+            Some(Life::Ending(askers)) => askers,
+            Some(Life::Lives { .. }) | None => Askers::new(),
+        }
+    }
+
+    /// A sync is answered. Gives the server at which its client waits for it.
+    fn waits_for_sync(&mut self, (client, request_id): Asker) -> Option<NodeId> {
+        let (newest, origin) = *self.syncs.get(&client)?;
+        if newest != request_id {
+            return None;
+        }
+        self.syncs.remove(&client);
+        Some(origin)
     }
 
     /// Something was heard of a session's client.
@@ -65,11 +82,21 @@ impl Leading {
         }
     }
 
-    /// How long a session lives without a sign of its client, if it still lives.
-    fn timeout_ms(&self, session: SessionId) -> Option<u64> {
-        match self.sessions.get(&session) {
-            Some(Life::Lives { timeout_ms, .. }) => Some(*timeout_ms),
-            Some(Life::Ending) | None => None,
+    /// A client asks whether a session goes on. Gives for how long without a sign of it, or that the session has ended; nothing when that is not
+    /// known yet.
+    fn asked(
+        &mut self,
+        session: SessionId,
+        (client, request_id): Asker,
+        origin: NodeId,
+    ) -> Option<Option<u64>> {
+        match self.sessions.get_mut(&session) {
+            Some(Life::Lives { timeout_ms, .. }) => Some(Some(*timeout_ms)),
+            Some(Life::Ending(askers)) => {
+                askers.insert(client, (request_id, origin));
+                None
+            }
+            None => Some(None),
         }
     }
 }
@@ -143,18 +170,16 @@ impl Zookeeper {
                 session,
             } => {
                 leading.heard_of(session, turn.now);
-                let answer = Message::Revalidated {
-                    client,
-                    request_id,
-                    timeout_ms: leading.timeout_ms(session),
-                };
-                self.send_to(from, answer, turn);
+                let asker = (client, request_id);
+                if let Some(timeout_ms) = leading.asked(session, asker, from) {
+                    self.say_revalidated(asker, timeout_ms, from, turn);
+                }
             }
             Message::Sync { client, request_id } => {
                 if !asks_quorum {
                     return self.say_synced((client, request_id), from, turn);
                 }
-                leading.syncs.insert((client, request_id), from);
+                leading.syncs.insert(client, (request_id, from));
                 let input = Input::Request {
                     client,
                     session: Session(0),
@@ -193,7 +218,7 @@ impl Zookeeper {
         turn: &mut Turn<'_>,
     ) {
         let waits = self.leading.as_mut();
-        let waits = waits.and_then(|leading| leading.syncs.remove(&asker));
+        let waits = waits.and_then(|leading| leading.waits_for_sync(asker));
         match (answer, waits) {
             (Answer::Done(_), Some(origin)) => self.say_synced(asker, origin, turn),
             (Answer::Refused(Refusal::Overloaded { retry_after_ms }), _) => {
@@ -208,6 +233,31 @@ impl Zookeeper {
             }
             // Whoever leads no more has broken all links, and its clients are told to go elsewhere.
             _ => {}
+        }
+    }
+
+    /// Says to a server whether a session goes on.
+    fn say_revalidated(
+        &mut self,
+        (client, request_id): Asker,
+        timeout_ms: Option<u64>,
+        to: NodeId,
+        turn: &mut Turn<'_>,
+    ) {
+        let message = Message::Revalidated {
+            client,
+            request_id,
+            timeout_ms,
+        };
+        self.send_to(to, message, turn);
+    }
+
+    /// The end of a session is delivered here: a leader tells those who asked for the session meanwhile.
+    pub(super) fn say_ended(&mut self, session: SessionId, turn: &mut Turn<'_>) {
+        let leading = self.leading.as_mut();
+        let askers = leading.map_or_else(Askers::new, |leading| leading.ended(session));
+        for (client, (request_id, origin)) in askers {
+            self.say_revalidated((client, request_id), None, origin, turn);
         }
     }
 
@@ -242,7 +292,7 @@ impl Zookeeper {
                         heard_ns,
                         timeout_ms,
                     } => is_expired(now_ns.saturating_sub(*heard_ns) / 1_000_000, *timeout_ms),
-                    Life::Ending => false,
+                    Life::Ending(_) => false,
                 });
                 silent.map(|(session, _)| *session).collect()
             }
@@ -261,7 +311,7 @@ impl Zookeeper {
             if let (Some(leading), true) = (&mut self.leading, proposed)
                 && let Some(life) = leading.sessions.get_mut(&session)
             {
-                *life = Life::Ending;
+                *life = Life::Ending(Askers::new());
             }
         }
     }

@@ -31,8 +31,9 @@
 //! # How sessions end
 //!
 //! Servers tell the leader which clients gave a sign of life, with the pongs that they send it anyway. The leader alone decides that a session
-//! has ended, by its own clock, and puts that into the log: so all servers remove its ephemeral nodes at the same zxid. A new leader knows
-//! the sessions from the log, and gives all of them their full time again.
+//! has ended, by its own clock, and puts that into the log: so all servers remove its ephemeral nodes at the same zxid. It
+//! tells nobody of that end before it is delivered: one that is only proposed comes to nothing if the leader is deposed. A new leader knows the
+//! sessions from the log, and gives all of them their full time again.
 //!
 //! # Code map
 //!
@@ -56,9 +57,11 @@
 //! # Departures from ZooKeeper
 //!
 //! * A client's change that is asked again under the same number, at another server too, is done once. ZooKeeper leaves it to the client to find
-//!   out whether it was done. For that each client's last answer is part of the replicated state.
+//!   out whether it was done. For that each client's last answer is part of the replicated state, and stays there for ever: it grows with the number
+//!   of clients that ever asked for a change.
 //! * Who a session is (`addauth`) is part of the replicated state, and need not be said again after a reconnection.
 //! * A sync asks a quorum; in ZooKeeper a leader that was replaced and does not know it yet may answer one.
+//! * Whoever may see a node's list sees the digests in it. ZooKeeper shows them only to those who may set it.
 //! * A session has no password: a client that names another's session is taken for it.
 //! * An epoch's zxids and their order are Zab's; see its own departures.
 //!

@@ -17,7 +17,7 @@ pub struct Rules {
     /// See [`may_connect`].
     pub may_connect: fn(seen: ZxidNumber, delivered: ZxidNumber) -> bool,
     /// See [`missed`].
-    pub missed: fn(what: Watched, now: Option<&Stat>, seen: ZxidNumber) -> Option<Change>,
+    pub missed: fn(what: Watched, now: Option<&Stat>, told: ZxidNumber) -> Option<Change>,
     /// See [`order_of_telling`].
     pub order_of_telling: fn() -> [Telling; 2],
     /// See [`asks_quorum_to_sync`].
@@ -109,15 +109,15 @@ pub fn may_connect(seen: ZxidNumber, delivered: ZxidNumber) -> bool {
     seen <= delivered
 }
 
-/// What happened to a node that a client watches, since the last zxid that the client has seen. A watch that a client brings along when it
+/// What happened to a node that a client watches, since the last zxid up to which the client was told. A watch that a client brings along when it
 /// connects is served as if it had been there all the time (Guide 3.9, ZooKeeper Watches).
-pub fn missed(what: Watched, now: Option<&Stat>, seen: ZxidNumber) -> Option<Change> {
+pub fn missed(what: Watched, now: Option<&Stat>, told: ZxidNumber) -> Option<Change> {
     match (what, now) {
         (Watched::Exists, Some(_)) => Some(Change::Created),
         (Watched::Exists, None) => None,
         (_, None) => Some(Change::Deleted),
-        (Watched::Data, Some(stat)) => (stat.mzxid > seen).then_some(Change::DataChanged),
-        (Watched::Children, Some(stat)) => (stat.pzxid > seen).then_some(Change::ChildrenChanged),
+        (Watched::Data, Some(stat)) => (stat.mzxid > told).then_some(Change::DataChanged),
+        (Watched::Children, Some(stat)) => (stat.pzxid > told).then_some(Change::ChildrenChanged),
     }
 }
 

@@ -34,10 +34,8 @@ impl Zookeeper {
                 ) => {
                     leading.opened(session, timeout_ms, turn.now);
                 }
-                (News::Ended { session, .. }, leading) => {
-                    if let Some(leading) = leading {
-                        leading.ended(session);
-                    }
+                (News::Ended { session, .. }, _) => {
+                    self.say_ended(session, turn);
                     self.close(session, turn);
                 }
                 _ => {}

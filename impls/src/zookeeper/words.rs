@@ -51,7 +51,11 @@ pub enum Request {
         timeout_ms: u64,
         /// The newest zxid that the client has seen: a server that is behind it refuses.
         seen: ZxidNumber,
-        /// The watches that are still to fire. One whose event has happened since `seen` fires at once.
+        /// Of all that happened to its watches up to here the client was told. It may have seen more: the answer to a connect, or one of several events,
+        /// came before the connection broke, and the events behind it did not.
+        told: ZxidNumber,
+        /// The watches that are still to fire. One whose event has happened since `told` fires at once. Watches end with their session: a server drops
+        /// those that come with the opening of one.
         watches: Vec<Watch>,
     },
     /// A sign of life.

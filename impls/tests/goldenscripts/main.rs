@@ -431,6 +431,7 @@ fn commands_that_a_tree_cannot_be_asked_are_refused() {
             "session=mine is no session, as 1.1",
         ),
         ("connect n1 seen=4", "seen=4 is no zxid, as 1.4"),
+        ("connect n1 told=4", "told=4 is no zxid, as 1.4"),
         (
             "connect n1 watches=a",
             "a is no watch: data:a is one, and exists:a, and children:a",

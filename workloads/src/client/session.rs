@@ -73,8 +73,11 @@ pub(super) struct SessionClient {
     link: Link,
     /// `None` before it has one, and when it has expired.
     session: Option<SessionId>,
-    /// The newest zxid that it was told. It outlives sessions.
+    /// The newest zxid that it has heard of. It outlives sessions.
     seen: ZxidNumber,
+    /// Of all that happened to its watches up to here it was told. Only an answer to what it asked on a connection raises it: what a server says, it
+    /// says in order, so the events before have come. Behind the answer to a connect, and behind an event, there may be more of them.
+    told: ZxidNumber,
     /// Registered, and not fired.
     watches: BTreeSet<Watch>,
     /// Fired since an operation ended last.
@@ -139,6 +142,7 @@ impl SessionClient {
             link: Link::Down,
             session: None,
             seen: 0,
+            told: 0,
             watches: BTreeSet::new(),
             events: Vec::new(),
             own_requests: 0,
@@ -281,6 +285,7 @@ impl SessionClient {
             session: self.session,
             timeout_ms: self.timeout_ms,
             seen: self.seen,
+            told: self.told,
             watches: self.watches.iter().cloned().collect(),
         };
         let request_id = self.ask(&connect, effects);
@@ -419,6 +424,9 @@ impl SessionClient {
         }
         if let Said::Reply(reply) = &said {
             self.seen = self.seen.max(reply.zxid);
+            if let Body::Done(_) | Body::Pong = reply.body {
+                self.told = self.told.max(reply.zxid);
+            }
         }
         match (self.link, said) {
             (_, said) if has_expired(&said) => self.expired(effects),

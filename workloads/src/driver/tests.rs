@@ -359,6 +359,7 @@ fn a_connection_that_the_client_breaks_ends_and_the_next_begins_at_the_same_serv
             session,
             timeout_ms: 60_000,
             seen,
+            told: 0,
             watches: Vec::new(),
         };
         let (first, second) = server.await.unwrap();

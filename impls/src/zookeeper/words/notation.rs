@@ -41,6 +41,7 @@ impl Debug for Request {
                 session,
                 timeout_ms,
                 seen,
+                told,
                 watches,
             } => {
                 f.write_str("connect")?;
@@ -50,6 +51,9 @@ impl Debug for Request {
                 write!(f, " for {timeout_ms} ms")?;
                 if *seen > 0 {
                     write!(f, " seen={}", At(*seen))?;
+                }
+                if told != seen {
+                    write!(f, " told={}", At(*told))?;
                 }
                 match watches.is_empty() {
                     true => Ok(()),

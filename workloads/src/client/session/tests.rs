@@ -148,6 +148,7 @@ fn a_client_connects_and_then_asks_and_stays_connected() {
         session: None,
         timeout_ms: 900,
         seen: 0,
+        told: 0,
         watches: Vec::new(),
     };
     assert_eq!(said(&asked), [(1, RequestId(1 << 63 | 1), connect)]);
@@ -211,6 +212,7 @@ fn an_operation_that_was_sent_in_a_session_that_expired_is_unknown() {
             seen,
             watches,
             timeout_ms,
+            ..
         } = &said(&asked)[0].2
         else {
             panic!("it has no session: {asked:?}");
@@ -365,7 +367,13 @@ fn watches_are_handed_to_the_next_server_until_they_fire() {
     step(&mut client, event(1, &fired(Change::Deleted, "/e", 12)));
     step(&mut client, Input::LinkDown(NodeId(1)));
     let asked = retry(&mut client);
-    let Request::Connect { seen, watches, .. } = &said(&asked)[0].2 else {
+    let Request::Connect {
+        seen,
+        told,
+        watches,
+        ..
+    } = &said(&asked)[0].2
+    else {
         panic!("it connects: {asked:?}");
     };
     let watch = |what, path: &str| Watch {
@@ -378,7 +386,53 @@ fn watches_are_handed_to_the_next_server_until_they_fire() {
         watch(Watched::Exists, "/b"),
         watch(Watched::Children, "/d"),
     ];
-    assert_eq!((*seen, &watches[..]), (12, &expected[..]));
+    assert_eq!((*seen, *told, &watches[..]), (12, 11, &expected[..]));
+}
+
+/// What is the newest that the client has heard of, and up to where it was told what happened to its watches, when it connects anew.
+fn heard_of(client: &mut Client) -> (u64, u64, Vec<Effect<Client>>) {
+    let asked = retry(client);
+    match said(&asked)[..] {
+        [(_, _, Request::Connect { seen, told, .. })] => (seen, told, asked),
+        _ => panic!("it connects: {asked:?}"),
+    }
+}
+
+#[test]
+fn only_what_comes_in_answer_to_what_was_asked_shows_that_no_event_is_missing() {
+    let mut client = connected(); // It watches the data of /a, and was told of all up to 10.
+    step(&mut client, Input::LinkDown(NodeId(1)));
+    let (seen, told, asked) = heard_of(&mut client);
+    assert_eq!((seen, told), (10, 10));
+    // That /a has changed would be told with the connection, which breaks before.
+    let (server, number, _) = said(&asked)[0];
+    let connected = Body::Connected {
+        session: SESSION,
+        timeout_ms: 600,
+    };
+    step(&mut client, answer(server, number, 20, connected.clone()));
+    step(&mut client, Input::LinkDown(NodeId(server)));
+    let (seen, told, asked) = heard_of(&mut client);
+    assert_eq!((seen, told), (20, 10), "no event has come since 10");
+    // Of two events the second is lost.
+    let (server, number, _) = said(&asked)[0];
+    step(&mut client, answer(server, number, 20, connected.clone()));
+    let first = fired(Change::DataChanged, "/b", 25);
+    step(&mut client, event(server, &first));
+    step(&mut client, Input::LinkDown(NodeId(server)));
+    let (seen, told, asked) = heard_of(&mut client);
+    assert_eq!((seen, told), (25, 10), "another may have come at 25");
+    // Behind the events comes the answer to a sign of life. One to an operation may be older: it was done long ago.
+    let (server, number, _) = said(&asked)[0];
+    step(&mut client, answer(server, number, 25, connected));
+    let pinged = step(&mut client, Input::TimerFired(ClientTimer::Ping));
+    let number = said(&pinged)[0].1;
+    step(&mut client, answer(server, number, 26, Body::Pong));
+    step(&mut client, ask(2));
+    step(&mut client, answer(server, RequestId(2), 24, data()));
+    step(&mut client, Input::LinkDown(NodeId(server)));
+    let (seen, told, _) = heard_of(&mut client);
+    assert_eq!((seen, told), (26, 26));
 }
 
 #[test]
