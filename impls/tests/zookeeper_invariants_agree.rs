@@ -52,7 +52,10 @@ fn run(seed: u64, mutant: Option<&str>) -> Found {
 }
 
 fn happen(cluster: &mut Cluster, clients: &mut [Client], crashes: usize, dice: &mut Dice) {
-    for (node, client, _, reply) in std::mem::take(&mut cluster.answers) {
+    for (node, client, request_id, reply) in std::mem::take(&mut cluster.answers) {
+        if request_id.is_none() {
+            continue;
+        }
         let Reply { zxid, body } = reply.take();
         let known = &mut clients[client.0 as usize];
         if known.server != node.0 {

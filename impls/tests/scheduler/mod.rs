@@ -64,8 +64,8 @@ pub(crate) struct Cluster {
     /// An assertion of a node did not hold, so there is nothing left to trust.
     failed: bool,
     requests: u64,
-    /// What clients were answered, by which node, and nobody has looked at yet.
-    pub(crate) answers: Vec<(NodeId, ClientId, RequestId, Parcel)>,
+    /// What clients were answered or, without a request, told unasked, by which node, and nobody has looked at yet.
+    pub(crate) answers: Vec<(NodeId, ClientId, Option<RequestId>, Parcel)>,
     /// What the clocks of all nodes show, in milliseconds.
     pub(crate) now_ms: u64,
 }
@@ -303,7 +303,10 @@ impl Cluster {
                         answer: Answer::Done(reply),
                     },
                     _,
-                ) => self.answers.push((node, client, request_id, reply)),
+                ) => self.answers.push((node, client, Some(request_id), reply)),
+                (Effect::Notify { client, event }, _) => {
+                    self.answers.push((node, client, None, event));
+                }
                 (Effect::CancelTimer(timer), _) => machine.timers.retain(|known| *known != timer),
                 _ => {}
             }
