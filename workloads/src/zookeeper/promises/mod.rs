@@ -4,12 +4,15 @@
 //! and whatever is observed at that zxid, at whichever server, must be observed of it.
 
 pub mod facts;
+pub mod generate;
 pub mod multi;
 pub mod session_view;
 pub mod stale;
 pub mod story;
 pub mod sync;
 pub mod tree;
+#[cfg(test)]
+mod trials;
 pub mod watches;
 pub mod write_order;
 
