@@ -1,11 +1,13 @@
 //! The promises, tried on histories that keep them all, and on the same with a lie in them.
 
+mod by_hand;
 mod lies;
+mod oracle;
 
 use super::generate::{Plan, history};
 use super::story::Story;
 use super::{Promise, multi, session_view, stale::stale_reads, sync, tree, watches, write_order};
-use lies::{Lie, told};
+use lies::{Lie, forgotten, told};
 
 const PROMISES: [Promise; 6] = [
     tree::PROMISE,
@@ -39,6 +41,11 @@ fn a_service_that_keeps_all_promises_is_never_accused() {
         for promise in PROMISES {
             let judged = (promise.judge)(&story);
             assert_eq!(judged, Ok(()), "{} with seed {seed}", promise.name);
+        }
+        let forgotten = forgotten(&story, seed, 5 + seed % 60, true);
+        for promise in PROMISES {
+            let judged = (promise.judge)(&forgotten);
+            assert_eq!(judged, Ok(()), "{}, seed {seed}, forgotten", promise.name);
         }
         let (some, of) = stale_reads(&story);
         stale += some;
@@ -74,4 +81,59 @@ fn lies_are_caught_by_the_promise_that_they_break() {
             promise.name
         );
     }
+}
+
+/// Small enough to try everything.
+fn small(seed: u64) -> Story {
+    story(Plan {
+        seed,
+        operations: 4 + seed % 6,
+        clients: 2,
+        nodes: 1,
+        lost_permille: [0, 100, 250][seed as usize % 3],
+        expired_permille: [0, 40][seed as usize % 2],
+    })
+}
+
+#[test]
+fn nobody_is_accused_whom_the_definition_acquits() {
+    let (mut illegal, mut caught, mut acquitted, mut too_long) = (0, 0, 0, 0);
+    for seed in 0..12_000 {
+        let honest = forgotten(
+            &small(seed),
+            seed,
+            [0, 20, 50][seed as usize / 2 % 3],
+            false,
+        );
+        let lying = lies::EXPECTED.iter();
+        let lying = lying.filter_map(|(lie, ..)| Some((Some(*lie), told(*lie, &honest, seed)?)));
+        for (lie, story) in lying.chain([(None, forgotten(&honest, 0, 0, false))]) {
+            let broken = PROMISES.iter().find_map(|promise| {
+                let breach = (promise.judge)(&story).err()?;
+                Some((promise.name, breach))
+            });
+            match oracle::is_legal(&story) {
+                Some(true) => {
+                    acquitted += 1;
+                    assert_eq!(broken, None, "seed {seed}, {lie:?}");
+                }
+                Some(false) => {
+                    assert!(
+                        lie.is_some(),
+                        "the definition forbids what was made, seed {seed}"
+                    );
+                    illegal += 1;
+                    caught += u64::from(broken.is_some());
+                }
+                None => too_long += 1,
+            }
+        }
+    }
+    println!("{acquitted} legal, {illegal} illegal, {caught} caught, {too_long} took too long");
+    assert!(acquitted > 2000, "{acquitted} were legal");
+    assert!(illegal > 2000, "{illegal} were illegal");
+    assert!(
+        caught * 100 > illegal * 80,
+        "{caught} of {illegal} were caught"
+    );
 }

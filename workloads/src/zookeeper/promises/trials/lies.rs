@@ -53,12 +53,32 @@ pub(super) const EXPECTED: &[(Lie, Promise, u64)] = &[
     (Lie::OldWrite, write_order::PROMISE, 100),
     (Lie::OldRead, session_view::PROMISE, 90),
     (Lie::OldSync, sync::PROMISE, 90),
-    (Lie::NoEvent, watches::PROMISE, 80),
+    (Lie::NoEvent, watches::PROMISE, 75),
     (Lie::SecondEvent, watches::PROMISE, 70),
-    (Lie::LateEvent, watches::PROMISE, 75),
+    (Lie::LateEvent, watches::PROMISE, 50),
     (Lie::PartElsewhere, multi::PROMISE, 100),
     (Lie::FailedMulti, multi::PROMISE, 45),
 ];
+
+/// The story without some of its answers: it is no lie not to know. Answers with events stay, for an event that nobody knows of is one that was lost.
+/// `watches` says whether reads that leave watches may be forgotten, too.
+pub(super) fn forgotten(story: &Story, seed: u64, percent: u64, watches: bool) -> Story {
+    let draws = Draws::new(seed, "forget");
+    let mut story = Story {
+        deeds: story.deeds.clone(),
+        operations: Vec::new(),
+    };
+    for deed in &mut story.deeds {
+        let told = deed.ended.as_ref().map(|ended| ended.events.len());
+        let leaves_watch = matches!(&deed.asked, Asked::Read(read) if read.watch);
+        let may_go = told == Some(0) && (watches || !leaves_watch);
+        if may_go && draws.percent(&[deed.id as u64], percent) {
+            deed.ended = None;
+            deed.answer = usize::MAX;
+        }
+    }
+    story
+}
 
 /// The story with a lie in it; `None` where there is no occasion for it.
 pub(super) fn told(lie: Lie, story: &Story, seed: u64) -> Option<Story> {
