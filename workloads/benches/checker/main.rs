@@ -7,12 +7,15 @@
 //! The verdict is `Case::decide`, from operations that are paired and parsed: this is what the others do, who begin with typed operations in memory
 //! and say yes or no. Pairing and parsing stand beside it, and `check` as users call it: both of these, and a certificate, or evidence made small. Of
 //! transactions there is only the whole. Where a history has keys the others are given each by itself, except where it says unsplit.
+//!
+//! What the promises of a ZooKeeper-style service cost stands in a table of its own, chosen by the word `zookeeper`.
 
 mod measure;
 #[path = "../peers/mod.rs"]
 mod others;
 mod peers;
 mod rows;
+mod zookeeper;
 
 use peers::{Peer, Score};
 use rows::{Row, rows};
@@ -44,6 +47,9 @@ fn main() -> ExitCode {
         if chosen {
             agreed &= print(number, row);
         }
+    }
+    if words.is_empty() || words.iter().any(|word| "zookeeper".contains(word.as_str())) {
+        agreed &= zookeeper::print();
     }
     if agreed {
         ExitCode::SUCCESS

@@ -7,6 +7,7 @@ pub mod barrier;
 mod changes;
 pub mod ephemerals;
 pub mod facts;
+pub mod generate;
 pub mod leader;
 pub mod lock;
 pub mod members;
@@ -25,6 +26,8 @@ pub mod stale;
 pub mod story;
 pub mod sync;
 pub mod tree;
+#[cfg(test)]
+mod trials;
 pub mod watches;
 pub mod write_order;
 

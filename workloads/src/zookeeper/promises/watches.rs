@@ -49,7 +49,10 @@ fn judge(story: &Story) -> Result<(), Breach> {
         let view = View {
             session,
             answers: &answers,
-            newest: newest(&answers),
+            newest: newest(&answers, shows),
+            newest_read: newest(&answers, |deed, ended| {
+                shows(deed, ended) && !deed.asked.is_write()
+            }),
         };
         view.told_in_time(&changes)?;
         view.told_once_and_truly(&changes, &lost)?;
@@ -106,8 +109,8 @@ fn shows(deed: &Deed, ended: &Ended) -> bool {
     }
 }
 
-/// For each answer the newest zxid that was shown up to it.
-fn newest(answers: &[(&Deed, &Ended)]) -> Vec<ZxidNumber> {
+/// For each answer the newest zxid that was shown up to it, by those that count.
+fn newest(answers: &[(&Deed, &Ended)], shows: impl Fn(&Deed, &Ended) -> bool) -> Vec<ZxidNumber> {
     let mut newest = 0;
     let shown = answers.iter().map(|(deed, ended)| {
         if shows(deed, ended) {
@@ -118,11 +121,18 @@ fn newest(answers: &[(&Deed, &Ended)]) -> Vec<ZxidNumber> {
     shown.collect()
 }
 
+/// The first answer that shows this zxid or a newer one.
+fn first_showing(newest: &[ZxidNumber], zxid: ZxidNumber) -> usize {
+    newest.partition_point(|newest| *newest < zxid)
+}
+
 /// What one session was told.
 struct View<'b, 'a> {
     session: SessionId,
     answers: &'b [(&'a Deed, &'a Ended)],
     newest: Vec<ZxidNumber>,
+    /// The same by reads and syncs alone. A write that was asked again is answered with its own zxid by a server that may be far ahead of it.
+    newest_read: Vec<ZxidNumber>,
 }
 
 /// A watch that a session has.
@@ -135,11 +145,6 @@ struct Watch {
 }
 
 impl View<'_, '_> {
-    /// The first answer, at this place or later, that shows this zxid or a newer one.
-    fn first_showing(&self, zxid: ZxidNumber) -> usize {
-        self.newest.partition_point(|newest| *newest < zxid)
-    }
-
     /// Each change of what is watched is told with the first answer that shows it, or before.
     fn told_in_time(&self, changes: &Changes<'_>) -> Result<(), Breach> {
         // Going backwards: with which answer what uses up a watch came next.
@@ -184,7 +189,13 @@ impl View<'_, '_> {
                     .lives
                     .partition_point(|life| life.from <= Moment::after(watch.zxid));
                 let lives = known.lives[from..].iter();
-                let mut shown = lives.map(|life| (life, self.first_showing(life.from.zxid())));
+                let mut shown = lives.map(|life| {
+                    let newest = match life.until {
+                        Moment::END => &self.newest,
+                        _ => &self.newest_read,
+                    };
+                    (life, first_showing(newest, life.from.zxid()))
+                });
                 let untold = shown.find(|(life, shown)| {
                     let there =
                         |(_, ended): &(&Deed, &Ended)| Moment::after(ended.zxid) <= life.until;
@@ -200,7 +211,7 @@ impl View<'_, '_> {
                 };
                 let first = list.partition_point(|(zxid, _)| *zxid <= watch.zxid);
                 list.get(first)
-                    .map(|(zxid, by)| (*zxid, *by, self.first_showing(*zxid)))
+                    .map(|(zxid, by)| (*zxid, *by, first_showing(&self.newest, *zxid)))
             }
         };
         let Some((zxid, by, shown)) =
