@@ -358,8 +358,9 @@ impl World {
 
     fn create(&mut self) -> Op {
         let mode = match self.draw(8) {
-            0 => Mode::PersistentSequential,
-            1 => Mode::EphemeralSequential,
+            // Nothing here deletes them, so that there must not be many.
+            0 if self.draw(8) == 0 => Mode::PersistentSequential,
+            0 | 1 => Mode::EphemeralSequential,
             2 | 3 => Mode::Ephemeral,
             _ => Mode::Persistent,
         };

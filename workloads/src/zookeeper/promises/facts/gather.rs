@@ -8,7 +8,9 @@ use stormglass_impls::zookeeper::words::{Done, Error, Op, Read, Stat, What, Zxid
 
 /// See [the module](self).
 pub(super) struct Gatherer<'a> {
-    paths: BTreeMap<String, Known<'a>>,
+    /// Where in `known` each path is.
+    places: BTreeMap<String, usize>,
+    known: Vec<Known<'a>>,
     /// Sequential nodes of unknown outcome, by what their names begin with.
     stems: BTreeMap<&'a str, Vec<Wish>>,
     /// The path of a child, put together here again and again.
@@ -25,7 +27,8 @@ struct Source {
 impl<'a> Gatherer<'a> {
     pub(super) fn gather(story: &'a Story, ledger: &Ledger) -> BTreeMap<String, Known<'a>> {
         let mut gatherer = Gatherer {
-            paths: BTreeMap::new(),
+            places: BTreeMap::new(),
+            known: Vec::new(),
             stems: BTreeMap::new(),
             scratch: String::new(),
         };
@@ -41,14 +44,24 @@ impl<'a> Gatherer<'a> {
             }
         }
         gatherer.name_sequential_wishes();
-        gatherer.paths
+        let Gatherer { places, known, .. } = gatherer;
+        let mut known: Vec<_> = known.into_iter().map(Some).collect();
+        let paths = places.into_iter();
+        let paths = paths.filter_map(|(path, place)| Some((path, known[place].take()?)));
+        paths.collect()
     }
 
     fn known(&mut self, path: &str) -> &mut Known<'a> {
-        if !self.paths.contains_key(path) {
-            self.paths.insert(path.to_string(), Known::default());
-        }
-        self.paths.get_mut(path).expect("it was put there")
+        let place = match self.places.get(path) {
+            Some(place) => *place,
+            None => {
+                let place = self.known.len();
+                self.places.insert(path.to_string(), place);
+                self.known.push(Known::default());
+                place
+            }
+        };
+        &mut self.known[place]
     }
 
     fn absent(&mut self, path: &str, at: Moment, source: Source) {
@@ -300,8 +313,9 @@ impl<'a> Gatherer<'a> {
         if self.stems.is_empty() {
             return;
         }
-        for (path, known) in &mut self.paths {
+        for (path, place) in &self.places {
             let stem = stem(path).and_then(|stem| self.stems.get(stem));
+            let known = &mut self.known[*place];
             known.wished_creates.extend(stem.into_iter().flatten());
         }
     }
