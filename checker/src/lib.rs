@@ -111,7 +111,7 @@ pub use guarantees::{Guarantee, Ladder, ladder};
 pub use history::{Event, History, Kind, Process};
 pub use limits::{Limits, Reason, Work, spend};
 pub use monitors::{Finding, Observed};
-pub use operation::{Operation, Outcome};
+pub use operation::{Operation, Outcome, Pair};
 pub use refutation::{Confirmed, verify_evidence};
 pub use search::Judge;
 pub use specification::{Access, Effect, Specification, SpecificationError};

@@ -114,6 +114,19 @@ impl History {
     pub fn operations(&self) -> Result<Vec<Operation>, HistoryError> {
         pair(&self.events, "history", |position| position + 1)
     }
+
+    /// The same operations under the same numbers, as positions: for those who read the values where they are.
+    ///
+    /// # Errors
+    /// As [`History::operations`].
+    pub fn pairs(&self) -> Result<Vec<Pair>, HistoryError> {
+        let mut pairs = pairs(&self.events, "history", |position| position + 1)?;
+        pairs.retain(|pair| {
+            pair.ret
+                .is_none_or(|ret| may_have_happened(&self.events[ret]))
+        });
+        Ok(pairs)
+    }
 }
 
 /// The work behind [`History::operations`], for those who have only some of the events.
@@ -146,22 +159,29 @@ pub(crate) fn pair(
     Ok(operations)
 }
 
+/// Whether this return leaves it open, or says, that the operation happened, or that a comparison was seen to be refused.
+fn may_have_happened(end: &Event) -> bool {
+    end.kind != Kind::Fail || end.error.as_deref() == Some(MISMATCH)
+}
+
 /// What a return tells; `None` when the operation did not happen.
 fn outcome(end: &Event) -> Option<Outcome> {
     match end.kind {
         Kind::Ok => Some(Outcome::Ok(end.value.clone())),
-        Kind::Fail if end.error.as_deref() == Some(MISMATCH) => Some(Outcome::Mismatch),
-        Kind::Fail => None,
+        Kind::Fail => may_have_happened(end).then_some(Outcome::Mismatch),
         Kind::Info | Kind::Invoke => Some(Outcome::Unknown),
     }
 }
 
 /// A call and its return, as positions in the list of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pair {
-    process: u64,
-    call: usize,
-    ret: Option<usize>,
+pub struct Pair {
+    /// The client's number.
+    pub process: u64,
+    /// Where it was called.
+    pub call: usize,
+    /// Where it returned, if it did.
+    pub ret: Option<usize>,
 }
 
 /// What a process is doing.

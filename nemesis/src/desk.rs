@@ -427,7 +427,7 @@ mod tests {
     use serde_json::json;
     use std::cell::RefCell;
     use std::rc::Rc;
-    use stormglass_checker::{CheckError, Judgement, Limits};
+    use stormglass_checker::{CheckError, Limits};
     use stormglass_workloads::workload::WorkloadConfig;
 
     fn desk() -> (Trial, Desk) {
@@ -516,7 +516,7 @@ mod tests {
             String::new()
         }
 
-        fn judge(&self, _: &History, _: &Limits) -> Result<Judgement, CheckError> {
+        fn judge(&self, _: &History, _: &Limits) -> Result<Findings, CheckError> {
             unreachable!("nobody asks")
         }
     }

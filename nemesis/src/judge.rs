@@ -11,6 +11,7 @@ use stormglass_checker::{
     CheckError, Event, History, Judgement, Kind, Limits, Process, Reason, Verdict,
 };
 use stormglass_impls::catalog;
+use stormglass_workloads::workload::Findings;
 pub use stormglass_workloads::workload::Measure;
 
 /// The verdict on a run.
@@ -86,7 +87,10 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         bytes: trial.limits.bytes,
         ..Limits::default()
     };
-    let judgement = workload.judge(&run.history, &limits)?;
+    let Findings {
+        judgement,
+        measures,
+    } = workload.judge(&run.history, &limits)?;
     let counts = count(trial, run);
     let vacuous = vacuous(trial, run, &counts);
     let violations = run.record.violations.clone();
@@ -130,7 +134,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
     let (ruling, sentence) = match beyond_promise(trial, &run.record) {
         Some((kinds, from_ns)) if ruling == Ruling::Violation && flawed.is_none() => {
             let before = before(&run.history, from_ns);
-            match workload.judge(&before, &limits)?.verdict {
+            match workload.judge(&before, &limits)?.judgement.verdict {
                 Verdict::Invalid(_) => (ruling, sentence),
                 _ => (
                     Ruling::Measured,
@@ -151,7 +155,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         judgement,
         vacuous,
         counts,
-        measures: workload.measures(&run.history),
+        measures,
     })
 }
 

@@ -4,12 +4,12 @@
 //! twice, so that every read names the write it saw. Each kind hides bugs from the other.
 
 use crate::draw::Draws;
-use crate::workload::{Binding, Completion, Operation, Workload};
+use crate::workload::{Binding, Completion, Findings, Operation, Workload};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use stormglass_checker::{
-    CheckError, History, Judgement, Limits, Register as RegisterPromise, Specification, check,
+    CheckError, History, Limits, Register as RegisterPromise, Specification, check,
 };
 use stormglass_impls::machine::cache::{Command, Output, Query};
 use stormglass_impls::parcel::Parcel;
@@ -182,8 +182,8 @@ impl Workload for Register {
         RegisterPromise::default().promise().to_string()
     }
 
-    fn judge(&self, history: &History, limits: &Limits) -> Result<Judgement, CheckError> {
-        check(&RegisterPromise::default(), history, limits)
+    fn judge(&self, history: &History, limits: &Limits) -> Result<Findings, CheckError> {
+        check(&RegisterPromise::default(), history, limits).map(Findings::from)
     }
 }
 

@@ -276,6 +276,24 @@ pub struct Measure {
     pub meaning: String,
 }
 
+/// What is found in a history.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Whether it keeps the promise.
+    pub judgement: Judgement,
+    /// What is worth knowing of it and no question of right or wrong.
+    pub measures: Vec<Measure>,
+}
+
+impl From<Judgement> for Findings {
+    fn from(judgement: Judgement) -> Self {
+        Self {
+            judgement,
+            measures: Vec::new(),
+        }
+    }
+}
+
 /// A workload at work.
 pub trait Workload {
     /// What its operations can do: the names in [`Operation::f`].
@@ -322,18 +340,13 @@ pub trait Workload {
         format!("What the clients saw is not linearizable{key}.")
     }
 
-    /// What is worth knowing of a history and no question of right or wrong.
-    fn measures(&self, _history: &History) -> Vec<Measure> {
-        Vec::new()
-    }
-
     /// What a history that put the workload to the test would show and this one does not, as a clause.
     fn tested_nothing(&self, _history: &History) -> Option<String> {
         None
     }
 
     /// Judges a history.
-    fn judge(&self, history: &History, limits: &Limits) -> Result<Judgement, CheckError>;
+    fn judge(&self, history: &History, limits: &Limits) -> Result<Findings, CheckError>;
 }
 
 /// Puts operations into a system's words, and reads its answers.

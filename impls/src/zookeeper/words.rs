@@ -285,8 +285,9 @@ pub fn digest_of(user: &str, password: &str) -> u64 {
     })
 }
 
-/// What is known of a node.
+/// What is known of a node. Histories show it as a list of these numbers, in this order.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "StatList", into = "StatList")]
 pub struct Stat {
     /// The zxid at which it was made.
     pub czxid: ZxidNumber,
@@ -310,6 +311,57 @@ pub struct Stat {
     pub data_length: u32,
     /// How many children it has.
     pub children: u32,
+}
+
+/// See [`Stat`].
+type StatList = (
+    ZxidNumber,
+    ZxidNumber,
+    ZxidNumber,
+    u64,
+    u64,
+    u32,
+    u32,
+    u32,
+    SessionId,
+    u32,
+    u32,
+);
+
+impl From<StatList> for Stat {
+    fn from(list: StatList) -> Self {
+        Self {
+            czxid: list.0,
+            mzxid: list.1,
+            pzxid: list.2,
+            ctime_ms: list.3,
+            mtime_ms: list.4,
+            version: list.5,
+            cversion: list.6,
+            aversion: list.7,
+            ephemeral_owner: list.8,
+            data_length: list.9,
+            children: list.10,
+        }
+    }
+}
+
+impl From<Stat> for StatList {
+    fn from(stat: Stat) -> Self {
+        (
+            stat.czxid,
+            stat.mzxid,
+            stat.pzxid,
+            stat.ctime_ms,
+            stat.mtime_ms,
+            stat.version,
+            stat.cversion,
+            stat.aversion,
+            stat.ephemeral_owner,
+            stat.data_length,
+            stat.children,
+        )
+    }
 }
 
 /// What was done, or read.

@@ -181,7 +181,7 @@ impl Clients {
         };
         let register = WorkloadConfig::register();
         match register.start(0).judge(&history, &Limits::default()) {
-            Ok(judgement) => match judgement.verdict {
+            Ok(findings) => match findings.judgement.verdict {
                 Verdict::Valid(_) => None,
                 Verdict::Invalid(evidence) => Some(evidence.explanation),
                 Verdict::Unknown(unknown) => Some(format!("the checker cannot say: {unknown:?}")),

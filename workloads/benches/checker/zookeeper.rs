@@ -2,21 +2,11 @@
 
 use super::measure::measure;
 use super::milliseconds;
+use stormglass_checker::Limits;
+use stormglass_workloads::zookeeper::promises::ALL;
 use stormglass_workloads::zookeeper::promises::generate::{Plan, history};
-use stormglass_workloads::zookeeper::promises::stale::stale_reads;
+use stormglass_workloads::zookeeper::promises::ground::Ground;
 use stormglass_workloads::zookeeper::promises::story::Story;
-use stormglass_workloads::zookeeper::promises::{
-    Promise, multi, session_view, sync, tree, watches, write_order,
-};
-
-const PROMISES: [Promise; 6] = [
-    tree::PROMISE,
-    write_order::PROMISE,
-    session_view::PROMISE,
-    sync::PROMISE,
-    watches::PROMISE,
-    multi::PROMISE,
-];
 
 /// Ten clients over many nodes, with few faults; and fifty over few, with many.
 const PLANS: [(&str, Plan); 2] = [
@@ -58,20 +48,25 @@ pub(crate) fn print() -> bool {
             return false;
         };
         println!("| {name}: reading | {} | |", milliseconds(reading_ns));
-        let mut sum_ns = reading_ns;
-        for promise in PROMISES {
-            let (judged, judging_ns) = measure(|| (), |()| (promise.judge)(&story));
-            sum_ns += judging_ns;
+        for promise in ALL {
+            let (judged, judging_ns) = measure(|| (), |()| promise.judged(&story));
             all_kept &= judged.is_ok();
             let says = if judged.is_ok() { "kept" } else { "BROKEN" };
             let time = milliseconds(judging_ns);
-            println!("| {name}: {} | {time} | {says} |", promise.name);
+            println!("| {name}: {} alone | {time} | {says} |", promise.name);
         }
-        let ((stale, reads), counting_ns) = measure(|| (), |()| stale_reads(&story));
-        sum_ns += counting_ns;
-        let time = milliseconds(counting_ns);
-        println!("| {name}: stale reads | {time} | {stale} of {reads} |");
-        println!("| {name}: all | {} | |", milliseconds(sum_ns));
+        let limits = Limits::default();
+        let (findings, all_ns) = measure(|| (), |()| judge(ALL, &history, &limits));
+        let measures = findings.map_or(Vec::new(), |findings| findings.measures);
+        let measures = measures
+            .iter()
+            .map(|one| format!("{} of {} {}", one.count, one.of, one.name));
+        let says: Vec<String> = measures.collect();
+        let time = milliseconds(all_ns);
+        println!(
+            "| {name}: all, as a run is judged | {time} | {} |",
+            says.join(", ")
+        );
     }
     all_kept
 }

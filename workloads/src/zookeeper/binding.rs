@@ -40,7 +40,6 @@ impl Binding for ZnodesBinding {
             Event::Closed => None,
         });
         let ended = Ended {
-            asked,
             zxid: returned.reply.zxid,
             session: returned.session,
             server: returned.server.0,

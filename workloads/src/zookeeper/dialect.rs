@@ -40,8 +40,6 @@ pub enum Asked {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
-    /// What was asked.
-    pub asked: Asked,
     /// For a write, its own zxid; otherwise the last that the server had delivered. After a rest, the newest that the client was told.
     pub zxid: ZxidNumber,
     /// In which session.

@@ -4,10 +4,10 @@ use super::dialect::{Asked, Ended, FUNCTIONS, Stored};
 use super::promises::{self, Promise};
 use super::recipes::{self, Dice, Recipe};
 use crate::draw::Draws;
-use crate::workload::{Completion, Measure, Operation, Workload};
+use crate::workload::{Completion, Findings, Operation, Workload};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use stormglass_checker::{CheckError, Evidence, History, Judgement, Kind, Limits};
+use stormglass_checker::{CheckError, Evidence, History, Kind, Limits};
 use stormglass_impls::zookeeper::words::{Done, Error, SessionId, ZxidNumber};
 
 /// The clusters that have znodes.
@@ -83,7 +83,7 @@ pub struct KindInfo {
 struct Essential {
     /// Its name, for people.
     name: &'static str,
-    is: fn(&Ended) -> bool,
+    is: fn(&str, &Ended) -> bool,
 }
 
 /// All kinds, in the order in which lists show them.
@@ -95,7 +95,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 5,
         essential: Essential {
             name: "set",
-            is: |ended| matches!(ended.result, Ok(Done::Set(_))),
+            is: |_, ended| matches!(ended.result, Ok(Done::Set(_))),
         },
     },
     KindInfo {
@@ -105,7 +105,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "list of elements",
-            is: |ended| matches!(&ended.result, Ok(Done::Children(names, _)) if !names.is_empty()),
+            is: |_, ended| matches!(&ended.result, Ok(Done::Children(names, _)) if !names.is_empty()),
         },
     },
     KindInfo {
@@ -115,7 +115,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "item taken",
-            is: |ended| ended.asked.function() == "delete" && ended.result.is_ok(),
+            is: |f, ended| f == "delete" && ended.result.is_ok(),
         },
     },
     KindInfo {
@@ -139,7 +139,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "term written down",
-            is: |ended| ended.asked.function() == "multi" && ended.result.is_ok(),
+            is: |f, ended| f == "multi" && ended.result.is_ok(),
         },
     },
     KindInfo {
@@ -149,7 +149,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 1,
         essential: Essential {
             name: "barrier passed",
-            is: |ended| ended.asked.function() == "set" && ended.result.is_ok(),
+            is: |f, ended| f == "set" && ended.result.is_ok(),
         },
     },
     KindInfo {
@@ -159,7 +159,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 3,
         essential: Essential {
             name: "watch that fired",
-            is: |ended| !ended.events.is_empty(),
+            is: |_, ended| !ended.events.is_empty(),
         },
     },
     KindInfo {
@@ -169,7 +169,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "ephemeral node",
-            is: |ended| ended.asked.function() == "create" && ended.result.is_ok(),
+            is: |f, ended| f == "create" && ended.result.is_ok(),
         },
     },
     KindInfo {
@@ -179,7 +179,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "list of members",
-            is: |ended| matches!(&ended.result, Ok(Done::Children(names, _)) if !names.is_empty()),
+            is: |_, ended| matches!(&ended.result, Ok(Done::Children(names, _)) if !names.is_empty()),
         },
     },
     KindInfo {
@@ -189,7 +189,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "number",
-            is: |ended| matches!(&ended.result, Ok(Done::Created { path, .. }) if path.contains("/s-")),
+            is: |_, ended| matches!(&ended.result, Ok(Done::Created { path, .. }) if path.contains("/s-")),
         },
     },
     KindInfo {
@@ -199,7 +199,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 3,
         essential: Essential {
             name: "multi",
-            is: |ended| ended.asked.function() == "multi" && ended.result.is_ok(),
+            is: |f, ended| f == "multi" && ended.result.is_ok(),
         },
     },
     KindInfo {
@@ -209,14 +209,14 @@ pub const KINDS: &[KindInfo] = &[
         keys: 3,
         essential: Essential {
             name: "refusal for want of a right",
-            is: |ended| ended.result == Err(Error::NoAuth),
+            is: |_, ended| ended.result == Err(Error::NoAuth),
         },
     },
 ];
 
 const STORE: Essential = Essential {
     name: "store by a holder of a lock",
-    is: |ended| ended.stored.is_some(),
+    is: |_, ended| ended.stored.is_some(),
 };
 
 const DAY_MS: u64 = 86_400_000;
@@ -374,21 +374,22 @@ impl Workload for Znodes {
         };
         let ended = Ended::read(value);
         let mut ended = ended.expect("the binding writes what can be read");
-        if let Asked::Store { path, token, .. } = &ended.asked {
+        if let Ok(Asked::Store { path, token, .. }) = &Asked::read(&operation.value) {
             ended.stored = Some(self.store(path, *token));
         }
         Completion::Ok(ended.value())
     }
 
-    fn completed(&mut self, client: u32, _: &Operation, completion: &Completion) {
+    fn completed(&mut self, client: u32, operation: &Operation, completion: &Completion) {
         let Completion::Ok(value) = completion else {
             return;
         };
         let ended = Ended::read(value).expect("the binding writes what can be read");
+        let asked = Asked::read(&operation.value).expect("the binding read it, too");
         let progress = self.clients.entry(client).or_default();
         let before = std::mem::replace(&mut progress.session, ended.session);
         let awaited = self.roots.get(progress.roots);
-        if awaited == Some(&ended.asked) {
+        if awaited == Some(&asked) {
             if matches!(ended.result, Ok(_) | Err(Error::NodeExists)) {
                 progress.roots += 1;
             }
@@ -397,7 +398,7 @@ impl Workload for Znodes {
         if before != ended.session && before != SessionId::NONE {
             self.recipe.anew(client);
         }
-        self.recipe.ended(client, &ended.asked, &ended);
+        self.recipe.ended(client, &asked, &ended);
     }
 
     fn lost(&mut self, client: u32, operation: &Operation) {
@@ -428,16 +429,13 @@ impl Workload for Znodes {
     fn tested_nothing(&self, history: &History) -> Option<String> {
         let essential = &self.config.kind.info().essential;
         let answers = history.events.iter().filter(|event| event.kind == Kind::Ok);
-        let mut ended = answers.filter_map(|event| Ended::read(&event.value).ok());
-        let seen = ended.any(|ended| (essential.is)(&ended));
+        let mut ended =
+            answers.filter_map(|event| Some((event.f.as_str(), Ended::read(&event.value).ok()?)));
+        let seen = ended.any(|(f, ended)| (essential.is)(f, &ended));
         (!seen).then(|| format!("there was no {}", essential.name))
     }
 
-    fn measures(&self, history: &History) -> Vec<Measure> {
-        promises::measures(history)
-    }
-
-    fn judge(&self, history: &History, limits: &Limits) -> Result<Judgement, CheckError> {
+    fn judge(&self, history: &History, limits: &Limits) -> Result<Findings, CheckError> {
         promises::judge(self.config.promises(), history, limits)
     }
 }

@@ -5,7 +5,8 @@
 //! Counterexample: `/barriers/r` holds 3, two have asked to create children, and one of them sets its own to `passed`.
 
 use super::changes::{is_directory_of, is_in, parts};
-use super::story::{Deed, Story};
+use super::ground::Ground;
+use super::story::Deed;
 use super::{Breach, Promise};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::zookeeper::tree::parted;
@@ -40,7 +41,8 @@ struct Round<'a> {
     passed: Option<(usize, usize)>,
 }
 
-fn judge(story: &Story) -> Result<(), Breach> {
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
     let mut rounds: BTreeMap<&str, Round<'_>> = BTreeMap::new();
     for deed in &story.deeds {
         for op in deed.op().map_or(&[][..], parts) {

@@ -6,6 +6,7 @@
 //! Counterexample: S creates `/e` at 5 and is closed at 7. Somebody lists the children of `/` at 9 and finds `e`.
 
 use super::changes::{Changes, Listing, child_of, proves_life, shown};
+use super::ground::Ground;
 use super::spans::{Deletes, Makers};
 use super::story::Story;
 use super::{Breach, Promise};
@@ -21,14 +22,15 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
-    let deletes = Deletes::of(&all);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let all = ground.changes();
+    let deletes = Deletes::of(all);
     let mut ends = Ends::told(story);
-    absences(story, &all, &deletes, &mut ends);
+    absences(story, all, &deletes, &mut ends);
     ends.nothing_is_done_later(story)?;
-    ends.no_stat_is_later(&all)?;
-    ends.no_name_is_later(&all, &deletes)
+    ends.no_stat_is_later(all)?;
+    ends.no_name_is_later(all, &deletes)
 }
 
 /// The zxid by which a session had ended, with what proves it.

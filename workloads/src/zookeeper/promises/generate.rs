@@ -322,7 +322,6 @@ impl World {
             client.watches.extend(watch_of(read, done));
         }
         let ended = Ended {
-            asked: asked.clone(),
             zxid,
             session: client.session.unwrap_or_default(),
             server: server as u8,

@@ -6,6 +6,7 @@
 //! Counterexample: the candidate of 5 sets the term at 9, that of 7 at 12, and that of 5 again at 15.
 
 use super::changes::{Changes, Sighting, is_in, neighbours, shown};
+use super::ground::Ground;
 use super::story::Story;
 use super::{Breach, Promise};
 use std::collections::BTreeMap;
@@ -35,10 +36,11 @@ struct Act<'a> {
     czxid: ZxidNumber,
 }
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let all = ground.changes();
     let acts = acts(story);
-    by_their_owners(&all, &acts)?;
+    by_their_owners(all, &acts)?;
     for (term, acts) in &acts {
         if let Some((before, after)) = neighbours(acts).find(|(a, b)| a.czxid > b.czxid) {
             return Err(Breach {
@@ -53,7 +55,7 @@ fn judge(story: &Story) -> Result<(), Breach> {
             });
         }
     }
-    versions_agree(story, &all)
+    versions_agree(story, all)
 }
 
 /// By terms, in the order of zxids.

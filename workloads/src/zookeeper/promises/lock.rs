@@ -6,6 +6,7 @@
 //! Counterexample: `n-0000000000` is the lowest at 7, and still there at 12, but at 9 the owner of `n-0000000001` is shown its own as the lowest.
 
 use super::changes::{Changes, is_directory_of, is_in, neighbours, numbered, shown};
+use super::ground::Ground;
 use super::spans::Deletes;
 use super::story::Story;
 use super::{Breach, Promise};
@@ -74,8 +75,9 @@ fn taken(story: &Story) -> BTreeMap<&str, Vec<Store>> {
     all
 }
 
-fn fenced(story: &Story) -> Result<(), Breach> {
-    holds(story)?;
+fn fenced(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    holds(ground)?;
     one_session_a_token(story)?;
     for (path, stores) in taken(story) {
         if let Some((before, after)) = neighbours(&stores).find(|(a, b)| a.token > b.token) {
@@ -132,10 +134,11 @@ struct Hold {
     ticket: usize,
 }
 
-fn holds(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
-    let deletes = Deletes::of(&all);
-    let (tickets, by_path) = tickets(&all, &deletes);
+fn holds(ground: &Ground<'_>) -> Result<(), Breach> {
+    let _story = ground.story;
+    let all = ground.changes();
+    let deletes = Deletes::of(all);
+    let (tickets, by_path) = tickets(all, &deletes);
     let mut holds: BTreeMap<&str, Vec<Hold>> = BTreeMap::new();
     for listing in &all.listings {
         if !is_directory_of(listing.path, LOCKS) {

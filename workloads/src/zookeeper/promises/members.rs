@@ -2,9 +2,9 @@
 //!
 //! Counterexample: S creates the ephemeral node `/groups/g/a` at 4 and changes something at 9; the list at 6 does not name `a`.
 
-use super::changes::{Changes, is_directory_of, is_in, proves_life};
+use super::changes::{is_directory_of, is_in, proves_life};
+use super::ground::Ground;
 use super::spans::{Deletes, Span, missing, unasked};
-use super::story::Story;
 use super::{Breach, Promise};
 use std::collections::BTreeMap;
 use stormglass_impls::zookeeper::words::{Done, Op, SessionId, ZxidNumber};
@@ -20,9 +20,10 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
-    let deletes = Deletes::of(&all);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let all = ground.changes();
+    let deletes = Deletes::of(all);
     // Who does something has been alive all the time since its session was opened, and is still unless it closes it.
     let mut alive: BTreeMap<SessionId, (ZxidNumber, usize)> = BTreeMap::new();
     for deed in story.deeds.iter() {

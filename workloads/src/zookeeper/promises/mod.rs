@@ -8,6 +8,7 @@ mod changes;
 pub mod ephemerals;
 pub mod facts;
 pub mod generate;
+pub mod ground;
 pub mod leader;
 pub mod lock;
 pub mod members;
@@ -31,7 +32,8 @@ mod trials;
 pub mod watches;
 pub mod write_order;
 
-use crate::workload::Measure;
+use crate::workload::{Findings, Measure};
+use ground::Ground;
 use stormglass_checker::limits::Work;
 use stormglass_checker::{
     Certificate, CheckError, Evidence, History, Judgement, Limits, Part, Verdict,
@@ -46,13 +48,18 @@ pub struct Promise {
     /// The words in which the service gives it, and where.
     pub quote: &'static str,
     /// Whether a history keeps it.
-    pub judge: fn(&Story) -> Result<(), Breach>,
+    pub judge: fn(&Ground<'_>) -> Result<(), Breach>,
 }
 
 impl Promise {
     /// Name and words.
     pub fn text(&self) -> String {
         format!("{}: {}", self.name, self.quote)
+    }
+
+    /// Whether a story keeps it, with nothing made ready for other promises.
+    pub fn judged(&self, story: &Story) -> Result<(), Breach> {
+        (self.judge)(&Ground::of(story))
     }
 }
 
@@ -98,10 +105,11 @@ pub fn judge<'p>(
     promises: impl IntoIterator<Item = &'p Promise>,
     history: &History,
     _limits: &Limits,
-) -> Result<Judgement, CheckError> {
+) -> Result<Findings, CheckError> {
     let story = Story::read(history)?;
+    let ground = Ground::of(&story);
     let broken = promises.into_iter().find_map(|promise| {
-        let breach = (promise.judge)(&story).err()?;
+        let breach = (promise.judge)(&ground).err()?;
         Some((promise, breach))
     });
     let work = Work {
@@ -110,9 +118,13 @@ pub fn judge<'p>(
     };
     let verdict = match broken {
         None => Verdict::Valid(story.certificate()),
-        Some((promise, breach)) => Verdict::Invalid(story.evidence(promise, breach)),
+        Some((promise, breach)) => Verdict::Invalid(evidence(history, promise, breach)?),
     };
-    Ok(Judgement { verdict, work })
+    let judgement = Judgement { verdict, work };
+    Ok(Findings {
+        judgement,
+        measures: measures(&story),
+    })
 }
 
 impl Story {
@@ -128,34 +140,30 @@ impl Story {
             parts: vec![Part { key: None, order }],
         }
     }
+}
 
-    fn evidence(&self, promise: &Promise, breach: Breach) -> Evidence {
-        let mut ids = breach.culprits;
-        ids.sort_unstable();
-        ids.dedup();
-        let culprits: Vec<_> = ids.iter().map(|id| self.operations[*id].clone()).collect();
-        let ends = culprits
-            .iter()
-            .map(|culprit| culprit.ret.unwrap_or(culprit.call));
-        Evidence {
-            promise: promise.text(),
-            key: culprits.last().and_then(|culprit| culprit.key.clone()),
-            prefix_events: ends.max().map_or(0, |last| last + 1),
-            prefix_smallest: false,
-            minimal: false,
-            verified: false,
-            context: None,
-            explanation: breach.explanation,
-            culprits,
-        }
-    }
+/// A breach, with the operations behind it.
+fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evidence, CheckError> {
+    let mut culprits = history.operations()?;
+    culprits.retain(|operation| breach.culprits.contains(&operation.id));
+    let ends = culprits
+        .iter()
+        .map(|culprit| culprit.ret.unwrap_or(culprit.call));
+    Ok(Evidence {
+        promise: promise.text(),
+        key: culprits.last().and_then(|culprit| culprit.key.clone()),
+        prefix_events: ends.max().map_or(0, |last| last + 1),
+        prefix_smallest: false,
+        minimal: false,
+        verified: false,
+        context: None,
+        explanation: breach.explanation,
+        culprits,
+    })
 }
 
 /// What is worth knowing of a history and no question of right or wrong.
-pub fn measures(history: &History) -> Vec<Measure> {
-    let Ok(story) = Story::read(history) else {
-        return Vec::new();
-    };
+fn measures(story: &Story) -> Vec<Measure> {
     let measure = |name: &str, (count, of), meaning: &str| Measure {
         name: name.to_string(),
         count,
@@ -165,12 +173,12 @@ pub fn measures(history: &History) -> Vec<Measure> {
     let all = [
         measure(
             "stale-reads",
-            stale::stale_reads(&story),
+            stale::stale_reads(story),
             "reads that show a node older than a change of it that was answered before they were asked",
         ),
         measure(
             "unsafe-stores",
-            lock::unsafe_stores(&story),
+            lock::unsafe_stores(story),
             "stores that reached what a lock protects after one of a later holder, and were taken",
         ),
     ];

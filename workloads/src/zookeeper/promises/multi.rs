@@ -8,6 +8,7 @@
 //! hold right after that zxid. Of a multi that failed nothing may be seen.
 
 use super::facts::{Facts, Known, Moment, stem};
+use super::ground::Ground;
 use super::story::{Deed, Story};
 use super::{Breach, Promise};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,12 +21,13 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
     if !story.deeds.iter().any(|deed| parts(deed).is_some()) {
         return Ok(());
     }
-    let facts = Facts::of(story);
-    let seen = Seeing::of(&facts);
+    let facts = ground.facts();
+    let seen = Seeing::of(facts);
     let writers = writers(story);
     let mut later = BTreeMap::new();
     for deed in &story.deeds {
@@ -42,12 +44,12 @@ fn judge(story: &Story) -> Result<(), Breach> {
             }
             Some((Ok(_), _)) => None,
             None => {
-                let zxid = seen.placed(deed, ops, &facts, &writers);
+                let zxid = seen.placed(deed, ops, facts, &writers);
                 zxid.map(|zxid| (zxid, vec![None; ops.len()]))
             }
         };
         if let Some((zxid, done)) = zxid {
-            all_seen(deed, (ops, &done), zxid, (&facts, &mut later))?;
+            all_seen(deed, (ops, &done), zxid, (facts, &mut later))?;
         }
     }
     Ok(())

@@ -8,6 +8,7 @@
 use super::changes::{
     Changes, child_of, is_directory_of, is_in, neighbours, numbered, parts, shown,
 };
+use super::ground::Ground;
 use super::spans::{Deletes, Makers, Span, missing};
 use super::story::{Deed, Story};
 use super::{Breach, Promise};
@@ -25,14 +26,15 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
-    let deletes = Deletes::of(&all);
-    let offers = Offers::of(&all);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let all = ground.changes();
+    let deletes = Deletes::of(all);
+    let offers = Offers::of(all);
     taken_once(story, &offers, &deletes)?;
-    offered_before(story, &all)?;
-    there_until_taken(&all, &offers, &deletes)?;
-    gone_when_taken(&all, &offers, &deletes)?;
+    offered_before(story, all)?;
+    there_until_taken(all, &offers, &deletes)?;
+    gone_when_taken(all, &offers, &deletes)?;
     lowest_first(story)
 }
 
@@ -384,6 +386,6 @@ mod tests {
         take(&mut service, 1, &first);
         service.keeps(PROMISE);
         service.lie(2, edit(Vec::clear));
-        assert!((PROMISE.judge)(&service.story()).is_err());
+        assert!(PROMISE.judged(&service.story()).is_err());
     }
 }

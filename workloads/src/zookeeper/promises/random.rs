@@ -8,6 +8,7 @@ use super::{
 };
 use crate::draw::Draws;
 use crate::zookeeper::dialect::{Asked, Ended};
+use stormglass_checker::Event;
 use stormglass_checker::history::Kind;
 use stormglass_impls::zookeeper::tree::parted;
 use stormglass_impls::zookeeper::words::{
@@ -119,9 +120,9 @@ impl Play {
         } else if self.service.is_applied(client) {
             let before = self.service.history.events.len();
             let _ = self.service.answer(client);
-            let value = &self.service.history.events[before].value;
-            let ended = Ended::read(value).unwrap();
-            self.heard(client, &ended);
+            let event = self.service.history.events[before].clone();
+            let ended = Ended::read(&event.value).unwrap();
+            self.heard(client, event.key.as_deref(), &ended);
         } else {
             // Most servers are a little behind.
             let behind = self.dice.throw(6);
@@ -204,13 +205,13 @@ impl Play {
         }
     }
 
-    fn heard(&mut self, client: usize, ended: &Ended) {
+    fn heard(&mut self, client: usize, path: Option<&str>, ended: &Ended) {
         let memory = &mut self.memories[client];
         if memory.session != ended.session {
             *memory = Memory::default();
             memory.session = ended.session;
         }
-        match (&ended.result, ended.asked.path()) {
+        match (&ended.result, path) {
             (Ok(Done::Created { path, stat }), Some("/locks/k0/n-")) => {
                 memory.ticket = Some((path.clone(), stat.czxid));
             }
@@ -276,7 +277,7 @@ fn histories_of_a_service_that_keeps_its_promises_are_kept() {
             .filter(|ended| ended.result == Err(Error::NoAuth))
             .count();
         for promise in PROMISES {
-            if let Err(breach) = (promise.judge)(&story) {
+            if let Err(breach) = promise.judged(&story) {
                 panic!("seed {seed}, {}: {}", promise.name, breach.explanation);
             }
         }
@@ -289,7 +290,7 @@ fn histories_of_a_service_that_keeps_its_promises_are_kept() {
 }
 
 /// Of the lies that can be told of a history of this kind, how many in a hundred are found out.
-fn found_percent(promise: Promise, lie: impl Fn(&Service, &mut Ended) -> bool) -> u64 {
+fn found_percent(promise: Promise, lie: impl Fn(&Service, &Event, &mut Ended) -> bool) -> u64 {
     let (mut told, mut found) = (0, 0);
     for seed in 0..600 {
         let mut service = play(seed);
@@ -297,7 +298,7 @@ fn found_percent(promise: Promise, lie: impl Fn(&Service, &mut Ended) -> bool) -
         for (at, event) in service.history.events.iter().enumerate() {
             if event.kind == Kind::Ok {
                 let mut ended = Ended::read(&event.value).unwrap();
-                if lie(&service, &mut ended) {
+                if lie(&service, event, &mut ended) {
                     lies.push((at, ended));
                 }
             }
@@ -309,7 +310,7 @@ fn found_percent(promise: Promise, lie: impl Fn(&Service, &mut Ended) -> bool) -
         let (at, ended) = &lies[which as usize];
         service.history.events[*at].value = ended.value();
         told += 1;
-        found += u64::from((promise.judge)(&service.story()).is_err());
+        found += u64::from(promise.judged(&service.story()).is_err());
     }
     assert!(
         told > 60,
@@ -319,8 +320,8 @@ fn found_percent(promise: Promise, lie: impl Fn(&Service, &mut Ended) -> bool) -
 }
 
 /// The names that a list of a node shows.
-fn listed<'a>(ended: &'a mut Ended, path: &str) -> Option<&'a mut Vec<String>> {
-    let is_of = ended.asked.path() == Some(path);
+fn listed<'a>(event: &Event, ended: &'a mut Ended, path: &str) -> Option<&'a mut Vec<String>> {
+    let is_of = event.key.as_deref() == Some(path);
     match &mut ended.result {
         Ok(Done::Children(names, _)) if is_of => Some(names),
         _ => None,
@@ -329,9 +330,9 @@ fn listed<'a>(ended: &'a mut Ended, path: &str) -> Option<&'a mut Vec<String>> {
 
 #[test]
 fn nodes_that_outlive_their_sessions_are_found_out() {
-    let found = found_percent(ephemerals::PROMISE, |service, ended| {
+    let found = found_percent(ephemerals::PROMISE, |service, event, ended| {
         let zxid = ended.zxid;
-        let Some(names) = listed(ended, LOCK) else {
+        let Some(names) = listed(event, ended, LOCK) else {
             return false;
         };
         let named = Some(names).zip(service.left_in(LOCK, zxid));
@@ -343,15 +344,15 @@ fn nodes_that_outlive_their_sessions_are_found_out() {
 #[test]
 fn work_in_a_session_whose_nodes_are_gone_is_found_out() {
     // All of the session's nodes are missing, though it goes on.
-    let found = found_percent(ephemerals::PROMISE, |_, ended| {
-        listed(ended, LOCK).is_some_and(|names| !std::mem::take(names).is_empty())
+    let found = found_percent(ephemerals::PROMISE, |_, event, ended| {
+        listed(event, ended, LOCK).is_some_and(|names| !std::mem::take(names).is_empty())
     });
     assert!(found >= 90, "{found} in a hundred");
 }
 
 #[test]
 fn numbers_that_come_again_are_found_out() {
-    let found = found_percent(sequence::PROMISE, |_, ended| {
+    let found = found_percent(sequence::PROMISE, |_, _, ended| {
         let Ok(Done::Created { path, .. }) = &mut ended.result else {
             return false;
         };
@@ -368,9 +369,9 @@ fn numbers_that_come_again_are_found_out() {
 #[test]
 fn locks_that_two_hold_are_found_out() {
     // Whoever lists is shown its own node alone.
-    let found = found_percent(lock::PROMISE, |service, ended| {
+    let found = found_percent(lock::PROMISE, |service, event, ended| {
         let own = service.own(ended.session, LOCK);
-        listed(ended, LOCK).is_some_and(|names| {
+        listed(event, ended, LOCK).is_some_and(|names| {
             let before = names.len();
             if names.first().is_none_or(|first| own.contains(first)) {
                 return false;
@@ -384,11 +385,11 @@ fn locks_that_two_hold_are_found_out() {
 
 #[test]
 fn items_that_are_taken_twice_are_found_out() {
-    let found = found_percent(queue::PROMISE, |_, ended| {
-        let is_late = ended.result == Err(Error::NoNode) && ended.asked.is_write();
-        let of_queue = ended
-            .asked
-            .path()
+    let found = found_percent(queue::PROMISE, |_, event, ended| {
+        let is_late = ended.result == Err(Error::NoNode) && event.f == "delete";
+        let of_queue = event
+            .key
+            .as_deref()
             .is_some_and(|path| parted(path).0 == QUEUE);
         if is_late && of_queue {
             ended.result = Ok(Done::Fine);
@@ -400,27 +401,27 @@ fn items_that_are_taken_twice_are_found_out() {
 
 #[test]
 fn items_that_are_lost_are_found_out() {
-    let found = found_percent(queue::PROMISE, |_, ended| {
-        listed(ended, QUEUE).is_some_and(|names| names.pop().is_some())
+    let found = found_percent(queue::PROMISE, |_, event, ended| {
+        listed(event, ended, QUEUE).is_some_and(|names| names.pop().is_some())
     });
     assert!(found >= 90, "{found} in a hundred");
 }
 
 #[test]
 fn elements_that_are_lost_are_found_out() {
-    let found = found_percent(set_of_elements::PROMISE, |_, ended| {
-        listed(ended, SET).is_some_and(|names| names.pop().is_some())
+    let found = found_percent(set_of_elements::PROMISE, |_, event, ended| {
+        listed(event, ended, SET).is_some_and(|names| names.pop().is_some())
     });
     assert!(found >= 80, "{found} in a hundred");
 }
 
 #[test]
 fn lists_that_are_shown_to_who_has_no_right_are_found_out() {
-    let found = found_percent(rights::PROMISE, |service, ended| {
-        let Some(path) = ended.asked.path().map(str::to_owned) else {
+    let found = found_percent(rights::PROMISE, |service, event, ended| {
+        let Some(path) = event.key.clone() else {
             return false;
         };
-        let is_hidden = ended.asked.function() == "get-acl" && ended.result == Err(Error::NoAuth);
+        let is_hidden = event.f == "get-acl" && ended.result == Err(Error::NoAuth);
         if is_hidden {
             ended.result = Ok(service.acl(&path, ended.zxid));
         }
@@ -431,8 +432,8 @@ fn lists_that_are_shown_to_who_has_no_right_are_found_out() {
 
 #[test]
 fn members_that_are_missing_are_found_out() {
-    let found = found_percent(members::PROMISE, |_, ended| {
-        listed(ended, GROUP).is_some_and(|names| names.pop().is_some())
+    let found = found_percent(members::PROMISE, |_, event, ended| {
+        listed(event, ended, GROUP).is_some_and(|names| names.pop().is_some())
     });
     assert!(found >= 70, "{found} in a hundred");
 }

@@ -185,7 +185,6 @@ impl Service {
             Asked::Rest { .. } | Asked::Store { .. } => (seen, Ok(Done::Fine)),
         };
         self.clients[client].ended = Some(Ended {
-            asked,
             zxid,
             session,
             server: 0,
@@ -263,14 +262,14 @@ impl Service {
 
     #[track_caller]
     pub(super) fn keeps(&self, promise: Promise) {
-        if let Err(breach) = (promise.judge)(&self.story()) {
+        if let Err(breach) = promise.judged(&self.story()) {
             panic!("{} is kept, but: {}", promise.name, breach.explanation);
         }
     }
 
     #[track_caller]
     pub(super) fn breaks(&self, promise: Promise, how: &str) -> Breach {
-        let breach = (promise.judge)(&self.story()).unwrap_err();
+        let breach = promise.judged(&self.story()).unwrap_err();
         let explanation = &breach.explanation;
         assert!(
             explanation.contains(how),

@@ -6,6 +6,7 @@
 //! Counterexample: `/a` may be read by alice alone; a session that gave nobody's password is shown who may do what with it.
 
 use super::changes::{Changes, may_make, parts, proves_life, shown};
+use super::ground::Ground;
 use super::spans::Makers;
 use super::story::{Deed, Story};
 use super::{Breach, Promise};
@@ -23,10 +24,11 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let all = ground.changes();
     let users = Users::of(story);
-    let lists = Lists::of(story, &all, &users);
+    let lists = Lists::of(story, all, &users);
     for deed in &story.deeds {
         for need in needs(deed, &lists) {
             let (zxid, session) = (need.zxid, need.session);

@@ -2,8 +2,8 @@
 //!
 //! Counterexample: `/q/n-` becomes `/q/n-0000000001` at 5; at 9 another becomes `/q/n-0000000001`, or `/q/n-0000000000`.
 
-use super::changes::{Changes, numbered, shown};
-use super::story::Story;
+use super::changes::{numbered, shown};
+use super::ground::Ground;
 use super::{Breach, Promise};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::zookeeper::tree::parted;
@@ -17,8 +17,9 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let _story = ground.story;
+    let all = ground.changes();
     // A parent that was removed and made again counts anew.
     let mut doubted: BTreeMap<&str, ZxidNumber> = BTreeMap::new();
     for doubt in &all.doubts {

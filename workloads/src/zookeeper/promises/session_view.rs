@@ -9,6 +9,7 @@
 //! events that came with the answer. A write shows its own zxid, which is newer than anything the session was told before; the answer to a write
 //! that was asked again may be older than the events that came with it.
 
+use super::ground::Ground;
 use super::story::{Deed, Story};
 use super::{Breach, Promise};
 use crate::zookeeper::dialect::{Asked, Ended};
@@ -36,7 +37,8 @@ pub fn by_session(story: &Story) -> BTreeMap<SessionId, Vec<(&Deed, &Ended)>> {
     sessions
 }
 
-fn judge(story: &Story) -> Result<(), Breach> {
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
     for (session, answers) in by_session(story) {
         one_view(session, &answers)?;
     }

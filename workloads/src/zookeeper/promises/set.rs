@@ -4,9 +4,9 @@
 //!
 //! Counterexample: `/sets/k/7` is created at 4, nobody asks to delete it, and the list at 6 is empty.
 
-use super::changes::{Changes, is_directory_of, is_in};
+use super::changes::{is_directory_of, is_in};
+use super::ground::Ground;
 use super::spans::{Deletes, Span, missing, unasked};
-use super::story::Story;
 use super::{Breach, Promise};
 use stormglass_impls::zookeeper::words::{Done, Error, Op};
 
@@ -20,9 +20,10 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let all = Changes::of(story);
-    let deletes = Deletes::of(&all);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let all = ground.changes();
+    let deletes = Deletes::of(all);
     let mut spans = Vec::new();
     let mut add = |path, from, deed| {
         if is_in(path, SETS) {

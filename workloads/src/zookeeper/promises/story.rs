@@ -1,15 +1,13 @@
 //! A history, read: what the promises are judged by.
 
 use crate::zookeeper::dialect::{Asked, Ended};
-use stormglass_checker::{CheckError, History, Operation, Outcome, SpecificationError};
+use stormglass_checker::{CheckError, Event, History, Kind, Pair, SpecificationError};
 use stormglass_impls::zookeeper::words::{Op, SessionId, ZxidNumber};
 
 /// A history as operations that can be asked what they mean.
 pub struct Story {
-    /// By call.
+    /// By call, with the numbers of the history's operations.
     pub deeds: Vec<Deed>,
-    /// The operations behind them, with the same numbers.
-    pub operations: Vec<Operation>,
 }
 
 /// An operation.
@@ -59,39 +57,37 @@ impl Story {
     /// # Errors
     /// When it contradicts itself, or is not in the words of this service.
     pub fn read(history: &History) -> Result<Self, CheckError> {
-        let operations = history.operations()?;
-        let deeds = operations.iter().map(|operation| {
-            let asked = Asked::read(&operation.input);
-            let asked = asked.map_err(|error| senseless(operation, error))?;
-            let ended = match &operation.outcome {
-                Outcome::Ok(value) => {
-                    let ended = Ended::read(value);
-                    Some(ended.map_err(|error| senseless(operation, error))?)
-                }
-                Outcome::Mismatch | Outcome::Unknown => None,
-            };
-            let answered = ended.as_ref().and(operation.ret);
+        let pairs = history.pairs()?;
+        let deeds = pairs.iter().enumerate().map(|(id, pair)| {
+            let call = &history.events[pair.call];
+            let asked = Asked::read(&call.value);
+            let asked = asked.map_err(|error| senseless(call, pair, error))?;
+            let answer = pair.ret.filter(|ret| history.events[*ret].kind == Kind::Ok);
+            let ended = answer.map(|answer| {
+                let ended = Ended::read(&history.events[answer].value);
+                ended.map_err(|error| senseless(call, pair, error))
+            });
             Ok(Deed {
-                id: operation.id,
+                id,
                 asked,
-                call: operation.call,
-                answer: answered.unwrap_or(usize::MAX),
-                call_ns: operation.call_time,
-                answer_ns: answered.and(operation.ret_time).unwrap_or(u64::MAX),
-                ended,
+                ended: ended.transpose()?,
+                call: pair.call,
+                answer: answer.unwrap_or(usize::MAX),
+                call_ns: call.time,
+                answer_ns: answer.map_or(u64::MAX, |answer| history.events[answer].time),
             })
         });
         let deeds = deeds.collect::<Result<_, CheckError>>()?;
-        Ok(Self { deeds, operations })
+        Ok(Self { deeds })
     }
 }
 
-fn senseless(operation: &Operation, error: String) -> CheckError {
+fn senseless(call: &Event, pair: &Pair, error: String) -> CheckError {
     CheckError::Specification {
         specification: "zookeeper".to_string(),
-        event: operation.call,
-        f: operation.f.clone(),
-        process: operation.process,
+        event: pair.call,
+        f: call.f.clone(),
+        process: pair.process,
         source: SpecificationError::new("an operation of a ZooKeeper-style service", error),
     }
 }

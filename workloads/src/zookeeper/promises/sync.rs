@@ -8,8 +8,7 @@
 //! answers is no older than any that anybody had been answered before. That reads in the same session
 //! after a sync, or after a write of its own, show at least as much follows from this and from [`session_view`](super::session_view).
 
-use super::facts::Ledger;
-use super::story::Story;
+use super::ground::Ground;
 use super::{Breach, Promise};
 use crate::zookeeper::dialect::Asked;
 
@@ -20,8 +19,9 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let ledger = Ledger::of(story);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let ledger = &ground.facts().ledger;
     for deed in &story.deeds {
         let Some(ended) = deed.ended.as_ref() else {
             continue;

@@ -11,7 +11,7 @@
 mod origins;
 
 use super::facts::{Facts, Known, Life, Moment, Seen, parent};
-use super::story::Story;
+use super::ground::Ground;
 use super::{Breach, Promise};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::zookeeper::words::ZxidNumber;
@@ -23,8 +23,9 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let facts = Facts::of(story);
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let facts = ground.facts();
     for (path, known) in &facts.paths {
         let lives = known.lives();
         one_node_at_a_time(path, known, &lives)?;
@@ -37,8 +38,8 @@ fn judge(story: &Story) -> Result<(), Breach> {
         as_many_names(path, known)?;
         origins::judge(path, known, &facts.ledger, story)?;
     }
-    origins::one_write_for_a_datum(&facts, story)?;
-    children(&facts)
+    origins::one_write_for_a_datum(facts, story)?;
+    children(facts)
 }
 
 fn breach<T>(culprits: &[usize], explanation: String) -> Result<T, Breach> {

@@ -39,12 +39,12 @@ fn a_service_that_keeps_all_promises_is_never_accused() {
     for seed in 0..4000 {
         let story = story(plan(seed));
         for promise in PROMISES {
-            let judged = (promise.judge)(&story);
+            let judged = promise.judged(&story);
             assert_eq!(judged, Ok(()), "{} with seed {seed}", promise.name);
         }
         let forgotten = forgotten(&story, seed, 5 + seed % 60, true);
         for promise in PROMISES {
-            let judged = (promise.judge)(&forgotten);
+            let judged = promise.judged(&forgotten);
             assert_eq!(judged, Ok(()), "{}, seed {seed}, forgotten", promise.name);
         }
         let (some, of) = stale_reads(&story);
@@ -63,7 +63,7 @@ fn caught(lie: Lie, promise: Promise) -> u64 {
             continue;
         };
         tried += 1;
-        caught += u64::from((promise.judge)(&story).is_err());
+        caught += u64::from(promise.judged(&story).is_err());
     }
     assert!(tried > 100, "{lie:?} was told {tried} times");
     let percent = caught * 100 / tried;
@@ -109,7 +109,7 @@ fn nobody_is_accused_whom_the_definition_acquits() {
         let lying = lying.filter_map(|(lie, ..)| Some((Some(*lie), told(*lie, &honest, seed)?)));
         for (lie, story) in lying.chain([(None, forgotten(&honest, 0, 0, false))]) {
             let broken = PROMISES.iter().find_map(|promise| {
-                let breach = (promise.judge)(&story).err()?;
+                let breach = promise.judged(&story).err()?;
                 Some((promise.name, breach))
             });
             match oracle::is_legal(&story) {

@@ -14,7 +14,8 @@
 
 mod changes;
 
-use super::facts::{Facts, Moment};
+use super::facts::Moment;
+use super::ground::Ground;
 use super::session_view::by_session;
 use super::story::{Deed, Story};
 use super::{Breach, Promise};
@@ -32,7 +33,8 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
     let watches = |deed: &Deed| matches!(&deed.asked, Asked::Read(read) if read.watch);
     let fired = |deed: &Deed| {
         deed.ended
@@ -42,8 +44,8 @@ fn judge(story: &Story) -> Result<(), Breach> {
     if !story.deeds.iter().any(|deed| watches(deed) || fired(deed)) {
         return Ok(());
     }
-    let facts = Facts::of(story);
-    let changes = Changes::of(&facts);
+    let facts = ground.facts();
+    let changes = Changes::of(facts);
     let lost = lost_reads(story);
     for (session, answers) in by_session(story) {
         let view = View {

@@ -8,6 +8,7 @@
 //! later has a later zxid.
 
 use super::facts::Ledger;
+use super::ground::Ground;
 use super::story::Story;
 use super::{Breach, Promise};
 use std::collections::BTreeMap;
@@ -20,9 +21,10 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
-fn judge(story: &Story) -> Result<(), Breach> {
-    let ledger = Ledger::of(story);
-    one_write_for_a_zxid(story, &ledger)?;
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let story = ground.story;
+    let ledger = &ground.facts().ledger;
+    one_write_for_a_zxid(story, ledger)?;
     for (zxid, by) in ledger.writes() {
         let (floor, told) = ledger.floor(*by);
         if *zxid <= floor {

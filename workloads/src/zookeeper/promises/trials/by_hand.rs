@@ -34,7 +34,6 @@ impl Tale {
         events: Vec<Fired>,
     ) -> Self {
         let ended = Ended {
-            asked: asked.clone(),
             zxid,
             session,
             server: 0,
@@ -71,13 +70,10 @@ impl Tale {
 
     /// The promises that are broken.
     fn broken(self) -> Vec<&'static str> {
-        let story = Story {
-            deeds: self.0,
-            operations: Vec::new(),
-        };
+        let story = Story { deeds: self.0 };
         let broken = PROMISES
             .iter()
-            .filter(|promise| (promise.judge)(&story).is_err());
+            .filter(|promise| promise.judged(&story).is_err());
         broken.map(|promise| promise.name).collect()
     }
 }

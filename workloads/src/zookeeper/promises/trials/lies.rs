@@ -66,7 +66,6 @@ pub(super) fn forgotten(story: &Story, seed: u64, percent: u64, watches: bool) -
     let draws = Draws::new(seed, "forget");
     let mut story = Story {
         deeds: story.deeds.clone(),
-        operations: Vec::new(),
     };
     for deed in &mut story.deeds {
         let told = deed.ended.as_ref().map(|ended| ended.events.len());
@@ -88,7 +87,6 @@ pub(super) fn told(lie: Lie, story: &Story, seed: u64) -> Option<Story> {
     places.find_map(|at| {
         let mut story = Story {
             deeds: story.deeds.clone(),
-            operations: Vec::new(),
         };
         tell(lie, &mut story, at as usize)?;
         Some(story)

@@ -1,0 +1,35 @@
+//! A story, with what several promises make of it.
+
+use super::changes::Changes;
+use super::facts::Facts;
+use super::story::Story;
+use std::cell::OnceCell;
+
+/// A story, and what is made of it once somebody asks.
+pub struct Ground<'a> {
+    /// The story.
+    pub story: &'a Story,
+    facts: OnceCell<Facts<'a>>,
+    changes: OnceCell<Changes<'a>>,
+}
+
+impl<'a> Ground<'a> {
+    /// The ground on which a story is judged.
+    pub fn of(story: &'a Story) -> Self {
+        Self {
+            story,
+            facts: OnceCell::new(),
+            changes: OnceCell::new(),
+        }
+    }
+
+    /// What the answers say of each node.
+    pub fn facts(&self) -> &Facts<'a> {
+        self.facts.get_or_init(|| Facts::of(self.story))
+    }
+
+    /// What was done to single nodes.
+    pub(super) fn changes(&self) -> &Changes<'a> {
+        self.changes.get_or_init(|| Changes::of(self.story))
+    }
+}
