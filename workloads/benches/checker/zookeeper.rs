@@ -5,7 +5,7 @@ use super::milliseconds;
 use stormglass_checker::Limits;
 use stormglass_workloads::zookeeper::promises::ALL;
 use stormglass_workloads::zookeeper::promises::generate::{Plan, history};
-use stormglass_workloads::zookeeper::promises::ground::Ground;
+use stormglass_workloads::zookeeper::promises::judge;
 use stormglass_workloads::zookeeper::promises::story::Story;
 
 /// Ten clients over many nodes, with few faults; and fifty over few, with many.

@@ -102,7 +102,7 @@ pub const KINDS: &[KindInfo] = &[
         kind: ZnodesKind::Set,
         name: "set",
         summary: "elements are added as nodes, and never lost",
-        keys: 2,
+        keys: 8,
         essential: Essential {
             name: "list of elements",
             is: |_, ended| matches!(&ended.result, Ok(Done::Children(names, _)) if !names.is_empty()),

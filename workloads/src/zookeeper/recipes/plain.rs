@@ -4,8 +4,8 @@ use super::{
     Dice, Purpose, Recipe, create, delete, directories, made, read, reads_of, set, watched,
 };
 use crate::zookeeper::dialect::{Asked, Ended};
-use std::collections::BTreeMap;
-use stormglass_impls::zookeeper::words::{Done, Mode, Op, What};
+use std::collections::{BTreeMap, VecDeque};
+use stormglass_impls::zookeeper::words::{Done, Error, Mode, Op, What};
 
 /// One of these programs.
 pub(super) struct Plain {
@@ -13,8 +13,8 @@ pub(super) struct Plain {
     keys: u32,
     /// The newest version of a node that a client saw.
     versions: BTreeMap<(u32, String), u32>,
-    /// A node that a client made and may remove.
-    own: BTreeMap<u32, String>,
+    /// The nodes that a client made and has not removed.
+    own: BTreeMap<u32, VecDeque<String>>,
 }
 
 /// What makes one program differ from another.
@@ -121,14 +121,19 @@ impl Plain {
         }
     }
 
+    /// All clients fill one set after the other, lest lists of elements grow with the length of the run.
     fn next_of_set(&self, dice: &Dice<'_>) -> Asked {
-        let path = self.path(dice.key());
+        let path = match dice.percent(Purpose::Detail, 80) {
+            true => self.path(dice.n / 32 % u64::from(self.keys)),
+            false => self.path(dice.key()),
+        };
         match dice.below(Purpose::Function, 100) {
-            0..55 => {
+            0..30 => {
                 let element = format!("{path}/c{}-{}", dice.client, dice.n);
                 made(element, "", Mode::Persistent)
             }
-            55..62 => Asked::Sync,
+            30..50 => Asked::Sync,
+            50..75 => read(What::Exists, path),
             _ => read(What::Children, path),
         }
     }
@@ -157,12 +162,12 @@ impl Plain {
         let mode = modes[dice.below(Purpose::Detail, 2) as usize];
         match (
             dice.below(Purpose::Function, 100),
-            self.own.get(&dice.client),
+            self.own.get(&dice.client).and_then(VecDeque::front),
         ) {
-            (0..40, _) => made(format!("{path}/s-"), dice.data(), mode),
-            (40..70, Some(own)) => delete(own.clone()),
-            (70..76, _) => Asked::Sync,
-            (76..80, Some(own)) => read(What::Data, own.clone()),
+            (0..36, _) => made(format!("{path}/s-"), dice.data(), mode),
+            (36..72, Some(own)) => delete(own.clone()),
+            (72..80, _) => Asked::Sync,
+            (80..84, Some(own)) => read(What::Data, own.clone()),
             _ => read(What::Children, path),
         }
     }
@@ -219,15 +224,17 @@ impl Recipe for Plain {
         let Some(path) = asked.path() else { return };
         let version = match &ended.result {
             Ok(Done::Created { path, stat }) => {
-                self.own.insert(client, path.clone());
+                self.own.entry(client).or_default().push_back(path.clone());
                 Some(stat.version)
             }
             Ok(Done::Set(stat) | Done::Data(_, stat) | Done::Exists(Some(stat))) => {
                 Some(stat.version)
             }
-            Ok(Done::Fine) => {
-                self.own.remove(&client);
-                return;
+            // One that is gone already, with its session, is forgotten, too.
+            Ok(Done::Fine) | Err(Error::NoNode) if asked.function() == "delete" => {
+                let own = self.own.entry(client).or_default();
+                own.retain(|own| own != path);
+                None
             }
             _ => None,
         };
