@@ -63,9 +63,24 @@ pub struct Tree {
     /// The sum of what the nodes hash to. Equal trees have equal digests.
     #[serde(skip)]
     digest: u64,
-    /// While a multi is under way: what stood where it has changed something, newest last.
+    /// While a multi is under way: what it has done, newest last.
     #[serde(skip)]
-    journal: Option<Vec<(String, Option<Znode>)>>,
+    journal: Option<Vec<Undo>>,
+}
+
+/// Something that can be taken back. A node may have many children, so that no copy of them is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Undo {
+    /// A node was changed: what it was, but for its children.
+    Edit(String, Znode),
+    /// A node came.
+    Insert(String),
+    /// A node went.
+    Remove(String, Znode),
+    /// A name was added to a parent's children.
+    Link(String),
+    /// A name was taken from them.
+    Unlink(String),
 }
 
 impl Default for Tree {
@@ -120,13 +135,15 @@ impl Tree {
         self.digest = self.digest_anew();
     }
 
-    /// Changes a node that is there.
+    /// Changes a node that is there, but not its children.
     pub fn edit(&mut self, path: &str, change: impl FnOnce(&mut Znode)) {
         let Some(node) = self.nodes.get_mut(path) else {
             return;
         };
         if let Some(journal) = &mut self.journal {
-            journal.push((path.to_string(), Some(node.clone())));
+            let children = std::mem::take(&mut node.children);
+            journal.push(Undo::Edit(path.to_string(), node.clone()));
+            node.children = children;
         }
         let before = hash_of(path, node);
         change(node);
@@ -136,34 +153,26 @@ impl Tree {
 
     /// Adds a node, and its name to its parent.
     pub fn insert(&mut self, path: &str, node: Znode) {
-        let (parent, name) = parted(path);
+        let (parent, _) = parted(path);
         let zxid = node.czxid;
         self.edit(parent, |parent| {
-            parent.children.insert(name.to_string());
             parent.creates += 1;
             parent.pzxid = zxid;
         });
-        if let Some(journal) = &mut self.journal {
-            journal.push((path.to_string(), None));
-        }
-        self.digest = self.digest.wrapping_add(hash_of(path, &node));
-        self.nodes.insert(path.to_string(), node);
+        self.link(path);
+        self.note(|| Undo::Link(path.to_string()));
+        self.put(path, node);
+        self.note(|| Undo::Insert(path.to_string()));
     }
 
     /// Removes a node, and its name from its parent.
     pub fn remove(&mut self, path: &str, zxid: ZxidNumber) {
-        let Some(node) = self.nodes.remove(path) else {
-            return;
-        };
-        self.digest = self.digest.wrapping_sub(hash_of(path, &node));
-        if let Some(journal) = &mut self.journal {
-            journal.push((path.to_string(), Some(node)));
-        }
-        let (parent, name) = parted(path);
-        self.edit(parent, |parent| {
-            parent.children.remove(name);
-            parent.pzxid = zxid;
-        });
+        let Some(node) = self.take(path) else { return };
+        self.note(|| Undo::Remove(path.to_string(), node));
+        let (parent, _) = parted(path);
+        self.edit(parent, |parent| parent.pzxid = zxid);
+        self.unlink(path);
+        self.note(|| Undo::Unlink(path.to_string()));
     }
 
     /// From now on all changes can be taken back.
@@ -177,19 +186,50 @@ impl Tree {
         if stays {
             return;
         }
-        for (path, before) in journal.into_iter().rev() {
-            if let Some(now) = self.nodes.get(&path) {
-                self.digest = self.digest.wrapping_sub(hash_of(&path, now));
-            }
-            match before {
-                Some(node) => {
-                    self.digest = self.digest.wrapping_add(hash_of(&path, &node));
-                    self.nodes.insert(path, node);
+        for undo in journal.into_iter().rev() {
+            match undo {
+                Undo::Edit(path, before) => self.edit(&path, |node| {
+                    let children = std::mem::take(&mut node.children);
+                    *node = Znode { children, ..before };
+                }),
+                Undo::Insert(path) => {
+                    self.take(&path);
                 }
-                None => {
-                    self.nodes.remove(&path);
-                }
+                Undo::Remove(path, node) => self.put(&path, node),
+                Undo::Link(path) => self.unlink(&path),
+                Undo::Unlink(path) => self.link(&path),
             }
+        }
+    }
+
+    fn note(&mut self, undo: impl FnOnce() -> Undo) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(undo());
+        }
+    }
+
+    fn put(&mut self, path: &str, node: Znode) {
+        self.digest = self.digest.wrapping_add(hash_of(path, &node));
+        self.nodes.insert(path.to_string(), node);
+    }
+
+    fn take(&mut self, path: &str) -> Option<Znode> {
+        let node = self.nodes.remove(path)?;
+        self.digest = self.digest.wrapping_sub(hash_of(path, &node));
+        Some(node)
+    }
+
+    fn link(&mut self, path: &str) {
+        let (parent, name) = parted(path);
+        if let Some(parent) = self.nodes.get_mut(parent) {
+            parent.children.insert(name.to_string());
+        }
+    }
+
+    fn unlink(&mut self, path: &str) {
+        let (parent, name) = parted(path);
+        if let Some(parent) = self.nodes.get_mut(parent) {
+            parent.children.remove(name);
         }
     }
 }
@@ -213,11 +253,27 @@ pub fn is_path(path: &str) -> bool {
     }
 }
 
-/// What a node hashes to, with its path: FNV-1a over what std's `Hash` feeds, the same on every machine.
+/// What a node hashes to, with its path: FNV-1a over what std's `Hash` feeds, the same on every machine. Its children are in the digest by
+/// their own paths.
 fn hash_of(path: &str, node: &Znode) -> u64 {
+    let Znode {
+        data,
+        acl,
+        children: _,
+        creates,
+        czxid,
+        mzxid,
+        pzxid,
+        ctime_ms,
+        mtime_ms,
+        version,
+        aversion,
+        ephemeral_owner,
+    } = node;
     let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-    path.hash(&mut hasher);
-    node.hash(&mut hasher);
+    (path, data, acl).hash(&mut hasher);
+    (creates, czxid, mzxid, pzxid, ctime_ms, mtime_ms).hash(&mut hasher);
+    (version, aversion, ephemeral_owner).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -191,11 +191,11 @@ impl Plain {
                 create(child(), text(0), Mode::Persistent),
                 set(other, text(1), None),
             ],
-            55..62 => vec![
+            55..57 => vec![
                 create(format!("{one}/s-"), text(0), Mode::EphemeralSequential),
                 create(format!("{one}/s-"), text(1), Mode::EphemeralSequential),
             ],
-            62..70 => vec![
+            57..70 => vec![
                 set(other, text(0), None),
                 Op::Delete {
                     path: child(),
