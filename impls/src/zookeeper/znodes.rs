@@ -235,7 +235,9 @@ impl Znodes {
 
     /// All of these, or none.
     fn multi(&mut self, ops: &[Op], by: &By) -> Result<Done, Error> {
-        let (news, ephemerals) = (self.news.0.len(), self.ephemerals.clone());
+        let news = self.news.0.len();
+        let ephemerals = ops.iter().any(may_touch_ephemerals);
+        let ephemerals = ephemerals.then(|| self.ephemerals.clone());
         self.tree.begin();
         let parts = ops.iter().zip(0..);
         let done: Result<Vec<Done>, Error> = parts
@@ -254,7 +256,9 @@ impl Znodes {
         self.tree.end(stays);
         if !stays {
             self.news.0.truncate(news);
-            self.ephemerals = ephemerals;
+            if let Some(ephemerals) = ephemerals {
+                self.ephemerals = ephemerals;
+            }
         }
         done.map(Done::Multi)
     }
@@ -470,6 +474,15 @@ fn stored(acl: &[Acl], users: &Users) -> Result<Vec<Acl>, Error> {
     match stored.is_empty() {
         true => Err(Error::InvalidAcl),
         false => Ok(stored),
+    }
+}
+
+/// Whether which nodes go with which session may be another afterwards.
+fn may_touch_ephemerals(op: &Op) -> bool {
+    match op {
+        Op::Create { mode, .. } => mode.is_ephemeral(),
+        Op::Delete { .. } => true,
+        _ => false,
     }
 }
 

@@ -128,12 +128,12 @@ impl Plain {
             false => self.path(dice.key()),
         };
         match dice.below(Purpose::Function, 100) {
-            0..30 => {
+            0..15 => {
                 let element = format!("{path}/c{}-{}", dice.client, dice.n);
                 made(element, "", Mode::Persistent)
             }
-            30..50 => Asked::Sync,
-            50..75 => read(What::Exists, path),
+            15..40 => Asked::Sync,
+            40..75 => read(What::Exists, path),
             _ => read(What::Children, path),
         }
     }
