@@ -1,7 +1,7 @@
 //! How fast the arenas are, in processor time: `cargo bench -p stormglass-nemesis`.
 //!
-//! A five-node Raft cache and five clients. Two tables: what a step costs while the log grows, over one long calm trial; and how many
-//! seconds of storm each arena simulates in a second, judgement included.
+//! Five nodes. What a step costs while the log grows, over one long calm trial of a Raft cache; and how many seconds of storm each arena
+//! simulates in a second, judgement included: with the same cache, and with each workload of the ZooKeeper-style service.
 
 use std::ops::ControlFlow;
 use stormglass_checker::Kind;
@@ -11,7 +11,7 @@ use stormglass_nemesis::judge::{Ruling, judge};
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
-use stormglass_workloads::workload::WorkloadConfig;
+use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
 
 /// The simulated length of the long calm trial: some 300,000 log entries.
 const CALM_MS: u64 = 2_400_000;
@@ -25,11 +25,41 @@ fn main() {
     // First, while the process holds nothing else: it looks at resident memory.
     growth();
     println!();
-    println!("arena      seeds  operations/min  simulated s/CPU s  of that judging");
-    storms(Arena::Simulator, 200, (180, 310));
-    storms(Arena::Simulator, 200, (40, 120));
-    storms(Arena::Simulator, 60, (5, 22));
-    storms(Arena::Turmoil, 20, (40, 120));
+    let head = "arena      seeds  operations/min  simulated s/CPU s  of that judging";
+    println!("{head}  raft-cache, 5 clients");
+    let caches = |trial: Trial| {
+        storm(Trial {
+            clients: 5,
+            ..trial
+        })
+    };
+    for (arena, seeds, think_ms) in [
+        (Arena::Simulator, 200, (180, 310)),
+        (Arena::Simulator, 200, (40, 120)),
+        (Arena::Simulator, 60, (5, 22)),
+        (Arena::Turmoil, 20, (40, 120)),
+    ] {
+        let of = |seed| Trial::calm("raft-cache", workload(think_ms), arena, seed);
+        storms("register", seeds, |seed| caches(of(seed)));
+    }
+    println!();
+    println!("{head}  zookeeper, 10 sessions");
+    let sessions = |trial: Trial| {
+        storm(Trial {
+            clients: 10,
+            ..trial
+        })
+    };
+    for info in WORKLOADS {
+        if !info.clusters.contains(&"zookeeper") {
+            continue;
+        }
+        let asked = WorkloadConfig::named(info.name, "zookeeper");
+        let mut asked = asked.expect("a workload of this cluster");
+        asked.set_think_time_ms(400, 700);
+        let of = |seed| Trial::calm("zookeeper", asked.clone(), Arena::Simulator, seed);
+        storms(info.name, 40, |seed| sessions(of(seed)));
+    }
 }
 
 /// What a step costs, slice by slice of one trial in which nothing but the log and the history grows.
@@ -87,10 +117,12 @@ impl Reading {
     }
 }
 
-fn storms(arena: Arena, seeds: u64, think_ms: ThinkMs) {
+fn storms(label: &str, seeds: u64, trial_of: impl Fn(u64) -> Trial) {
     let (mut operations, mut simulated_ns, mut run_ns, mut judge_ns) = (0, 0, 0, 0);
+    let mut arena = Arena::Simulator;
     for seed in 1..=seeds {
-        let trial = storm(arena, seed, think_ms);
+        let trial = trial_of(seed);
+        arena = trial.arena;
         let started = cpu_ns();
         let run =
             arena::run(&trial, &mut |_| ControlFlow::Continue(())).expect("the trial is sound");
@@ -109,7 +141,7 @@ fn storms(arena: Arena, seeds: u64, think_ms: ThinkMs) {
     }
     let minutes = simulated_ns as f64 / 60e9;
     println!(
-        "{:9}  {seeds:5}  {:14.0}  {:17.0}  {:13.1} %",
+        "{:9}  {seeds:5}  {:14.0}  {:17.0}  {:13.1} %  {label}",
         arena.name(),
         operations as f64 / minutes,
         simulated_ns as f64 / (run_ns + judge_ns) as f64,
@@ -118,9 +150,8 @@ fn storms(arena: Arena, seeds: u64, think_ms: ThinkMs) {
 }
 
 /// Sixty simulated seconds with every kind of fault.
-fn storm(arena: Arena, seed: u64, think_ms: ThinkMs) -> Trial {
-    let mut trial = Trial::calm("raft-cache", workload(think_ms), arena, seed);
-    let system = catalog::system("raft-cache").expect("there is raft-cache");
+fn storm(mut trial: Trial) -> Trial {
+    let system = catalog::system(&trial.cluster).expect("a known cluster");
     let kinds = swarm::kinds_of(&trial, system.as_ref());
     trial.schedule = swarm::storm(&trial, system.as_ref(), kinds).schedule();
     trial

@@ -428,6 +428,7 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
     use stormglass_checker::{CheckError, Limits};
+    use stormglass_workloads::workload::Findings;
     use stormglass_workloads::workload::WorkloadConfig;
 
     fn desk() -> (Trial, Desk) {
