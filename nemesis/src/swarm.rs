@@ -37,6 +37,7 @@ enum Purpose {
     Uncommitted,
     Quorums,
     Zxids,
+    Timeout,
 }
 
 /// The kinds of fault that can be made in the arena of a trial and lie within what its cluster promises to survive, or beyond it too if
@@ -128,9 +129,9 @@ fn draw_settings(trial: &mut Trial) {
     let (low_ms, high_ms) =
         [(150, 300), (150, 300), (80, 160), (300, 500)][draw(Purpose::Election, 4)];
     trial.knobs.election_timeout = DelayRange::from_ms(low_ms, high_ms);
-    // Once everything is healed, a few elections are enough, and the time a client needs to ask every server, if it does not stand still.
+    // Once everything is healed, a few elections are enough, and the time a client needs to ask every server.
     let round_ms = u64::from(trial.nodes) * trial.patience.attempt_timeout_ms;
-    trial.recovery_ms = 10 * high_ms + round_ms + trial.workload.rest_ms_max();
+    trial.recovery_ms = 10 * high_ms + round_ms;
     trial.knobs.heartbeat_interval_ms =
         [low_ms / 3, low_ms / 3, low_ms / 6][draw(Purpose::Heartbeat, 3)];
     trial.knobs.entries_per_append_max = [64, 1, 2, 1][draw(Purpose::Entries, 4)];
@@ -143,6 +144,9 @@ fn draw_settings(trial: &mut Trial) {
     };
     let (low_ms, high_ms) = [(40, 120), (40, 120), (20, 60), (100, 300)][draw(Purpose::Think, 4)];
     trial.workload.set_think_time_ms(low_ms, high_ms);
+    let session_ms = [1_500, 1_500, 400, 3_000][draw(Purpose::Timeout, 4)];
+    trial.workload.set_session_ms(session_ms);
+    trial.recovery_ms += trial.workload.rest_ms_max();
     let (reads, writes) = [(40, 35), (40, 35), (65, 20), (15, 50)][draw(Purpose::Reads, 4)];
     trial.workload.set_shares_percent(reads, writes);
 }

@@ -167,6 +167,14 @@ impl WorkloadConfig {
         }
     }
 
+    /// Sets how long a session lives without a sign of its client, in milliseconds, where clients have sessions.
+    pub fn set_session_ms(&mut self, session_ms: u64) {
+        match self {
+            Self::Register(_) => {}
+            Self::Znodes(config) => config.session_ms = session_ms,
+        }
+    }
+
     /// Sets the shares of reads and of writes, in percent. The rest is what the workload has besides.
     pub fn set_shares_percent(&mut self, reads: u64, writes: u64) {
         match self {
