@@ -149,10 +149,17 @@ fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evid
     let ends = culprits
         .iter()
         .map(|culprit| culprit.ret.unwrap_or(culprit.call));
+    // What came after the culprits may be needed, too: that something else did not happen.
+    let all = history.events.len();
+    let known = ends.max().map_or(all, |last| last + 1);
+    let prefix_events = match is_broken(promise, history, known)? {
+        true => known,
+        false => all,
+    };
     Ok(Evidence {
         promise: promise.text(),
         key: culprits.last().and_then(|culprit| culprit.key.clone()),
-        prefix_events: ends.max().map_or(0, |last| last + 1),
+        prefix_events,
         prefix_smallest: false,
         minimal: false,
         verified: false,
@@ -160,6 +167,14 @@ fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evid
         explanation: breach.explanation,
         culprits,
     })
+}
+
+/// Whether so many events of a history alone break a promise.
+fn is_broken(promise: &Promise, history: &History, events: usize) -> Result<bool, CheckError> {
+    let prefix = History {
+        events: history.events[..events].to_vec(),
+    };
+    Ok(promise.judged(&Story::read(&prefix)?).is_err())
 }
 
 /// What is worth knowing of a history and no question of right or wrong.
@@ -183,4 +198,52 @@ fn measures(story: &Story) -> Vec<Measure> {
         ),
     ];
     all.into_iter().filter(|measure| measure.of > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reference::{Service, create};
+    use super::*;
+    use stormglass_impls::zookeeper::words::{Done, Mode};
+
+    /// Two elements are added and listed, and the list lacks one.
+    fn lacking() -> History {
+        let mut service = Service::new(1, &[]);
+        for path in ["/sets", "/sets/k0", "/sets/k0/a", "/sets/k0/b"] {
+            service
+                .write(0, create(path, "", Mode::Persistent))
+                .unwrap();
+        }
+        service.list(0, "/sets/k0");
+        service.lie(0, |ended| {
+            if let Ok(Done::Children(names, _)) = &mut ended.result {
+                names.pop();
+            }
+        });
+        service.history
+    }
+
+    #[test]
+    fn a_breach_names_the_promise_and_a_prefix_that_breaks_it() {
+        let history = lacking();
+        let findings = judge(ALL, &history, &Limits::default()).unwrap();
+        let Verdict::Invalid(evidence) = findings.judgement.verdict else {
+            panic!("a list that lacks an element is a breach");
+        };
+        let promise = ALL.iter().find(|known| known.text() == evidence.promise);
+        let promise = promise.expect("a promise of the list");
+        assert!(is_broken(promise, &history, evidence.prefix_events).unwrap());
+        assert!(!evidence.culprits.is_empty() && !evidence.explanation.is_empty());
+    }
+
+    #[test]
+    fn a_kept_history_has_its_writes_in_the_order_of_their_zxids() {
+        let mut history = lacking();
+        history.events.truncate(8);
+        let findings = judge(ALL, &history, &Limits::default()).unwrap();
+        let Verdict::Valid(certificate) = findings.judgement.verdict else {
+            panic!("four writes break nothing");
+        };
+        assert_eq!(certificate.parts[0].order, [0, 1, 2, 3]);
+    }
 }
