@@ -1,7 +1,7 @@
 //! Asks a tree of znodes.
 
 use super::{Answered, Exit, What};
-use serde_json::json;
+use serde_json::{Value, json};
 use stormglass_impls::zookeeper::words::{
     self, Body, Done, Error, Mode, Op, Read, Request, Stat, open_to_all,
 };
@@ -55,7 +55,8 @@ pub(super) fn answered(reply: &[u8]) -> Option<Answered> {
     let Body::Done(result) = returned.reply.body else {
         return None;
     };
-    let json = json!({ "zxid": returned.reply.zxid, "result": result });
+    let stat = result.as_ref().ok().and_then(stat_of).map(named);
+    let json = json!({ "zxid": returned.reply.zxid, "result": result, "stat": stat });
     let (text, exit) = match result {
         Ok(Done::Created { path, .. }) => (path, Exit::Valid),
         Ok(Done::Fine) => ("deleted".to_string(), Exit::Valid),
@@ -68,6 +69,35 @@ pub(super) fn answered(reply: &[u8]) -> Option<Answered> {
         Err(error) => (cause(&error).to_string(), Exit::NothingSelected),
     };
     Some(Answered { json, text, exit })
+}
+
+/// What is known of the node that was asked for, or made.
+fn stat_of(done: &Done) -> Option<&Stat> {
+    match done {
+        Done::Created { stat, .. }
+        | Done::Set(stat)
+        | Done::Exists(Some(stat))
+        | Done::Data(_, stat)
+        | Done::Children(_, stat)
+        | Done::Acl(_, stat) => Some(stat),
+        _ => None,
+    }
+}
+
+fn named(stat: &Stat) -> Value {
+    json!({
+        "czxid": stat.czxid,
+        "mzxid": stat.mzxid,
+        "pzxid": stat.pzxid,
+        "ctime_ms": stat.ctime_ms,
+        "mtime_ms": stat.mtime_ms,
+        "version": stat.version,
+        "cversion": stat.cversion,
+        "aversion": stat.aversion,
+        "ephemeral_owner": stat.ephemeral_owner,
+        "data_length": stat.data_length,
+        "children": stat.children,
+    })
 }
 
 fn lines(stat: &Stat) -> String {
