@@ -2,6 +2,16 @@
 //!
 //! All of them are judged by what clients saw and by zxids. Every server applies the same changes in the same order, so the tree at a zxid is one tree,
 //! and whatever is observed at that zxid, at whichever server, must be observed of it.
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | [`story`], [`ground`] | a history, read; what several promises make of it |
+//! | [`facts`], `changes`, `spans` | what a path was, from zxid to zxid; what was done to it; which names a list must have |
+//! | [`write_order`], [`session_view`], [`sync`], [`watches`] | in which order things happen, and are seen |
+//! | [`tree`], [`multi`], [`sequence`], [`ephemerals`], [`rights`] | what the tree holds, and who may see and change it |
+//! | [`lock`], [`leader`], [`barrier`], [`queue`], [`set`](mod@set), [`members`] | what recipes make of that |
+//! | [`stale`] | a measure |
+//! | [`generate`] | histories of a service that keeps all of this, for tests and benches |
 
 pub mod barrier;
 mod changes;
