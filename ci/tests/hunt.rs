@@ -39,6 +39,27 @@ fn a_mutant_is_killed_and_a_harmless_change_is_spared() {
     }
 }
 
+/// A seed draws the workload, too, where a cluster has several: the command that is named says which.
+#[test]
+fn what_a_broken_promise_was_found_by_is_named_and_finds_it_again() {
+    let place = Place::new();
+    for (mutant, promise) in [
+        ("acl-open-to-all", "rights"),
+        ("sequence-goes-back", "sequence"),
+    ] {
+        let killed = place.run(&format!("mutants --only zookeeper/{mutant} --starts 1"));
+        expect(&killed, 0);
+        let said = out(&killed);
+        assert!(said.contains(&format!("; {promise} 1")), "{said}");
+        let command = said.lines().nth(1).expect("a command is named").trim();
+        let command = command.strip_prefix("stormglass ").expect("it is ours");
+        let again = place.run(command);
+        expect(&again, 1);
+        let named = format!("What the clients saw breaks the promise {promise}.");
+        assert!(out(&again).contains(&named), "{}", out(&again));
+    }
+}
+
 #[test]
 fn a_mutant_that_is_not_caught_is_no_success_and_an_unknown_one_is_no_selection() {
     let place = Place::new();

@@ -408,13 +408,17 @@ pub(super) fn command(trial: &Trial) -> String {
             )
         });
     let planted = planted.map_or_else(String::new, |id| format!(" --mutant {id}"));
+    let workload = match trial.workload.name() {
+        "register" => String::new(),
+        name => format!(" --workload {name}"),
+    };
     let arena = match trial.arena {
         Arena::Turmoil => "",
         Arena::Simulator => " --arena simulator",
         Arena::Live => " --arena live",
     };
     format!(
-        "stormglass run {} --seed {}{arena}{storm}{planted}",
+        "stormglass run {}{workload} --seed {}{arena}{storm}{planted}",
         trial.cluster, trial.seed
     )
 }
