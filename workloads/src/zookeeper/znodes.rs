@@ -169,7 +169,7 @@ pub const KINDS: &[KindInfo] = &[
         keys: 2,
         essential: Essential {
             name: "ephemeral node",
-            is: |f, ended| f == "create" && ended.result.is_ok(),
+            is: |_, ended| matches!(&ended.result, Ok(Done::Created { stat, .. }) if stat.ephemeral_owner != SessionId::NONE),
         },
     },
     KindInfo {

@@ -22,6 +22,31 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
+/// An ephemeral node is its session's, and no other node is anybody's.
+fn owned_by_who_made_them(all: &Changes<'_>) -> Result<(), Breach> {
+    for made in &all.made {
+        let (Op::Create { mode, .. }, Done::Created { path, stat }) = (made.op, made.done) else {
+            continue;
+        };
+        let owner = match mode.is_ephemeral() {
+            true => made.session,
+            false => SessionId::NONE,
+        };
+        if stat.ephemeral_owner != owner {
+            return Err(Breach {
+                culprits: vec![made.deed],
+                explanation: format!(
+                    "{path} was made in {} at zxid {}, and its owner is {:?} instead of {owner:?}.",
+                    made.session,
+                    shown(made.zxid),
+                    stat.ephemeral_owner
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     let story = ground.story;
     let all = ground.changes();
@@ -29,6 +54,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     let mut ends = Ends::told(story);
     absences(story, all, &deletes, &mut ends);
     ends.nothing_is_done_later(story)?;
+    owned_by_who_made_them(all)?;
     ends.no_stat_is_later(all)?;
     ends.no_name_is_later(all, &deletes)
 }
@@ -266,7 +292,7 @@ mod tests {
     use super::super::reference::{Service, create, delete, made};
     use super::PROMISE;
     use crate::zookeeper::dialect::{Asked, Ended};
-    use stormglass_impls::zookeeper::words::{Done, Error, Mode, Op, What};
+    use stormglass_impls::zookeeper::words::{Done, Error, Mode, Op, SessionId, What};
 
     /// `/e` of client 1, with its list by client 0.
     fn one_node() -> Service {
@@ -290,6 +316,20 @@ mod tests {
         service.write(1, again).unwrap();
         service.list(0, "/d");
         service.keeps(PROMISE);
+    }
+
+    #[test]
+    fn a_node_that_is_another_sessions_or_nobodys_is_a_breach() {
+        for owner in [SessionId(99), SessionId::NONE] {
+            let mut service = Service::new(1, &["/d"]);
+            let ephemeral = create("/d/e", "", Mode::Ephemeral);
+            service.write(0, ephemeral).unwrap();
+            service.lie(0, |ended| match &mut ended.result {
+                Ok(Done::Created { stat, .. }) => stat.ephemeral_owner = owner,
+                other => panic!("it was made: {other:?}"),
+            });
+            service.breaks(PROMISE, "and its owner is");
+        }
     }
 
     #[test]

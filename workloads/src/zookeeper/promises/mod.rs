@@ -138,7 +138,7 @@ pub fn judge<'p>(
 }
 
 impl Story {
-    /// The writes in the order of their zxids.
+    /// The writes that were answered, in the order of their zxids: what everything else was judged by.
     fn certificate(&self) -> Certificate {
         let mut writes: Vec<(u64, usize)> = Vec::new();
         for deed in &self.deeds {
@@ -156,6 +156,7 @@ impl Story {
 fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evidence, CheckError> {
     let mut culprits = history.operations()?;
     culprits.retain(|operation| breach.culprits.contains(&operation.id));
+    let calls: Vec<usize> = culprits.iter().map(|culprit| culprit.call).collect();
     let ends = culprits
         .iter()
         .map(|culprit| culprit.ret.unwrap_or(culprit.call));
@@ -166,9 +167,12 @@ fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evid
         true => known,
         false => all,
     };
+    let mut culprits = prefix_of(history, prefix_events).operations()?;
+    culprits.retain(|operation| calls.contains(&operation.call));
     Ok(Evidence {
         promise: promise.text(),
-        key: culprits.last().and_then(|culprit| culprit.key.clone()),
+        // All nodes are judged together.
+        key: None,
         prefix_events,
         prefix_smallest: false,
         minimal: false,
@@ -181,10 +185,14 @@ fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evid
 
 /// Whether so many events of a history alone break a promise.
 fn is_broken(promise: &Promise, history: &History, events: usize) -> Result<bool, CheckError> {
-    let prefix = History {
+    let story = Story::read(&prefix_of(history, events))?;
+    Ok(promise.judged(&story).is_err())
+}
+
+fn prefix_of(history: &History, events: usize) -> History {
+    History {
         events: history.events[..events].to_vec(),
-    };
-    Ok(promise.judged(&Story::read(&prefix)?).is_err())
+    }
 }
 
 /// What is worth knowing of a history and no question of right or wrong.

@@ -7,7 +7,9 @@
 use super::changes::{is_directory_of, is_in};
 use super::ground::Ground;
 use super::spans::{Deletes, Span, missing, unasked};
+use super::story::Deed;
 use super::{Breach, Promise};
+use std::collections::BTreeSet;
 use stormglass_impls::zookeeper::words::{Done, Error, Op};
 
 /// Where the sets are.
@@ -43,9 +45,12 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
             add(path, made.zxid, made.deed);
         }
     }
+    // What is there already may be somebody's ephemeral node.
+    let may_go: BTreeSet<&str> = story.deeds.iter().flat_map(ephemerals_of).collect();
     for deed in &story.deeds {
         if let (Some(Op::Create { path, mode, .. }), Some(ended)) = (deed.op(), &deed.ended)
             && ended.result == Err(Error::NodeExists)
+            && !may_go.contains(path.as_str())
             && !mode.is_ephemeral()
             && !mode.is_sequential()
         {
@@ -56,12 +61,26 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     unasked(story, &all.listings, |path| is_directory_of(path, SETS))
 }
 
+/// The ephemeral nodes that an operation asks for.
+fn ephemerals_of(deed: &Deed) -> Vec<&str> {
+    let ops = match deed.op() {
+        Some(Op::Multi(parts)) => parts.as_slice(),
+        Some(op) => std::slice::from_ref(op),
+        None => &[],
+    };
+    let asked = ops.iter().filter_map(|op| match op {
+        Op::Create { path, mode, .. } if mode.is_ephemeral() => Some(path.as_str()),
+        _ => None,
+    });
+    asked.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::reference::{Service, create, delete};
     use super::PROMISE;
     use crate::zookeeper::dialect::{Asked, Ended};
-    use stormglass_impls::zookeeper::words::{Done, Mode, What};
+    use stormglass_impls::zookeeper::words::{Done, Mode, Op, What};
 
     const SET: &str = "/sets/k0";
 
@@ -90,6 +109,17 @@ mod tests {
         service.apply(0, 0);
         assert_eq!(service.list(1, SET), ["1", "2"]);
         service.lose(0);
+        service.keeps(PROMISE);
+    }
+
+    #[test]
+    fn what_was_there_as_an_ephemeral_node_may_go() {
+        let mut service = Service::new(2, &["/sets", SET]);
+        let ephemeral = create("/sets/k0/1", "", Mode::Ephemeral);
+        service.write(0, ephemeral).unwrap();
+        assert!(!add(&mut service, 1, 1));
+        service.write(0, Op::Close).unwrap();
+        assert!(service.list(1, SET).is_empty());
         service.keeps(PROMISE);
     }
 

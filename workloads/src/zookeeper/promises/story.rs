@@ -64,7 +64,7 @@ impl Story {
             let asked = asked.map_err(|error| senseless(call, pair, error))?;
             let answer = pair.ret.filter(|ret| history.events[*ret].kind == Kind::Ok);
             let ended = answer.map(|answer| {
-                let ended = Ended::read(&history.events[answer].value);
+                let ended = Ended::read(&history.events[answer].value).and_then(in_bounds);
                 ended.map_err(|error| senseless(call, pair, error))
             });
             Ok(Deed {
@@ -82,6 +82,16 @@ impl Story {
     }
 }
 
+/// Zxids lie below this. No cluster lives that long, and those who reckon with them need some room.
+const ZXID_END: ZxidNumber = 1 << 62;
+
+fn in_bounds(ended: Ended) -> Result<Ended, String> {
+    match ended.zxid.max(ended.session.0) < ZXID_END {
+        true => Ok(ended),
+        false => Err(format!("{} is no zxid", ended.zxid.max(ended.session.0))),
+    }
+}
+
 fn senseless(call: &Event, pair: &Pair, error: String) -> CheckError {
     CheckError::Specification {
         specification: "zookeeper".to_string(),
@@ -89,5 +99,25 @@ fn senseless(call: &Event, pair: &Pair, error: String) -> CheckError {
         f: call.f.clone(),
         process: pair.process,
         source: SpecificationError::new("an operation of a ZooKeeper-style service", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::{Service, create};
+    use super::*;
+    use stormglass_impls::zookeeper::words::Mode;
+
+    #[test]
+    fn a_zxid_that_no_cluster_lives_to_see_is_refused() {
+        let mut service = Service::new(1, &[]);
+        service
+            .write(0, create("/a", "", Mode::Persistent))
+            .unwrap();
+        assert!(Story::read(&service.history).is_ok());
+        service.lie(0, |ended| ended.session = SessionId(u64::MAX));
+        let error = Story::read(&service.history).err();
+        let error = error.expect("a number too large").to_string();
+        assert!(error.contains("is no zxid"), "{error}");
     }
 }

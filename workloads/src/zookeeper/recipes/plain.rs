@@ -115,7 +115,7 @@ impl Plain {
         }
         match (detail, self.version(dice, &path)) {
             (0, _) => delete(path),
-            (1..5, _) | (_, None) => made(path, dice.data(), Mode::Persistent),
+            (1..5, _) => made(path, dice.data(), Mode::Persistent),
             _ if share < reads + writes => Asked::Write(set(path, dice.data(), None)),
             (_, version) => Asked::Write(set(path, dice.data(), version)),
         }

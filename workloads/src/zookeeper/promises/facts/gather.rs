@@ -170,7 +170,16 @@ impl<'a> Gatherer<'a> {
                 self.there(parent(path), after, source);
                 self.known(path).deleted.push((source.zxid, source.by));
             }
-            (Op::Set { path, data, .. }, Done::Set(stat)) => {
+            (
+                Op::Set {
+                    path,
+                    data,
+                    version,
+                },
+                Done::Set(stat),
+            ) => {
+                let version = version.map(|version| (true, version));
+                self.there_in(path, before, source, version);
                 self.seen(path, source, stat, (Some(data), whole));
                 self.known(path).seen.push(Seen {
                     at: before,

@@ -297,3 +297,18 @@ fn children_that_were_there_are_named() {
     assert_eq!(named(&["a"]).broken(), [""; 0]);
     assert_eq!(named(&[]).broken(), ["tree"]);
 }
+
+#[test]
+fn a_set_on_a_condition_that_does_not_hold_is_refused() {
+    let on = |version| {
+        let op = Op::Set {
+            path: "/a".into(),
+            data: "bb".into(),
+            version: Some(version),
+        };
+        let done = Ok(Done::Set(stat(3, 4, 1)));
+        made().then(ONE, Asked::Write(op), 4, done).broken()
+    };
+    assert_eq!(on(0), Vec::<&str>::new());
+    assert_eq!(on(3), ["tree"]);
+}
