@@ -11,8 +11,8 @@ use stormglass_checker::{
     CheckError, Event, History, Judgement, Kind, Limits, Process, Reason, Verdict,
 };
 use stormglass_impls::catalog;
-use stormglass_workloads::workload::Findings;
 pub use stormglass_workloads::workload::Measure;
+use stormglass_workloads::workload::{Findings, Workload};
 
 /// The verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
         measures,
     } = workload.judge(&run.history, &limits)?;
     let counts = count(trial, run);
-    let vacuous = vacuous(trial, run, &counts);
+    let vacuous = vacuous(trial, run, &*workload, &counts);
     let violations = run.record.violations.clone();
     let flawed = violations
         .iter()
@@ -241,7 +241,7 @@ fn count(trial: &Trial, run: &Run) -> Counts {
     counts
 }
 
-fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
+fn vacuous(trial: &Trial, run: &Run, workload: &dyn Workload, counts: &Counts) -> Option<String> {
     let wanted = &trial.vacuity;
     if run.record.interrupted {
         return Some(format!(
@@ -261,7 +261,6 @@ fn vacuous(trial: &Trial, run: &Run, counts: &Counts) -> Option<String> {
             counts.ok_reads, wanted.ok_reads_min
         ));
     }
-    let workload = trial.workload.start(trial.seed);
     // Fixed calls are what somebody chose.
     if let Some(reason) = workload.tested_nothing(&run.history)
         && trial.calls.is_none()

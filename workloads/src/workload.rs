@@ -34,12 +34,12 @@ pub struct WorkloadInfo {
 
 /// All workloads, in the order in which lists show them. A name may stand for one workload of some clusters and another of others.
 pub const WORKLOADS: &[WorkloadInfo] = &{
-    const NONE: WorkloadInfo = WorkloadInfo {
+    const REGISTER: WorkloadInfo = WorkloadInfo {
         name: "register",
         clusters: register::CLUSTERS,
         summary: "reads, writes and compare-and-sets over several keys, each key a linearizable register",
     };
-    let mut all = [NONE; 1 + KINDS.len()];
+    let mut all = [REGISTER; 1 + KINDS.len()];
     let mut kind = 0;
     while kind < KINDS.len() {
         all[1 + kind] = WorkloadInfo {

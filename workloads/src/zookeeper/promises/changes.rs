@@ -1,5 +1,6 @@
 //! What was done to single nodes, and what was seen of them. Multis are taken apart.
 
+use super::facts::Ledger;
 use super::story::{Deed, Story};
 use stormglass_impls::zookeeper::tree::parted;
 use stormglass_impls::zookeeper::words::{Done, Error, Op, SessionId, Stat, ZxidNumber};
@@ -71,17 +72,17 @@ pub(super) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    pub(super) fn of(story: &'a Story) -> Self {
+    pub(super) fn of(story: &'a Story, ledger: &Ledger) -> Self {
         let mut all = Self {
             made: Vec::new(),
             doubts: Vec::new(),
             sightings: Vec::new(),
             listings: Vec::new(),
         };
-        let newest = newest_before_calls(story);
-        for (deed, after) in story.deeds.iter().zip(newest) {
+        for deed in &story.deeds {
             match (&deed.ended, deed.op()) {
                 (None, Some(op)) => {
+                    let (after, _) = ledger.floor(deed.id);
                     let doubts = parts(op).iter().map(|op| Doubt { after, op });
                     all.doubts.extend(doubts);
                 }
@@ -166,23 +167,6 @@ impl<'a> Changes<'a> {
             });
         }
     }
-}
-
-/// For each operation, the newest zxid that anybody had been answered when it was called.
-fn newest_before_calls(story: &Story) -> Vec<ZxidNumber> {
-    let mut answers: Vec<(usize, ZxidNumber)> = Vec::new();
-    for deed in &story.deeds {
-        answers.extend(deed.ended.as_ref().map(|ended| (deed.answer, ended.zxid)));
-    }
-    answers.sort_unstable();
-    let (mut answers, mut newest) = (answers.into_iter().peekable(), 0);
-    let newest_before = |deed: &Deed| {
-        while let Some((_, zxid)) = answers.next_if(|(answer, _)| *answer < deed.call) {
-            newest = zxid.max(newest);
-        }
-        newest
-    };
-    story.deeds.iter().map(newest_before).collect()
 }
 
 /// The changes of single nodes that a change consists of.

@@ -8,10 +8,9 @@ pub mod service;
 use crate::draw::Draws;
 use crate::zookeeper::dialect::{Asked, Ended, Fired};
 use serde_json::Value;
-use service::{Act, Tree};
+use service::{Act, Tree, missed_change};
 use std::collections::BTreeSet;
 use stormglass_checker::{Event, History, Kind, Process};
-use stormglass_impls::zookeeper::rules::missed;
 use stormglass_impls::zookeeper::words::{
     Change, Done, Error, Mode, Op, Read, SessionId, Watch, Watched, What, ZxidNumber, open_to_all,
 };
@@ -223,7 +222,8 @@ impl World {
         let mut told = BTreeSet::new();
         let tree = &self.servers[server].tree;
         client.watches.retain(|watch| {
-            let Some(change) = missed(watch.what, tree.stat(&watch.path).as_ref(), seen) else {
+            let Some(change) = missed_change(watch.what, tree.stat(&watch.path).as_ref(), seen)
+            else {
                 return true;
             };
             told.insert((change, watch.path.clone()));

@@ -30,6 +30,7 @@ impl<'a> Ground<'a> {
 
     /// What was done to single nodes.
     pub(super) fn changes(&self) -> &Changes<'a> {
-        self.changes.get_or_init(|| Changes::of(self.story))
+        let ledger = &self.facts().ledger;
+        self.changes.get_or_init(|| Changes::of(self.story, ledger))
     }
 }

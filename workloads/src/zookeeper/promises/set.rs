@@ -4,7 +4,7 @@
 //!
 //! Counterexample: `/sets/k/7` is created at 4, nobody asks to delete it, and the list at 6 is empty.
 
-use super::changes::{is_directory_of, is_in};
+use super::changes::{is_directory_of, is_in, parts};
 use super::ground::Ground;
 use super::spans::{Deletes, Span, missing, unasked};
 use super::story::Deed;
@@ -63,11 +63,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
 
 /// The ephemeral nodes that an operation asks for.
 fn ephemerals_of(deed: &Deed) -> Vec<&str> {
-    let ops = match deed.op() {
-        Some(Op::Multi(parts)) => parts.as_slice(),
-        Some(op) => std::slice::from_ref(op),
-        None => &[],
-    };
+    let ops = deed.op().map_or(&[][..], parts);
     let asked = ops.iter().filter_map(|op| match op {
         Op::Create { path, mode, .. } if mode.is_ephemeral() => Some(path.as_str()),
         _ => None,

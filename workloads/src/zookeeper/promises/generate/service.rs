@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::zookeeper::words::{
-    Change, Done, Error, Op, Read, SessionId, Stat, What, ZxidNumber, open_to_all,
+    Change, Done, Error, Op, Read, SessionId, Stat, Watched, What, ZxidNumber, open_to_all,
 };
 
 /// What stands in the log.
@@ -248,4 +248,19 @@ impl Tree {
         let names = names.filter(|name| !name.is_empty() && !name.contains('/'));
         names.map(str::to_string).collect()
     }
+}
+
+/// What a watch is told that its client brings to another server, by how its node is there, and up to which zxid the client was told of everything:
+/// a watch misses nothing. Written from that promise, and from no server's rule.
+pub fn missed_change(what: Watched, now: Option<&Stat>, told: ZxidNumber) -> Option<Change> {
+    let Some(stat) = now else {
+        // Of a node that has come and gone again nothing is left to tell.
+        return (what != Watched::Exists).then_some(Change::Deleted);
+    };
+    let (zxid, change) = match what {
+        Watched::Exists => return Some(Change::Created),
+        Watched::Data => (stat.mzxid, Change::DataChanged),
+        Watched::Children => (stat.pzxid, Change::ChildrenChanged),
+    };
+    (zxid > told).then_some(change)
 }

@@ -5,11 +5,10 @@
 //! events that it heard. This takes exponential time, and says neither when it would take too much.
 
 use crate::zookeeper::dialect::{Asked, Ended, Fired};
-use crate::zookeeper::promises::generate::service::{Act, News, Tree};
+use crate::zookeeper::promises::generate::service::{Act, News, Tree, missed_change};
 use crate::zookeeper::promises::generate::{fires, watch_of};
 use crate::zookeeper::promises::story::{Deed, Story};
 use std::collections::{BTreeMap, BTreeSet};
-use stormglass_impls::zookeeper::rules::missed;
 use stormglass_impls::zookeeper::words::{Error, Mode, Op, SessionId, Watch, ZxidNumber};
 
 /// How much is tried for one story.
@@ -288,7 +287,7 @@ impl Way<'_> {
         for (to, away) in ways {
             let mut left = watches.clone();
             let fired = match away {
-                true => self.missed(&mut left, zxid, to),
+                true => self.overdue(&mut left, zxid, to),
                 false => self.fired(&mut left, to),
             };
             let fits = events[heard..].starts_with(&fired);
@@ -314,7 +313,7 @@ impl Way<'_> {
     }
 
     /// What a client hears that was away.
-    fn missed(
+    fn overdue(
         &self,
         watches: &mut BTreeSet<Watch>,
         seen: ZxidNumber,
@@ -323,7 +322,8 @@ impl Way<'_> {
         let tree = &self.moments[zxid as usize - 1].0;
         let mut told = BTreeSet::new();
         watches.retain(|watch| {
-            let Some(change) = missed(watch.what, tree.stat(&watch.path).as_ref(), seen) else {
+            let Some(change) = missed_change(watch.what, tree.stat(&watch.path).as_ref(), seen)
+            else {
                 return true;
             };
             told.insert((change, watch.path.clone()));
