@@ -15,7 +15,7 @@ use crate::zookeeper::dialect::Asked;
 /// See [the module](self).
 pub const PROMISE: Promise = Promise {
     name: "sync",
-    quote: "\"sync causes a server to apply all pending write requests before processing the read\" (Hunt and others, ATC 2010, 2.3)",
+    quote: "\"sync causes a server to apply all pending write requests before processing the read\" (Hunt and others 2010, 2.3)",
     judge,
 };
 

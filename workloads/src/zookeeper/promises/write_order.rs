@@ -17,7 +17,7 @@ use stormglass_impls::zookeeper::words::ZxidNumber;
 /// See [the module](self).
 pub const PROMISE: Promise = Promise {
     name: "write-order",
-    quote: "\"all requests that update the state of ZooKeeper are serializable and respect precedence\" (Hunt and others, ATC 2010, 2.3)",
+    quote: "\"all requests that update the state of ZooKeeper are serializable and respect precedence\" (Hunt and others 2010, 2.3)",
     judge,
 };
 
