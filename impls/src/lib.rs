@@ -45,6 +45,7 @@ mod aside;
 pub mod catalog;
 mod claims;
 pub mod contract;
+pub mod etcd;
 pub mod explored;
 mod fixed;
 pub mod knobs;

@@ -14,6 +14,7 @@
 //! | [`session`] | whoever it is connected to answers, in a session: the client keeps connection and session alive, and takes in events |
 
 mod leader;
+pub mod member;
 pub mod session;
 
 use leader::LeaderClient;

@@ -33,6 +33,7 @@
 
 pub mod client;
 pub mod draw;
+pub mod etcd;
 pub mod generate;
 pub mod recorder;
 pub mod register;

@@ -1,0 +1,3 @@
+//! What is asked of an etcd-style service, and what it promises.
+
+pub mod dialect;
