@@ -1,5 +1,6 @@
 //! What stands beside a state and is no part of it.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
 
@@ -22,5 +23,17 @@ impl<T> Hash for Aside<T> {
 impl<T> Debug for Aside<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")
+    }
+}
+
+impl<T> PartialOrd for Aside<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Aside<T> {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
     }
 }

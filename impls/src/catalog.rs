@@ -1,5 +1,6 @@
 //! The clusters one can run, by name.
 
+use crate::etcd::Etcd;
 use crate::explored::Explored;
 use crate::machine::cache::Cache;
 use crate::paxos::Paxos;
@@ -7,7 +8,7 @@ use crate::raft::Raft;
 use crate::system::{Reference, System};
 use crate::zab::Zab;
 use crate::zookeeper::Zookeeper;
-use crate::{paxos, raft, zab, zookeeper};
+use crate::{etcd, paxos, raft, zab, zookeeper};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,6 +31,13 @@ fn zookeeper() -> Reference<Zookeeper> {
     )
 }
 
+fn etcd() -> Reference<Etcd> {
+    etcd::system(
+        "etcd",
+        "keys with revisions, transactions, watches, leases and rights, over Raft",
+    )
+}
+
 /// All of them, in the order in which lists show them.
 pub fn systems() -> Vec<Rc<dyn System>> {
     vec![
@@ -37,6 +45,7 @@ pub fn systems() -> Vec<Rc<dyn System>> {
         Rc::new(paxos_cache()),
         Rc::new(zab_cache()),
         Rc::new(zookeeper()),
+        Rc::new(etcd()),
     ]
 }
 
@@ -52,6 +61,7 @@ pub fn explored(name: &str) -> Option<Arc<dyn Explored>> {
         "paxos-cache" => Some(Arc::new(paxos_cache())),
         "zab-cache" => Some(Arc::new(zab_cache())),
         "zookeeper" => Some(Arc::new(zookeeper())),
+        "etcd" => Some(Arc::new(etcd())),
         _ => None,
     }
 }

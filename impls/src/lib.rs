@@ -21,10 +21,12 @@
 //! | [`manage`] | what an operator asks of a cluster |
 //! | [`snapshot`] | a state as bytes, and how it travels in chunks |
 //! | `claims`, `fixed` | what waits for the disk; what a node is told once |
+//! | `aside`, `fnv` | what stands beside a state; digests of states |
 //! | [`node_set`] | sets of nodes |
 //! | [`raft`] | Raft: essay, roles, rules, invariants, mutants, scripts |
 //! | [`paxos`] | Multi-Paxos: the same rooms |
 //! | [`zab`] | Zab: the same rooms |
+//! | [`zookeeper`], [`etcd`] | coordination services, over Zab and over Raft |
 //! | [`parcel`], [`system`] | a core with its types put away, for drivers that know no protocol |
 //! | [`explored`] | a core as an exhaustive search sees it |
 //! | [`catalog`] | the clusters by name |
@@ -48,6 +50,7 @@ pub mod contract;
 pub mod etcd;
 pub mod explored;
 mod fixed;
+mod fnv;
 pub mod knobs;
 pub mod machine;
 pub mod manage;

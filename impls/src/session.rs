@@ -107,7 +107,7 @@ impl<C> Display for Submission<C> {
 }
 
 /// A machine with its client table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Sessions<M: Machine> {
     machine: M,
@@ -119,7 +119,7 @@ pub struct Sessions<M: Machine> {
 }
 
 /// What is known of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Known<O> {
     session: Session,
     /// Its newest request that was applied.
@@ -197,14 +197,19 @@ impl<M: Machine> Sessions<M> {
             (Act::Run(command), None) => command,
         };
         let output = self.machine.apply(at, command);
-        let known = Known {
-            session: *session,
-            newest: *request_id,
-            output: Some(output.clone()),
-            seen_ms,
-        };
-        self.clients.insert(*client, known);
+        self.remember(submission, output.clone());
         Some(Answer::Done(Told::Output(output)))
+    }
+
+    /// Remembers what came of a client's newest request.
+    pub(crate) fn remember(&mut self, submission: &Submission<M::Command>, output: M::Output) {
+        let known = Known {
+            session: submission.session,
+            newest: submission.request_id,
+            output: Some(output),
+            seen_ms: self.now_ms,
+        };
+        self.clients.insert(submission.client, known);
     }
 
     /// Time has come to a stamp: those who were silent for too long are forgotten.

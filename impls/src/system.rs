@@ -3,12 +3,17 @@
 //! Arenas and the host know no protocol. They hold a [`System`] (how to boot a node, how to read its wire forms, what must always
 //! hold) and a [`Member`] for each node, and they pass [`Parcel`]s between them. [`Reference`] gives this face to any [`Node`].
 
-use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
+mod reference;
+
+pub(crate) use reference::{Typed, TypedDisk};
+
+use crate::contract::{Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
 use crate::explored::{Memory, NodeState};
 use crate::knobs::{Knobs, Reads};
 use crate::manage::{Manage, Report};
 use crate::node_set::NodeSet;
 use crate::parcel::Parcel;
+use crate::snapshot::Image;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 
@@ -285,8 +290,39 @@ pub trait System {
         None
     }
 
+    /// What asks a member for all that it has stored; `None` where that cannot be asked.
+    fn ask_for_backup(&self) -> Option<Parcel> {
+        None
+    }
+
+    /// The disk of a member of a new cluster that begins with what a member of another has stored, in its wire form; `None` where that cannot be. The
+    /// error says why those bytes are no such thing.
+    fn restore(
+        &self,
+        _stored: &[u8],
+        _cluster: u64,
+        _voters: NodeSet,
+    ) -> Option<Result<Box<dyn DiskImage>, String>> {
+        None
+    }
+
+    /// What a member has stored, in its wire form, if that is what a reply in its wire form says.
+    fn stored(&self, _reply: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The invariants of a new cluster.
     fn watch(&self) -> Box<dyn Watch>;
+}
+
+/// How a cluster is made of what another has stored.
+pub struct Backup<N: Node> {
+    /// What asks a member for all that it has stored.
+    pub ask: fn() -> N::Request,
+    /// What a member has stored, if a reply says that.
+    pub stored: fn(&N::Reply) -> Option<Image>,
+    /// See [`System::restore`].
+    pub restore: fn(&Image, u64, NodeSet) -> Result<N::Disk, String>,
 }
 
 /// Gives any core the face of a [`System`].
@@ -309,259 +345,10 @@ pub struct Reference<N: Node<Config = Setup>> {
     pub manage: fn(Manage) -> Option<N::Request>,
     /// How a node is, if a reply says that.
     pub report: fn(&N::Reply) -> Option<Report>,
+    /// How a cluster is made of what another has stored, where that can be.
+    pub backup: Option<Backup<N>>,
     /// See [`System::watch`].
     pub watch: fn() -> Box<dyn Memory>,
     /// Which core.
     pub core: std::marker::PhantomData<N>,
-}
-
-pub(crate) struct Typed<N: Node> {
-    pub(crate) core: N,
-    /// What the step under way wants done. Empty between steps; it is kept for its memory.
-    effects: Effects<N>,
-}
-
-impl<N: Node> Typed<N> {
-    pub(crate) fn of(core: N) -> Self {
-        let effects = Effects::default();
-        Self { core, effects }
-    }
-}
-
-impl<N: Node<Config = Setup>> Member for Typed<N> {
-    fn step(&mut self, now: Now, input: Input<Erased>, effects: &mut Effects<Erased>) {
-        self.core.step(now, restore(input), &mut self.effects);
-        erase(&mut self.effects, effects);
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        &self.core
-    }
-
-    fn describe(&self) -> String {
-        format!("{:?}", self.core)
-    }
-
-    fn progress(&self) -> u64 {
-        self.core.progress()
-    }
-
-    fn state(&self) -> Option<&dyn NodeState> {
-        Some(self)
-    }
-}
-
-pub(crate) struct TypedDisk<N: Node>(pub(crate) N::Disk);
-
-impl<N: Node> DiskImage for TypedDisk<N> {
-    fn apply(&mut self, write: &Parcel) {
-        self.0.apply(
-            write
-                .open::<N::Write>()
-                .expect("a disk is given the writes of its own system"),
-        );
-    }
-
-    fn duplicate(&self) -> Box<dyn DiskImage> {
-        Box::new(TypedDisk::<N>(self.0.clone()))
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let bytes = postcard::to_allocvec(&self.0);
-        bytes.expect("postcard fails only on maps of unknown length, and data has none")
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        &self.0
-    }
-}
-
-impl<N: Node<Config = Setup>> Reference<N> {
-    pub(crate) fn boot_typed(
-        &self,
-        setup: &Setup,
-        disk: &dyn DiskImage,
-        now: Now,
-        effects: &mut Effects<Erased>,
-    ) -> Typed<N> {
-        let disk: &N::Disk = disk
-            .as_any()
-            .downcast_ref()
-            .expect("a node is booted from a disk of its own system");
-        let mut typed = Effects::default();
-        let core = N::boot(setup, disk.clone(), now, &mut typed);
-        erase(&mut typed, effects);
-        Typed {
-            core,
-            effects: typed,
-        }
-    }
-}
-
-impl<N: Node<Config = Setup>> System for Reference<N> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn summary(&self) -> &'static str {
-        self.summary
-    }
-
-    fn mutants(&self) -> &'static [Mutant] {
-        self.mutants
-    }
-
-    fn harmless(&self) -> &'static [Harmless] {
-        self.harmless
-    }
-
-    fn budget(&self) -> Budget {
-        self.budget
-    }
-
-    fn message_kinds(&self) -> &'static [&'static str] {
-        N::MESSAGE_KINDS
-    }
-
-    fn message_kind(&self, message: &Parcel) -> &'static str {
-        N::message_kind(
-            message
-                .open()
-                .expect("a message is named by its own system"),
-        )
-    }
-
-    fn invariants(&self) -> &'static [InvariantInfo] {
-        self.invariants
-    }
-
-    fn blank_disk(&self) -> Box<dyn DiskImage> {
-        Box::new(TypedDisk::<N>(N::Disk::default()))
-    }
-
-    fn refuses(&self, setup: &Setup) -> Option<String> {
-        N::refuses(setup)
-    }
-
-    fn boot(
-        &self,
-        setup: &Setup,
-        disk: &dyn DiskImage,
-        now: Now,
-        effects: &mut Effects<Erased>,
-    ) -> Box<dyn Member> {
-        Box::new(self.boot_typed(setup, disk, now, effects))
-    }
-
-    fn reads(&self) -> &'static [Reads] {
-        self.reads
-    }
-
-    fn read_disk(&self, bytes: &[u8]) -> Result<Box<dyn DiskImage>, DecodeError> {
-        match read_whole::<N::Disk>(bytes) {
-            Ok(disk) => Ok(Box::new(TypedDisk::<N>(disk))),
-            Err(cause) => Err(DecodeError {
-                word: Word::Disk,
-                system: self.name.to_string(),
-                length: bytes.len(),
-                cause,
-            }),
-        }
-    }
-
-    fn decode(&self, word: Word, bytes: &[u8]) -> Result<Parcel, DecodeError> {
-        fn read<T: Data>(bytes: &[u8]) -> Result<Parcel, String> {
-            read_whole::<T>(bytes).map(Parcel::new)
-        }
-        let read = match word {
-            Word::Message => read::<N::Message>,
-            Word::Request => read::<N::Request>,
-            Word::Reply => read::<N::Reply>,
-            Word::Event => read::<N::Event>,
-            Word::Write => read::<N::Write>,
-            Word::Disk => read::<N::Disk>,
-        };
-        read(bytes).map_err(|cause| DecodeError {
-            word,
-            system: self.name.to_string(),
-            length: bytes.len(),
-            cause,
-        })
-    }
-
-    fn manage(&self, manage: Manage) -> Option<Parcel> {
-        (self.manage)(manage).map(Parcel::new)
-    }
-
-    fn report(&self, reply: &[u8]) -> Option<Report> {
-        (self.report)(&read_whole(reply).ok()?)
-    }
-
-    fn watch(&self) -> Box<dyn Watch> {
-        (self.watch)()
-    }
-}
-
-fn read_whole<T: Data>(bytes: &[u8]) -> Result<T, String> {
-    match postcard::take_from_bytes::<T>(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn restore<N: Node>(input: Input<Erased>) -> Input<N> {
-    match input {
-        Input::Deliver { from, message } => Input::Deliver {
-            from,
-            message: message.take(),
-        },
-        Input::LinkUp(peer) => Input::LinkUp(peer),
-        Input::LinkDown(peer) => Input::LinkDown(peer),
-        Input::TimerFired(timer) => Input::TimerFired(timer.take()),
-        Input::Request {
-            client,
-            session,
-            request_id,
-            body,
-        } => Input::Request {
-            client,
-            session,
-            request_id,
-            body: body.take(),
-        },
-        Input::ClientGone(client) => Input::ClientGone(client),
-        Input::Persisted => Input::Persisted,
-    }
-}
-
-/// Takes the effects of a core, and appends them with their types put away.
-fn erase<N: Node>(typed: &mut Effects<N>, effects: &mut Effects<Erased>) {
-    effects.extend(typed.drain().map(|effect| match effect {
-        Effect::Send { to, message } => Effect::Send {
-            to,
-            message: Parcel::new(message),
-        },
-        Effect::ResetLink(peer) => Effect::ResetLink(peer),
-        Effect::Persist(writes) => Effect::Persist(writes.into_iter().map(Parcel::new).collect()),
-        Effect::SetTimer { timer, range } => Effect::SetTimer {
-            timer: Parcel::new(timer),
-            range,
-        },
-        Effect::CancelTimer(timer) => Effect::CancelTimer(Parcel::new(timer)),
-        Effect::Reply {
-            client,
-            request_id,
-            answer,
-        } => Effect::Reply {
-            client,
-            request_id,
-            answer: answer.map(Parcel::new),
-        },
-        Effect::Notify { client, event } => Effect::Notify {
-            client,
-            event: Parcel::new(event),
-        },
-        Effect::Note(fact) => Effect::Note(fact),
-    }));
 }

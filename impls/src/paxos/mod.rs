@@ -590,6 +590,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         invariants: invariants::INVARIANTS,
         manage: |manage| Some(Ask::Manage(manage)),
         report: |reply| reply.report(),
+        backup: None,
         watch: || Box::new(invariants::PaxosWatch::<M>::default()),
         core: PhantomData,
     }

@@ -2,7 +2,7 @@
 
 use super::flights::Flight;
 use super::notation;
-use crate::contract::{ClientId, Input, NodeId, Now, RequestId, Session};
+use crate::contract::{Answer, ClientId, Effect, Effects, Input, NodeId, Now, RequestId, Session};
 use crate::knobs::Knobs;
 use crate::node_set::{NODES_MAX, NodeSet};
 use crate::parcel::Parcel;
@@ -10,6 +10,9 @@ use crate::system::{Broken, DiskImage, Member, Setup, System, Watch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::rc::Rc;
+
+/// Who asks for what a node has stored.
+const OPERATOR: ClientId = ClientId(9);
 
 /// What is wrong with a command.
 pub(super) type Fault = String;
@@ -206,6 +209,42 @@ impl Cluster {
             return Err(format!("{node} is up"));
         }
         self.boot(node);
+        Ok(())
+    }
+
+    /// The disk of a node that is down becomes that of a new cluster, made of what another node has stored. All nodes have a vote in it that had one before.
+    pub(super) fn restore(&mut self, node: NodeId, from: NodeId, number: u64) -> Result<(), Fault> {
+        if self.is_up(node) {
+            return Err(format!("{node} is up"));
+        }
+        let asked = self.system.ask_for_backup();
+        let ask = asked.ok_or(format!("{} stores nothing apart", self.system.name()))?;
+        let place = self.place_mut(from);
+        let member = place.member.as_mut().ok_or(format!("{from} is down"))?;
+        let mut effects = Effects::default();
+        let input = Input::Request {
+            client: OPERATOR,
+            session: Session(0),
+            request_id: RequestId(0),
+            body: ask,
+        };
+        member.step(place.now, input, &mut effects);
+        let reply = effects.drain().find_map(|effect| match effect {
+            Effect::Reply {
+                answer: Answer::Done(reply),
+                ..
+            } => Some(reply.encode()),
+            _ => None,
+        });
+        let stored = reply.and_then(|reply| self.system.stored(&reply));
+        let stored = stored.ok_or(format!("{from} does not say what it has stored"))?;
+        let voters = self.place(node).setup.voters;
+        let restored = self.system.restore(&stored, number, voters);
+        let disk = restored.ok_or("nothing can be restored")??;
+        self.place_mut(node).disk = disk;
+        self.say(format_args!(
+            "{node} is restored from what {from} has, into cluster {number}"
+        ));
         Ok(())
     }
 

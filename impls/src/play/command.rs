@@ -5,8 +5,9 @@ use super::arguments::{
     session,
 };
 use super::cluster::{Cluster, Fault};
-use super::znodes;
+use super::{keys, znodes};
 use crate::contract::{ClientId, RequestId};
+use crate::etcd::words as etcd;
 use crate::parcel::Parcel;
 use crate::system::System;
 use crate::zookeeper::message::OWN_REQUESTS;
@@ -103,19 +104,20 @@ impl Player {
         let cluster = self.cluster.as_mut().ok_or(NO_CLUSTER)?;
         let name = command.name.as_str();
         let system = self.system.name();
-        let understands = match system == znodes::SYSTEM {
-            true => znodes::COMMANDS,
-            false => CACHE_COMMANDS,
+        let understands = match system {
+            znodes::SYSTEM => znodes::COMMANDS,
+            keys::SYSTEM => keys::COMMANDS,
+            _ => CACHE_COMMANDS,
         };
         if !["manage", "retry"].contains(&name) && !understands.contains(&name) {
             let known = understands.join(" ");
             return Err(format!("{system} knows no {name}; it knows: {known}"));
         }
         let client = client(args, if name == "manage" { "c9" } else { "c1" })?;
-        // Where sessions are the service's own, the client names its session when it connects.
-        let session = match system == znodes::SYSTEM {
-            true => None,
-            false => session(args)?,
+        // A service has sessions of its own, or none.
+        let session = match system {
+            znodes::SYSTEM | keys::SYSTEM => None,
+            _ => session(args)?,
         };
         let node = node(cluster, args)?;
         let own = match name {
@@ -176,6 +178,12 @@ impl Player {
                 cluster.crash(node(cluster, args)?, keep)?;
             }
             "restart" => cluster.restart(node(cluster, args)?)?,
+            "restore" => {
+                let number = number(args, "cluster")?.unwrap_or(2) as u64;
+                let from = args.take_key("from").ok_or("from which node?")?;
+                let (node, from) = (node(cluster, args)?, cluster.node(from)?);
+                cluster.restore(node, from, number)?;
+            }
             "partition" => {
                 cluster.partition(&nodes(cluster, args)?.into_iter().collect::<BTreeSet<_>>())?
             }
@@ -226,7 +234,12 @@ impl Runner for Player {
 
 /// Whether a command is for a client or an operator, who asks a node.
 fn is_request(name: &str) -> bool {
-    let all = [&["manage", "retry"], CACHE_COMMANDS, znodes::COMMANDS];
+    let all = [
+        &["manage", "retry"],
+        CACHE_COMMANDS,
+        znodes::COMMANDS,
+        keys::COMMANDS,
+    ];
     all.iter().any(|names| names.contains(&name))
 }
 
@@ -236,17 +249,25 @@ fn asked_of(
     command: &Command,
     args: &mut ArgumentConsumer<'_>,
 ) -> Result<(Parcel, String), Fault> {
-    let of_tree = system == znodes::SYSTEM;
     if command.name == "manage" {
         let (manage, text) = manage(args)?;
-        let body = match of_tree {
-            true => Parcel::new(Request::Manage(manage)),
-            false => Parcel::new(Asked::Manage(manage)),
+        let body = match system {
+            znodes::SYSTEM => Parcel::new(Request::Manage(manage)),
+            keys::SYSTEM => Parcel::new(etcd::Request {
+                as_user: None,
+                ask: etcd::Ask::Manage(manage),
+            }),
+            _ => Parcel::new(Asked::Manage(manage)),
         };
         return Ok((body, text));
     }
-    if of_tree {
+    if system == znodes::SYSTEM {
         let request = znodes::ask(command, args)?;
+        let text = format!("{request:?}");
+        return Ok((Parcel::new(request), text));
+    }
+    if system == keys::SYSTEM {
+        let request = keys::ask(command, args)?;
         let text = format!("{request:?}");
         return Ok((Parcel::new(request), text));
     }

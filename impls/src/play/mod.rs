@@ -26,6 +26,13 @@
 //! | `multi n1 "create a=1" "set b=2 version=3" "delete c"` | all of these or none |
 //! | `get n1 a [watch=true]`, `exists n1 a`, `children n1 a`, `rights n1 a` | it reads, and may leave a watch |
 //! | `sync n1`, `login n1 ann=secret`, `ping n1`, `close n1`, `gone n1 [client=c2]` | it syncs, says who it is, gives a sign of life, ends its session; its connection breaks |
+//! | `put n1 a=1 [lease=7] [prev=true]`, `del n1 a [end=c] [prefix=true] [prev=true]`, `compact n1 3` | a client of `etcd` changes keys; any request may say `as=ann@3` |
+//! | `get n1 a [end=..] [prefix=true] [rev=3] [limit=1] [serializable=true]` | it reads them |
+//! | `txn n1 if="mod(a)=2 value(b)!=x" "put a=1" "get a" else="del b; get c"` | it compares, and does one thing or the other |
+//! | `watch n1 1 a [prefix=true] [from=3] [prev=true] [progress=true] [fragment=true]`, `progress n1 1`, `unwatch n1 1` | it watches, under a number |
+//! | `grant n1 7 ttl=1s`, `keepalive n1 7`, `time n1 7`, `revoke n1 7` | it has a lease |
+//! | `auth n1 user ann secret`, `auth n1 permit r readwrite a end=c`, and so on; `login n1 ann=secret`, `snapshot n1` | it changes rights; it shows a password; it wants all that is stored |
+//! | `restore n1 from=n2 [cluster=2]` | the disk of a node that is down becomes that of a new cluster, made of what another has stored |
 //! | `retry n1 [request=1]`, `retry n1 own=1` | the client's last request, or that one, again under the same number; a connect or ping of its own |
 //! | `disk n1 hold`, `persist n1`, `disk n1 release` | writes wait; the oldest one ends; all end, and later ones at once again |
 //! | `crash n1 [keep=1]`, `restart n1` | of the writes under way, the first `keep` survive |
@@ -50,6 +57,7 @@ mod arguments;
 mod cluster;
 mod command;
 mod flights;
+mod keys;
 mod library;
 mod links;
 mod notation;

@@ -67,6 +67,7 @@ pub(super) fn told_apart(text: &str) -> String {
                 write!(told, "+{}", number - OWN_REQUESTS).expect("text can be written to");
             }
             false if number == u64::from(EXPIRER.0) => {
+                // The lessor of the other service has the same number.
                 told += "expiry";
                 let number = |letter: char| letter == '#' || letter.is_ascii_digit();
                 rest = rest.trim_start_matches(number);

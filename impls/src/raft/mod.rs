@@ -19,6 +19,7 @@
 //! | file | what is there | paper |
 //! | --- | --- | --- |
 //! | `mod.rs` | the node: its state, its inputs, terms, applying | 5.1 |
+//! | `boot.rs` | a node made from its disk | |
 //! | `turn.rs` | one step under way: what it writes, and what waits for that | figure 2 |
 //! | `message.rs` | messages, log entries, timers, writes, and their notation | figure 2 |
 //! | `log.rs` | the log in memory and on disk; hints | 5.3 |
@@ -78,6 +79,7 @@
 //!
 //! Disk-based state machines: a snapshot is made in one step, in memory.
 
+mod boot;
 mod candidate;
 mod follower;
 pub mod habits;
@@ -213,34 +215,7 @@ impl<M: Machine> Node for Raft<M> {
         _: Now,
         effects: &mut Effects<Self>,
     ) -> Self {
-        let rules = Rules::planted(setup.mutant.as_deref())
-            .expect("a setup names a mutant or a harmless change of its system");
-        leader::assert_sound(&setup.knobs);
-        let RaftDisk {
-            term,
-            vote,
-            snapshot,
-            mut log,
-        } = disk;
-        log.found(Members::of(setup.voters));
-        let (commit, sessions) = match &snapshot {
-            Some(snapshot) => (snapshot.last.index, Sessions::from_image(&snapshot.image)),
-            None => (Index(0), Sessions::default()),
-        };
-        let raft = Self {
-            fixed: Fixed::new(setup.clone(), rules),
-            term,
-            vote,
-            log,
-            snapshot,
-            commit,
-            sessions,
-            role: Role::follower(None),
-            trusts: setup.knobs.reads == Reads::Lease,
-            claims: Claims::default(),
-        };
-        effects.set_timer(Timer::Election, raft.election_range());
-        raft
+        Self::begin(setup, disk, None, effects)
     }
 
     fn step(&mut self, now: Now, input: Input<Self>, effects: &mut Effects<Self>) {
@@ -363,6 +338,11 @@ impl<M: Machine> Raft<M> {
     /// This node's machine with its client table, after the committed entries.
     pub fn sessions(&self) -> &Sessions<M> {
         &self.sessions
+    }
+
+    /// The machine, for whoever wraps this node.
+    pub(crate) fn machine_mut(&mut self) -> &mut M {
+        self.sessions.machine_mut()
     }
 
     /// The vote this node has given in its term.
@@ -523,7 +503,8 @@ impl<M: Machine> Raft<M> {
         Answer::Refused(Refusal::NotLeader { leader })
     }
 
-    fn known_leader(&self) -> Option<NodeId> {
+    /// Who leads, as far as this node knows.
+    pub(crate) fn known_leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Follower { leader, .. } => *leader,
             Role::Leader(_) => Some(self.id()),
@@ -580,6 +561,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         invariants: invariants::INVARIANTS,
         manage: |manage| Some(Ask::Manage(manage)),
         report: |reply| reply.report(),
+        backup: None,
         watch: || Box::new(invariants::RaftWatch::<M>::default()),
         core: PhantomData,
     }

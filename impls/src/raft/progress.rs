@@ -9,7 +9,7 @@ use super::leader::weight;
 use super::message::{Body, Entry, Hint, Index, Position, Round, Snapshot};
 use super::turn::Turn;
 use super::{Raft, Role};
-use crate::contract::NodeId;
+use crate::contract::{Effects, NodeId, Now};
 use crate::machine::Machine;
 use std::collections::VecDeque;
 
@@ -69,6 +69,19 @@ impl<M: Machine> Raft<M> {
     /// Sends a follower what its stage allows: entries, a probe, a part of a snapshot, or nothing.
     pub(super) fn send_more(&mut self, peer: NodeId, turn: &mut Turn<'_, M>) {
         while self.send_one(peer, turn) {}
+    }
+
+    /// A leader tells one follower how far the log is committed, before the time has come to be heard.
+    pub(crate) fn tell_commit(&mut self, peer: NodeId, now: Now, effects: &mut Effects<Self>) {
+        let mut turn = Turn {
+            effects,
+            now,
+            before: (self.term, self.vote),
+            writes: Vec::new(),
+            held: Vec::new(),
+        };
+        self.send_round(peer, &mut turn);
+        self.close(turn);
     }
 
     /// Lets a follower hear from its leader: what there is to send, or an append without entries. What was sent before may be lost, so

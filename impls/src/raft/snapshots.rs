@@ -1,5 +1,6 @@
 //! Snapshots: taking them, sending them in parts, installing them (Raft 7).
 
+use super::boot::mutants_of;
 use super::members::Members;
 use super::message::{Body, Index, Position, Round, Snapshot, Write};
 use super::turn::Turn;
@@ -105,7 +106,8 @@ impl<M: Machine> Raft<M> {
         let keeps_tail = (self.rules().keeps_tail)(here, last.term);
         let before = self.log.members();
         self.log.install(last, members, keeps_tail);
-        self.sessions = Sessions::from_image(&snapshot.image);
+        let (_, of_machine) = mutants_of::<M>(self.setup());
+        self.sessions = Sessions::begun(Some(&snapshot.image), of_machine);
         self.commit = last.index;
         let index = last.index.0;
         turn.effects.note(Fact::SnapshotInstalled { index });

@@ -586,6 +586,7 @@ pub fn system<M: Machine>(name: &'static str, summary: &'static str) -> Referenc
         invariants: invariants::INVARIANTS,
         manage: |manage| (manage == Manage::Status).then_some(Ask::Manage(manage)),
         report: |reply| reply.report(),
+        backup: None,
         watch: || Box::new(invariants::ZabWatch::<M>::default()),
         core: PhantomData,
     }

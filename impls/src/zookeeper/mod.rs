@@ -359,6 +359,7 @@ pub fn system(name: &'static str, summary: &'static str) -> Reference<Zookeeper>
             Body::Status(report) => Some(report.clone()),
             _ => None,
         },
+        backup: None,
         watch: || Box::new(invariants::ZookeeperWatch::default()),
         core: PhantomData,
     }

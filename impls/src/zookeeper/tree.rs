@@ -2,6 +2,7 @@
 //! back and the digest goes with the content.
 
 use super::words::{Acl, SessionId, Stat, ZxidNumber, open_to_all};
+use crate::fnv::Fnv;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -270,30 +271,11 @@ fn hash_of(path: &str, node: &Znode) -> u64 {
         aversion,
         ephemeral_owner,
     } = node;
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hasher = Fnv::default();
     (path, data, acl).hash(&mut hasher);
     (creates, czxid, mzxid, pzxid, ctime_ms, mtime_ms).hash(&mut hasher);
     (version, aversion, ephemeral_owner).hash(&mut hasher);
     hasher.finish()
-}
-
-/// FNV-1a, eight bytes at a time.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x0100_0000_01b3);
-            self.0 ^= self.0 >> 29;
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        // The low bits alone would see little of the last bytes.
-        (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
 }
 
 #[cfg(test)]

@@ -129,19 +129,17 @@ impl<M: Machine> Default for RaftWatch<M> {
     }
 }
 
+/// Of what a step wants done, what the laws look at.
+pub(crate) enum Seeing<'a, C> {
+    /// A batch of writes. One of them that is not the protocol's own is left out; the batch may be empty then.
+    Persist(Vec<&'a Write<C>>),
+    /// A message.
+    Send(NodeId, &'a Message<C>),
+}
+
 impl<M: Machine> Watch for RaftWatch<M> {
     fn booted(&mut self, node: NodeId, member: &dyn Member) -> Result<(), Broken> {
-        let raft = core::<M>(member);
-        let log = Mirror::of(raft.log().base(), raft.log().after(Index(0)));
-        let seen = self.seen(node);
-        // What was in memory only is gone, rightly; the commit index is among it.
-        (seen.term, seen.commit) = (seen.spoken, raft.commit());
-        (seen.durable, seen.log) = (log.clone(), log);
-        seen.under_way.clear();
-        let before = raft.log().base().term;
-        self.log_matching(node, before, raft.log().after(Index(0)))?;
-        self.monotonic_term(node, raft)?;
-        self.snapshot_order(node, raft)
+        self.raft_booted(node, core::<M>(member))
     }
 
     fn synced(&mut self, node: NodeId) {
@@ -157,71 +155,20 @@ impl<M: Machine> Watch for RaftWatch<M> {
         member: &dyn Member,
         effects: &[Effect<Erased>],
     ) -> Result<(), Broken> {
-        let raft = core::<M>(member);
-        let (mut votes, mut logs, mut removed, mut snapshots) = (Ok(()), Ok(()), Ok(()), Ok(()));
-        let mut wrote = false;
-        for effect in effects {
-            match effect {
-                Effect::Persist(writes) => {
-                    wrote = true;
-                    let mut batch = Vec::new();
-                    for write in writes {
-                        let write = write.open::<Write<M::Command>>();
-                        let write = write.expect("a Raft node writes Raft writes");
-                        match write {
-                            Write::Append(entries) => {
-                                let log = &self.seen(node).log;
-                                let before = log.position(log.last()).unwrap_or_default().term;
-                                logs = logs.and(self.log_matching(node, before, entries));
-                            }
-                            Write::Truncate { from } => {
-                                removed = removed
-                                    .and(self.leader_append_only(node, raft))
-                                    .and(self.committed_immutable(node, raft, *from));
-                            }
-                            Write::Snapshot(snapshot) => {
-                                snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
-                            }
-                            Write::Install { snapshot, .. } => {
-                                let last = snapshot.last;
-                                let behind = raft.log().after(last.index);
-                                logs = logs.and(self.log_matching(node, last.term, behind));
-                                removed = removed.and(self.leader_append_only(node, raft));
-                                snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
-                            }
-                            Write::HardState { .. } | Write::Compact { .. } => {}
-                        }
-                        let change = Change::of(write);
-                        self.seen(node).log.apply(&change);
-                        batch.push(change);
-                    }
-                    self.seen(node).under_way.push_back(batch);
-                }
-                Effect::Send { to, message } => {
-                    let message = message.open::<Message<M::Command>>();
-                    let message = message.expect("a Raft node sends Raft messages");
-                    votes = votes.and(self.spoke(node, *to, message));
-                }
-                _ => {}
+        let seeing = effects.iter().filter_map(|effect| match effect {
+            Effect::Persist(writes) => {
+                let writes = writes.iter().map(|write| write.open());
+                let writes = writes.map(|write| write.expect("a Raft node writes Raft writes"));
+                Some(Seeing::Persist(writes.collect()))
             }
-        }
-        self.monotonic_term(node, raft)?;
-        votes?;
-        removed?;
-        self.monotonic_commit(node, raft)?;
-        self.election_safety(node, raft)?;
-        // After the election, whose second winner writes what contradicts the first: the cause is named, not what follows from it.
-        logs?;
-        // What was committed wrongly was committed all the same: what comes of it is to be seen, too.
-        let counted = self.committed_on_quorum(node, raft);
-        counted.and(self.state_machine_safety(node, raft))?;
-        snapshots?;
-        self.next_above_match(node, raft)?;
-        if wrote {
-            self.snapshot_order(node, raft)?;
-            self.one_change_at_a_time(node, raft)?;
-        }
-        Ok(())
+            Effect::Send { to, message } => {
+                let message = message.open();
+                let message = message.expect("a Raft node sends Raft messages");
+                Some(Seeing::Send(*to, message))
+            }
+            _ => None,
+        });
+        self.raft_stepped(node, core::<M>(member), seeing)
     }
 
     fn audit(&self, members: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
@@ -279,6 +226,86 @@ impl<M: Machine> Memory for RaftWatch<M> {
 }
 
 impl<M: Machine> RaftWatch<M> {
+    /// See [`Watch::booted`].
+    pub(crate) fn raft_booted(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
+        let log = Mirror::of(raft.log().base(), raft.log().after(Index(0)));
+        let seen = self.seen(node);
+        // What was in memory only is gone, rightly; the commit index is among it.
+        (seen.term, seen.commit) = (seen.spoken, raft.commit());
+        (seen.durable, seen.log) = (log.clone(), log);
+        seen.under_way.clear();
+        let before = raft.log().base().term;
+        self.log_matching(node, before, raft.log().after(Index(0)))?;
+        self.monotonic_term(node, raft)?;
+        self.snapshot_order(node, raft)
+    }
+
+    /// See [`Watch::stepped`].
+    pub(crate) fn raft_stepped<'a>(
+        &mut self,
+        node: NodeId,
+        raft: &Raft<M>,
+        seeing: impl Iterator<Item = Seeing<'a, M::Command>>,
+    ) -> Result<(), Broken> {
+        let (mut votes, mut logs, mut removed, mut snapshots) = (Ok(()), Ok(()), Ok(()), Ok(()));
+        let mut wrote = false;
+        for seen in seeing {
+            match seen {
+                Seeing::Persist(writes) => {
+                    wrote |= !writes.is_empty();
+                    let mut batch = Vec::new();
+                    for write in writes {
+                        match write {
+                            Write::Append(entries) => {
+                                let log = &self.seen(node).log;
+                                let before = log.position(log.last()).unwrap_or_default().term;
+                                logs = logs.and(self.log_matching(node, before, entries));
+                            }
+                            Write::Truncate { from } => {
+                                removed = removed
+                                    .and(self.leader_append_only(node, raft))
+                                    .and(self.committed_immutable(node, raft, *from));
+                            }
+                            Write::Snapshot(snapshot) => {
+                                snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
+                            }
+                            Write::Install { snapshot, .. } => {
+                                let last = snapshot.last;
+                                let behind = raft.log().after(last.index);
+                                logs = logs.and(self.log_matching(node, last.term, behind));
+                                removed = removed.and(self.leader_append_only(node, raft));
+                                snapshots = snapshots.and(self.snapshots_agree(node, snapshot));
+                            }
+                            Write::HardState { .. } | Write::Compact { .. } => {}
+                        }
+                        let change = Change::of(write);
+                        self.seen(node).log.apply(&change);
+                        batch.push(change);
+                    }
+                    self.seen(node).under_way.push_back(batch);
+                }
+                Seeing::Send(to, message) => votes = votes.and(self.spoke(node, to, message)),
+            }
+        }
+        self.monotonic_term(node, raft)?;
+        votes?;
+        removed?;
+        self.monotonic_commit(node, raft)?;
+        self.election_safety(node, raft)?;
+        // After the election, whose second winner writes what contradicts the first: the cause is named, not what follows from it.
+        logs?;
+        // What was committed wrongly was committed all the same: what comes of it is to be seen, too.
+        let counted = self.committed_on_quorum(node, raft);
+        counted.and(self.state_machine_safety(node, raft))?;
+        snapshots?;
+        self.next_above_match(node, raft)?;
+        if wrote {
+            self.snapshot_order(node, raft)?;
+            self.one_change_at_a_time(node, raft)?;
+        }
+        Ok(())
+    }
+
     fn seen(&mut self, node: NodeId) -> &mut Seen<M::Command> {
         if self.nodes.len() <= node.index() {
             self.nodes.resize_with(node.index() + 1, Seen::default);
