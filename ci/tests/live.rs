@@ -173,6 +173,49 @@ fn a_tree_of_znodes_outlives_its_leader() {
 }
 
 #[test]
+fn keys_outlive_their_leader_and_are_restored_into_a_new_cluster() {
+    let cluster = Cluster::up("etcd --nodes 3");
+    assert_eq!(cluster.says("client put app/a hello", 0), "revision 2");
+    assert_eq!(cluster.says("client put app/b there", 0), "revision 3");
+    cluster.says("client grant 7 --ttl 60s", 0);
+    cluster.says("client put app/c leased --lease 7", 0);
+    cluster.says("client put app/d leased --lease 8", 4);
+    let leader = cluster.leader().expect("somebody leads");
+    cluster.says(&format!("cluster stop {leader}"), 0);
+    assert_eq!(cluster.says("client get app/a", 0), "hello");
+    assert_eq!(cluster.says("client cas app/a hello world", 0), "revision 5");
+    cluster.says("client cas app/a hello again", 4);
+    assert_eq!(cluster.says("client get app/a --rev 2", 0), "hello");
+    cluster.says("client get app/a --rev 99", 4);
+    cluster.says(&format!("cluster start {leader}"), 0);
+    cluster.until("it follows again", |nodes| {
+        nodes[leader as usize - 1]["report"]["role"] == "follower"
+    });
+    assert_eq!(cluster.says("client keep-alive 7", 0), "lives for 60000 ms");
+    cluster.says("client compact 4", 0);
+    cluster.says("client get app/a --rev 2", 4);
+    let file = cluster.0.path().join("saved");
+    let saving = format!("client snapshot {}", file.display());
+    assert!(cluster.says(&saving, 0).contains("bytes"));
+    cluster.says(&saving, 65);
+    assert_eq!(cluster.says("client revoke 7", 0), "revoked");
+    cluster.says("client get app/c", 4);
+
+    let restored = Cluster::up(&format!("etcd --nodes 2 --restore {}", file.display()));
+    let all = restored.says("client get app/ --prefix", 0);
+    assert_eq!(all, "app/a = world\napp/b = there\napp/c = leased");
+    let json = restored.says("client put app/b on --format json", 0);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(json["revision"].as_u64() > Some(1_000_000_000), "{json}");
+    restored.says("client get app/a --rev 5", 4);
+    std::fs::write(&file, "no backup").unwrap();
+    let other = Place::new();
+    let refused = other.run(&format!("cluster up etcd --restore {}", file.display()));
+    expect(&refused, 65);
+    expect(&cluster.0.run("client create /a b"), 64);
+}
+
+#[test]
 fn what_cannot_be_started_says_why() {
     let cluster = Cluster::up("raft-cache --nodes 1");
     let again = cluster.0.run("cluster up raft-cache --detach");

@@ -1,15 +1,17 @@
-//! `stormglass client`: asks a cache, or a tree of znodes, that runs.
+//! `stormglass client`: asks a cache, a tree of znodes, or an etcd-style service, that runs.
 
+mod keys;
 mod znode;
 
 use super::exit::OrExit;
 use super::{Exit, Failure, Format, print_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use stormglass::live::Plan;
 use stormglass::live::asking::{self, Asker};
+use stormglass::live::{Plan, backup};
+use stormglass_impls::catalog;
 use stormglass_impls::machine::cache::{Command, Output, Query};
 use stormglass_impls::session::{Ask, Told};
 use stormglass_workloads::client::Outcome;
@@ -24,9 +26,9 @@ pub(crate) struct ClientArgs {
     /// How long to try
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, global = true)]
     timeout: Duration,
-    /// The addresses are of a tree of znodes; told from the cluster's directory where no addresses are given
-    #[arg(long, global = true)]
-    znodes: bool,
+    /// In whose words to ask where addresses are given; the cluster's directory knows
+    #[arg(long, global = true, default_value = "cache")]
+    words: Words,
     #[command(subcommand)]
     what: What,
 }
@@ -39,11 +41,23 @@ enum What {
         key: String,
         /// Its new value
         value: String,
+        /// Of etcd: the lease it goes with
+        #[arg(long)]
+        lease: Option<u64>,
     },
     /// Say what a key or a znode holds
     Get {
         /// The key, or the path
         key: String,
+        /// Of etcd: all keys that begin so
+        #[arg(long)]
+        prefix: bool,
+        /// Of etcd: as it was at this revision
+        #[arg(long)]
+        rev: Option<u64>,
+        /// Of etcd: as any member has it, old or not
+        #[arg(long)]
+        serializable: bool,
     },
     /// Set a key if it holds what is expected
     Cas {
@@ -58,6 +72,9 @@ enum What {
     Delete {
         /// The key, or the path
         key: String,
+        /// Of etcd: all keys that begin so
+        #[arg(long)]
+        prefix: bool,
     },
     /// Add text to what a key holds
     Append {
@@ -97,20 +114,48 @@ enum What {
         /// Its path
         path: String,
     },
+    /// Of etcd: forget what keys were before a revision
+    Compact {
+        /// Which
+        revision: u64,
+    },
+    /// Of etcd: make a lease
+    Grant {
+        /// Its number
+        lease: u64,
+        /// How long it lives without being kept alive
+        #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+        ttl: Duration,
+    },
+    /// Of etcd: keep a lease alive, once
+    KeepAlive {
+        /// Its number
+        lease: u64,
+    },
+    /// Of etcd: end a lease, and delete its keys
+    Revoke {
+        /// Its number
+        lease: u64,
+    },
+    /// Of etcd: save all that a member has stored; `cluster up etcd --restore FILE` makes a new cluster of it
+    Snapshot {
+        /// The file to write
+        file: PathBuf,
+    },
 }
 
 impl What {
     /// In the words of a cache, if it has any for it.
     fn ask(&self) -> Option<Ask<Command, Query>> {
         Some(Ask::Command(match self.clone() {
-            What::Get { key } => return Some(Ask::Query(Query::Get { key })),
-            What::Put { key, value } => Command::Put { key, value },
+            What::Get { key, .. } => return Some(Ask::Query(Query::Get { key })),
+            What::Put { key, value, .. } => Command::Put { key, value },
             What::Cas { key, old, new } => Command::Cas {
                 key,
                 expected: Some(old),
                 new,
             },
-            What::Delete { key } => Command::Delete { key },
+            What::Delete { key, .. } => Command::Delete { key },
             What::Append { key, value } => Command::Append { key, suffix: value },
             _ => return None,
         }))
@@ -118,12 +163,31 @@ impl What {
 
     /// Whether it only reads.
     fn reads(&self) -> bool {
-        matches!(self, What::Get { .. } | What::Ls { .. } | What::Stat { .. })
+        matches!(
+            self,
+            What::Get { .. } | What::Ls { .. } | What::Stat { .. } | What::Snapshot { .. }
+        )
     }
+}
 
-    /// Whether only a tree of znodes has words for it.
-    fn is_of_znodes(&self) -> bool {
-        self.ask().is_none()
+/// In whose words a cluster is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Words {
+    /// A cache's
+    Cache,
+    /// Those of a tree of znodes
+    Znodes,
+    /// Those of an etcd-style service
+    Etcd,
+}
+
+impl Words {
+    fn of(system: &str) -> Self {
+        match system {
+            asking::ZNODES => Words::Znodes,
+            asking::KEYS => Words::Etcd,
+            _ => Words::Cache,
+        }
     }
 }
 
@@ -135,27 +199,32 @@ pub(super) struct Answered {
 }
 
 pub(super) fn execute(args: &ClientArgs, format: Format) -> Result<Exit, Failure> {
-    let (addresses, znodes) = if let Some(addresses) = &args.addresses {
+    let (addresses, words) = if let Some(addresses) = &args.addresses {
         let addresses = addresses.split(',').map(str::to_string).collect();
-        (addresses, args.znodes || args.what.is_of_znodes())
+        (addresses, args.words)
     } else {
         let plan = Plan::read(&args.dir).or_exit(Exit::Unreadable)?;
-        let znodes = plan.system == asking::ZNODES;
-        (plan.addresses, znodes)
+        (plan.addresses, Words::of(&plan.system))
     };
+    let body = match words {
+        Words::Cache => args.what.ask().map(|ask| asking::encode(&ask)),
+        Words::Znodes => znode::words(&args.what),
+        Words::Etcd => keys::words(&args.what),
+    };
+    let body = body.ok_or_else(|| no_words(words))?;
     let asker = Asker::new(&addresses, args.timeout);
-    let (asker, body) = match (znodes, args.what.ask()) {
-        (true, _) => match znode::words(&args.what) {
-            Some(body) => (asker.in_session(), body),
-            None => return Err(no_words("a tree of znodes")),
-        },
-        (false, Some(ask)) => (asker, asking::encode(&ask)),
-        (false, None) => return Err(no_words("a cache")),
+    let asker = match words {
+        Words::Znodes => asker.in_session(),
+        Words::Cache | Words::Etcd => asker,
     };
     let outcome = asking::block_on(asker.ask(body)).or_exit(Exit::Internal)?;
     let answered = match outcome {
-        Outcome::Done(reply) if znodes => znode::answered(&reply),
-        Outcome::Done(reply) => answered(&reply),
+        Outcome::Done(reply) => match (words, &args.what) {
+            (Words::Etcd, What::Snapshot { file }) => return saved(file, &reply),
+            (Words::Etcd, what) => keys::answered(what, &reply),
+            (Words::Znodes, _) => znode::answered(&reply),
+            (Words::Cache, _) => answered(&reply),
+        },
         Outcome::Refused(refusal) => {
             return Err(Failure::usage(refusal.claim().meaning));
         }
@@ -184,12 +253,29 @@ pub(super) fn execute(args: &ClientArgs, format: Format) -> Result<Exit, Failure
     Ok(exit)
 }
 
-fn no_words(what: &str) -> Failure {
-    let put = "put, get, cas, delete and append";
-    let create = "create, get, set, delete, ls and stat";
-    Failure::usage(format!(
-        "{what} has no words for that: caches know {put}, trees of znodes {create}"
-    ))
+fn no_words(words: Words) -> Failure {
+    let what = match words {
+        Words::Cache => "a cache knows put, get, cas, delete and append",
+        Words::Znodes => "a tree of znodes knows create, get, set, delete, ls and stat",
+        Words::Etcd => {
+            "an etcd-style service knows put, get, cas, delete, compact, grant, keep-alive, revoke and snapshot"
+        }
+    };
+    Failure::usage(format!("there are no words for that: {what}"))
+}
+
+/// All that a member has stored, as a file.
+fn saved(file: &Path, reply: &[u8]) -> Result<Exit, Failure> {
+    let system = catalog::system(asking::KEYS);
+    let stored = system.and_then(|system| system.stored(reply));
+    let Some(stored) = stored else {
+        return Err(Failure::usage("the member does not say what it has stored"));
+    };
+    let saving = backup::save(file, asking::KEYS, &stored);
+    let saved = asking::block_on(saving).or_exit(Exit::Internal)?;
+    saved.or_exit(Exit::Unreadable)?;
+    print_line(format!("{} bytes in {}", stored.len(), file.display()));
+    Ok(Exit::Valid)
 }
 
 /// What a cache answered.

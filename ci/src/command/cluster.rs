@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stormglass::live::asking::{self, Asker};
+use stormglass::live::backup;
 use stormglass::live::lock::{self, End};
 use stormglass::live::plan::{PLAN_VERSION, Plan, free_ports, is_loopback};
 use stormglass::live::process::{Bond, NodeProcess};
@@ -94,6 +95,9 @@ struct UpArgs {
     /// Leave the nodes running and come back
     #[arg(long)]
     detach: bool,
+    /// Make a new cluster of what `client snapshot FILE` has saved
+    #[arg(long, value_name = "FILE")]
+    restore: Option<PathBuf>,
 }
 
 pub(super) fn execute(args: &ClusterArgs, format: Format) -> Result<Exit, Failure> {
@@ -128,6 +132,18 @@ fn up(dir: &Path, args: &UpArgs, format: Format) -> Result<Exit, Failure> {
                 dir.display()
             ),
         });
+    }
+    if let Some(file) = &args.restore {
+        if Plan::path(dir).exists() {
+            return Err(Failure::usage(format!(
+                "{} holds a cluster; a restored one needs a --dir of its own",
+                dir.display()
+            )));
+        }
+        let restored = asking::block_on(backup::restore(&plan, dir, file));
+        restored
+            .or_exit(Exit::Internal)?
+            .or_exit(Exit::Unreadable)?;
     }
     plan.write(dir).or_exit(Exit::Unreadable)?;
     let bond = if args.detach { Bond::Loose } else { Bond::Tied };

@@ -173,6 +173,8 @@ pub async fn leader(plan: &Plan, deadline: Duration) -> Option<NodeId> {
 
 /// The cluster whose words are those of a tree of znodes.
 pub const ZNODES: &str = "zookeeper";
+/// The cluster whose words are those of an etcd-style service.
+pub const KEYS: &str = "etcd";
 
 /// A request in its wire form.
 pub fn encode<C: Serialize, Q: Serialize>(ask: &Ask<C, Q>) -> Vec<u8> {
@@ -183,6 +185,7 @@ pub fn encode<C: Serialize, Q: Serialize>(ask: &Ask<C, Q>) -> Vec<u8> {
 pub fn cache_words(plan: &Plan, ask: &Ask<Command, Query>) -> Option<Vec<u8>> {
     let body = encode(ask);
     let system = catalog::system(&plan.system)?;
-    let is_cache = plan.system != ZNODES && system.decode(Word::Request, &body).is_ok();
+    let is_cache = ![ZNODES, KEYS].contains(&plan.system.as_str())
+        && system.decode(Word::Request, &body).is_ok();
     is_cache.then_some(body)
 }

@@ -13,6 +13,7 @@
 //! | [`node`] | runs one node in this process |
 //! | [`process`] | starts a node as a process, and ends it |
 //! | [`asking`] | asks a cluster one thing |
+//! | [`backup`] | what a member has stored, as a file, and a cluster made of it |
 //! | [`arena`] | runs a trial on real processes |
 //!
 //! # Not here
@@ -21,6 +22,7 @@
 
 pub mod arena;
 pub mod asking;
+pub mod backup;
 pub mod lock;
 pub mod node;
 pub mod plan;

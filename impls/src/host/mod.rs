@@ -53,7 +53,7 @@ pub use disk::{Disk, StdDisk};
 pub use gate::{Admit, Fate, Fsync, Gate, PlainGate};
 pub use net::{Net, TokioNet};
 pub use switchboard::RECONNECT_AFTER;
-pub use wal::{Compaction, WalError};
+pub use wal::{Compaction, Wal, WalError};
 
 use crate::contract::{DelayRange, NodeId};
 use crate::parcel::Parcel;
@@ -67,7 +67,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use switchboard::Switchboard;
 use tokio::task::JoinSet;
-use wal::Wal;
 
 /// Draws how long a timer waits, in nanoseconds. What it gives is taken as it is, in the range or not: a driver that lets timers fire
 /// by name gives zero.

@@ -14,7 +14,7 @@ pub(super) fn words(what: &What) -> Option<Vec<u8>> {
         Request::Read(Read { what, path, watch })
     };
     let request = match what {
-        What::Get { key } => read(words::What::Data, key),
+        What::Get { key, .. } => read(words::What::Data, key),
         What::Ls { path } => read(words::What::Children, path),
         What::Stat { path } => read(words::What::Exists, path),
         What::Create {
@@ -39,11 +39,11 @@ pub(super) fn words(what: &What) -> Option<Vec<u8>> {
             data: data.clone(),
             version: *version,
         }),
-        What::Delete { key } => Request::Write(Op::Delete {
+        What::Delete { key, .. } => Request::Write(Op::Delete {
             path: key.clone(),
             version: None,
         }),
-        What::Put { .. } | What::Cas { .. } | What::Append { .. } => return None,
+        _ => return None,
     };
     let call = postcard::to_allocvec(&Call::Ask(request));
     Some(call.expect("what is asked is plain data"))
