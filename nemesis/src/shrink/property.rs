@@ -80,10 +80,7 @@ impl From<String> for Property {
     /// A name says its kind: what is none of the names above is an invariant.
     fn from(name: String) -> Self {
         let is_promise = |name: &str| promises().iter().any(|promise| promise.name == name);
-        let all = [
-            etcd::promises::GUARANTEES,
-            zookeeper::promises::GUARANTEES,
-        ];
+        let all = [etcd::promises::GUARANTEES, zookeeper::promises::GUARANTEES];
         if all.contains(&name.as_str()) || is_promise(&name) {
             return Property::Promise { name };
         }

@@ -54,7 +54,10 @@ impl Recipe for Elections {
                 .insert(dice.client, 1 + dice.below(Purpose::Detail, 6));
         }
         let line = place.line().unwrap_or_default().to_string();
-        let terms = line.replacen(ROOT, TERMS, 1).trim_end_matches('/').to_string();
+        let terms = line
+            .replacen(ROOT, TERMS, 1)
+            .trim_end_matches('/')
+            .to_string();
         let left = self.left.entry(dice.client).or_default();
         if let Some(term) = place.first() {
             if *left > 0 {

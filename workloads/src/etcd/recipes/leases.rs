@@ -62,7 +62,10 @@ impl Recipe for Leases {
     fn next(&mut self, dice: &Dice<'_>) -> Asked {
         let key = format!("{ROOT}/k{}", dice.key());
         let own = format!("{key}/c{}", dice.client);
-        let known = self.known.get(&dice.client).filter(|known| !known.is_empty());
+        let known = self
+            .known
+            .get(&dice.client)
+            .filter(|known| !known.is_empty());
         let lease = known.map(|known| {
             let lot = dice.below(Purpose::Detail, known.len() as u64);
             known[lot as usize]

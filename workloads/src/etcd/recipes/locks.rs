@@ -69,6 +69,8 @@ impl Recipe for Locks {
 
     fn finals(&self) -> Vec<Asked> {
         let lines = numbered(ROOT, self.keys);
-        lines.map(|line| get(Keys::prefix(&format!("{line}/")))).collect()
+        lines
+            .map(|line| get(Keys::prefix(&format!("{line}/"))))
+            .collect()
     }
 }

@@ -99,7 +99,9 @@ impl Memory {
             None => {
                 self.seen.insert((client, keys.key.clone()), Seen::Absent);
             }
-            Some(_) => self.seen.retain(|(who, key), _| *who != client || !keys.hold(key)),
+            Some(_) => self
+                .seen
+                .retain(|(who, key), _| *who != client || !keys.hold(key)),
         }
         for kv in kvs {
             let seen = Seen::There(kv.clone());

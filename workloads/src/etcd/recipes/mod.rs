@@ -32,8 +32,8 @@ use super::kinds::EtcdKind;
 use super::kv::EtcdConfig;
 use crate::dice::Purpose;
 use stormglass_impls::etcd::words::{
-    Ask, Compare, CompareResult, DeleteRange, Done, Keys, LeaseId, Op, Put, Range, Request, Revision, Target, Txn,
-    TxnOp,
+    Ask, Compare, CompareResult, DeleteRange, Done, Keys, LeaseId, Op, Put, Range, Request,
+    Revision, Target, Txn, TxnOp,
 };
 
 /// What all clients of a workload do.

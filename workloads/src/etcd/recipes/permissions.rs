@@ -114,7 +114,10 @@ fn some(dice: &Dice<'_>) -> Keys {
 
 /// A change of rights. The last of the roles comes and goes.
 fn change(dice: &Dice<'_>) -> AuthOp {
-    let (one, other) = (dice.below(Purpose::Length, USERS), dice.below(Purpose::Other, USERS));
+    let (one, other) = (
+        dice.below(Purpose::Length, USERS),
+        dice.below(Purpose::Other, USERS),
+    );
     let permissions = [Permission::Read, Permission::Write, Permission::ReadWrite];
     match dice.below(Purpose::Function, 100) {
         0..44 => AuthOp::GrantPermission {

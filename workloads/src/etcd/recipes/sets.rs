@@ -43,6 +43,7 @@ impl Recipe for Sets {
 
     fn finals(&self) -> Vec<Asked> {
         let sets = numbered(ROOT, self.keys);
-        sets.map(|set| get(Keys::prefix(&format!("{set}/")))).collect()
+        sets.map(|set| get(Keys::prefix(&format!("{set}/"))))
+            .collect()
     }
 }
