@@ -94,20 +94,30 @@ fn setup(keys: u32) -> Vec<AuthOp> {
                 permission: Permission::ReadWrite,
                 keys: Keys::one(key(number % u64::from(keys))),
             },
+            AuthOp::GrantPermission {
+                role: role(number),
+                permission: Permission::Read,
+                keys: two(),
+            },
         ]);
     }
     steps.push(AuthOp::Enable);
     steps
 }
 
+/// The first two keys.
+fn two() -> Keys {
+    Keys {
+        key: key(0),
+        range_end: Some(key(2)),
+    }
+}
+
 /// Some of the keys: few ways to say so, lest a permission be never taken back.
 fn some(dice: &Dice<'_>) -> Keys {
-    match dice.below(Purpose::Other, 6) {
+    match dice.below(Purpose::Other, 10) {
         0 => Keys::prefix(&format!("{GUARDED}/")),
-        1 => Keys {
-            key: key(0),
-            range_end: Some(key(2)),
-        },
+        1 | 2 => two(),
         _ => Keys::one(key(dice.key())),
     }
 }
@@ -120,20 +130,20 @@ fn change(dice: &Dice<'_>) -> AuthOp {
     );
     let permissions = [Permission::Read, Permission::Write, Permission::ReadWrite];
     match dice.below(Purpose::Function, 100) {
-        0..44 => AuthOp::GrantPermission {
+        0..52 => AuthOp::GrantPermission {
             role: role(one),
             permission: permissions[dice.below(Purpose::Detail, 3) as usize],
             keys: some(dice),
         },
-        44..74 => AuthOp::RevokePermission {
+        52..74 => AuthOp::RevokePermission {
             role: role(one),
             keys: some(dice),
         },
-        74..86 => AuthOp::GrantRole {
+        74..88 => AuthOp::GrantRole {
             user: user(one),
             role: role(other),
         },
-        86..94 => AuthOp::RevokeRole {
+        88..94 => AuthOp::RevokeRole {
             user: user(one),
             role: role(other),
         },

@@ -197,6 +197,38 @@ fn each_function_of_a_recipe_mostly_does_something() {
     }
 }
 
+/// A change on a condition that never holds would test nothing, and one that always does little more.
+#[test]
+fn conditions_hold_and_fail() {
+    let kinds = [
+        EtcdKind::Register,
+        EtcdKind::Counter,
+        EtcdKind::Append,
+        EtcdKind::Txn,
+    ];
+    for kind in kinds {
+        let steps = Run::new(kind, 1, 5).go(10, 300);
+        let conditional = steps.iter().filter_map(|(_, asked, ended)| {
+            let is_free = |op: &Op| matches!(op, Op::Txn(txn) if txn.compare.is_empty());
+            let Asked::Ask(Request {
+                ask: Ask::Write(op),
+                ..
+            }) = asked
+            else {
+                return None;
+            };
+            let (held, ..) = carried_out(asked, ended.as_ref()?)?;
+            (!is_free(op)).then_some(held)
+        });
+        let (all, held) = (
+            conditional.clone().count(),
+            conditional.filter(|held| *held),
+        );
+        let percent = 100 * held.count() / all;
+        assert!((15..95).contains(&percent), "{kind:?}: {percent} of 100");
+    }
+}
+
 /// Every value that an operation puts anywhere.
 fn values(asked: &Asked) -> Vec<String> {
     let Asked::Ask(Request {
@@ -233,18 +265,18 @@ fn no_value_is_put_twice_where_values_say_who_put_them() {
     }
 }
 
+/// Holders are paused, some of them for longer than their lease lives: what the lock protects meets stores that come too late, and not many.
 #[test]
-fn nobody_stores_without_the_lock_unless_its_lease_ran_out() {
-    let steps = Run::new(EtcdKind::FencedLock, 2, 8).go(5, 400);
+fn some_stores_come_when_the_lock_is_another_s() {
+    let runs = (1..=4).map(|seed| Run::new(EtcdKind::FencedLock, seed, 8).go(5, 400));
+    let steps: Vec<Step> = runs.flatten().collect();
     let stores = steps
         .iter()
         .filter_map(|(_, _, ended)| ended.as_ref()?.stored);
     let taken = stores.clone().filter(|stored| stored.taken).count();
     let refused = stores.filter(|stored| !stored.taken).count();
-    assert!(
-        taken > 10 * refused,
-        "{refused} stores of {taken} were too late"
-    );
+    let some = refused > 0 && taken > 10 * refused;
+    assert!(some, "{refused} stores came too late, {taken} did not");
 }
 
 #[test]
