@@ -172,20 +172,23 @@ impl Place {
             (_, Ask::KeepAlive { .. }) if *result == Err(Error::LeaseNotFound) => {
                 return self.is_out();
             }
-            (Stage::Leaves, _) if result.is_ok() => match self.doubts || ended.revision % 2 == 0 {
-                true => self.stage = Stage::Revokes,
-                false => self.has_left(),
-            },
+            (Stage::Leaves, _) if result.is_ok() => {
+                match self.doubts || ended.revision.is_multiple_of(2) {
+                    true => self.stage = Stage::Revokes,
+                    false => self.has_left(),
+                }
+            }
             (Stage::Revokes, _) => self.is_out(),
             (Stage::Grants, _) if result.is_ok() => self.stage = Stage::Enters,
             (Stage::Enters, _) => match carried_out(asked, ended) {
                 Some((_, _, [.., Done::Range { kvs, .. }])) => self.sees(kvs, ended.revision),
                 _ => self.stage = Stage::Grants,
             },
-            (Stage::Looks, Ask::Range(_)) => match result {
-                Ok(Done::Range { kvs, .. }) => self.sees(kvs, ended.revision),
-                _ => {}
-            },
+            (Stage::Looks, Ask::Range(_)) => {
+                if let Ok(Done::Range { kvs, .. }) = result {
+                    self.sees(kvs, ended.revision);
+                }
+            }
             (Stage::Watches(before, _), Ask::Watch(watch)) => match result {
                 Ok(_) => {
                     self.watch = Some(watch.watch);
@@ -209,7 +212,9 @@ impl Place {
         self.stage = match before.max_by_key(|kv| kv.create_revision) {
             None => Stage::First,
             // Every other client looks now and then instead of watching.
-            Some(before) if self.lease % 2 == 0 => Stage::Waits(before.key.clone(), TURNS / 2),
+            Some(before) if self.lease.is_multiple_of(2) => {
+                Stage::Waits(before.key.clone(), TURNS / 2)
+            }
             Some(before) => Stage::Watches(before.key.clone(), revision + 1),
         };
     }

@@ -32,10 +32,14 @@ impl Registers {
         match dice.below(Purpose::Detail, 20) {
             0..8 => get(Keys::one(key)),
             8..13 => local_get(Keys::one(key)),
-            13..16 => get_at(Keys::one(key), revision, back % 2 == 0),
+            13..16 => get_at(Keys::one(key), revision, back.is_multiple_of(2)),
             16 => get(Keys::prefix(&format!("{ROOT}/"))),
             17 => local_get(Keys::prefix(&format!("{ROOT}/"))),
-            18 => get_at(Keys::prefix(&format!("{ROOT}/")), revision, back % 2 == 0),
+            18 => get_at(
+                Keys::prefix(&format!("{ROOT}/")),
+                revision,
+                back.is_multiple_of(2),
+            ),
             _ => {
                 let parts = [key, other].map(|key| txn_get(Keys::one(key)));
                 txn(Vec::new(), parts.to_vec(), Vec::new())
