@@ -30,7 +30,7 @@ use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup,
     System, Watch, Word,
 };
-use stormglass_workloads::client::session::OWN_REQUESTS;
+use stormglass_workloads::client::OWN_REQUESTS;
 
 /// How many marks of the digest are kept at most.
 const MARKS_MAX: usize = 1 << 18;

@@ -12,18 +12,22 @@
 //! | --- | --- |
 //! | `leader.rs` | whoever leads answers: the client follows redirects. It knows no system: bodies are bytes |
 //! | [`session`] | whoever it is connected to answers, in a session: the client keeps connection and session alive, and takes in events |
+//! | [`member`] | any member answers, without a session: the client goes from one to the next, and begins its watches anew there |
+//! | `rest.rs` | standing still |
 
 mod leader;
 pub mod member;
+mod rest;
 pub mod session;
 
 use leader::LeaderClient;
-use serde::{Deserialize, Serialize};
+use member::MemberClient;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use session::SessionClient;
 #[cfg(doc)]
 use stormglass_impls::contract::Answer;
 use stormglass_impls::contract::{
-    ClientId, Disk, Effects, Input, Node, NodeId, Now, Refusal, Vocabulary,
+    ClientId, DelayRange, Disk, Effects, Input, Node, NodeId, Now, Refusal, RequestId, Vocabulary,
 };
 use stormglass_impls::wire::ClientFrame;
 
@@ -67,7 +71,12 @@ pub enum Manner {
         /// How long the session shall live without a sign of the client, in milliseconds.
         timeout_ms: u64,
     },
+    /// Any member, and the next one if that does not answer.
+    Member,
 }
+
+/// The lowest number that a client gives to what it asks for itself.
+pub const OWN_REQUESTS: RequestId = RequestId(1 << 63);
 
 /// How a client numbers a retry.
 #[derive(
@@ -127,6 +136,8 @@ pub enum ClientTimer {
     Pong,
     /// The client has stood still for long enough.
     Rest,
+    /// The answer to a watch that was begun anew is overdue.
+    Watch,
 }
 
 /// A client holds nothing that must outlive it.
@@ -146,6 +157,7 @@ pub struct Client(Kind);
 enum Kind {
     Leader(LeaderClient),
     Session(Box<SessionClient>),
+    Member(Box<MemberClient>),
 }
 
 impl Vocabulary for Client {
@@ -182,6 +194,7 @@ impl Node for Client {
             Manner::Session { timeout_ms } => {
                 Kind::Session(Box::new(SessionClient::new(config, timeout_ms)))
             }
+            Manner::Member => Kind::Member(Box::new(MemberClient::new(config))),
         })
     }
 
@@ -189,6 +202,20 @@ impl Node for Client {
         match &mut self.0 {
             Kind::Leader(client) => client.step(input, effects),
             Kind::Session(client) => client.step(input, effects),
+            Kind::Member(client) => client.step(input, effects),
         }
     }
+}
+
+fn set(timer: ClientTimer, wait_ms: u64, effects: &mut Effects<Client>) {
+    effects.set_timer(timer, DelayRange::from_ms(wait_ms, wait_ms));
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(bytes).ok()
+}
+
+fn write(words: &impl Serialize) -> Vec<u8> {
+    let bytes = postcard::to_allocvec(words);
+    bytes.expect("postcard fails only on maps of unknown length, and words have none")
 }

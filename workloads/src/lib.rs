@@ -15,9 +15,11 @@
 //! | module | what is there |
 //! | --- | --- |
 //! | [`draw`] | random draws keyed by purpose |
-//! | [`client`] | the client core: timeouts, redirects, sessions, retries, the deadline |
+//! | `dice` | what is drawn for one operation of a recipe |
+//! | [`client`] | the client core: timeouts, redirects, sessions, watches, retries, the deadline |
 //! | [`workload`] | workloads by name, and their face towards the arenas |
 //! | [`register`] | read, write, compare-and-set over several keys |
+//! | [`zookeeper`], [`etcd`] | workloads of coordination services, and what these promise |
 //! | [`recorder`] | turns calls and outcomes into a history |
 //! | [`generate`] | histories made to order, legal or with one read falsified |
 //! | `driver` | runs a client core on tokio (feature `driver`) |
@@ -32,6 +34,7 @@
 //! Faults and arenas (crate `nemesis`); the judgement itself (crate `checker`).
 
 pub mod client;
+mod dice;
 pub mod draw;
 pub mod etcd;
 pub mod generate;

@@ -2,6 +2,9 @@
 
 use crate::client::Manner;
 use crate::draw::Draws;
+use crate::etcd::binding::EtcdBinding;
+use crate::etcd::kv::{self, EtcdConfig, Kv};
+use crate::etcd::{self, kinds};
 use crate::register::{self, CacheBinding, Register, RegisterConfig};
 use crate::zookeeper::binding::ZnodesBinding;
 use crate::zookeeper::dialect;
@@ -19,6 +22,8 @@ pub enum WorkloadConfig {
     Register(RegisterConfig),
     /// See [`crate::zookeeper`].
     Znodes(ZnodesConfig),
+    /// See [`crate::etcd`].
+    Etcd(EtcdConfig),
 }
 
 /// A workload for lists.
@@ -39,13 +44,22 @@ pub const WORKLOADS: &[WorkloadInfo] = &{
         clusters: register::CLUSTERS,
         summary: "reads, writes and compare-and-sets over several keys, each key a linearizable register",
     };
-    let mut all = [REGISTER; 1 + KINDS.len()];
+    let mut all = [REGISTER; 1 + KINDS.len() + kinds::KINDS.len()];
     let mut kind = 0;
     while kind < KINDS.len() {
         all[1 + kind] = WorkloadInfo {
             name: KINDS[kind].name,
             clusters: znodes::CLUSTERS,
             summary: KINDS[kind].summary,
+        };
+        kind += 1;
+    }
+    let mut kind = 0;
+    while kind < kinds::KINDS.len() {
+        all[1 + KINDS.len() + kind] = WorkloadInfo {
+            name: kinds::KINDS[kind].name,
+            clusters: kv::CLUSTERS,
+            summary: kinds::KINDS[kind].summary,
         };
         kind += 1;
     }
@@ -78,7 +92,15 @@ pub fn promises() -> Vec<PromiseInfo> {
         clusters: znodes::CLUSTERS,
         text: promise.quote.to_string(),
     });
-    std::iter::once(first).chain(of_znodes).collect()
+    let of_etcd = etcd::promises::ALL.iter();
+    let of_etcd = of_etcd.chain(etcd::promises::FENCED_ONLY);
+    let of_etcd = of_etcd.map(|promise| PromiseInfo {
+        name: promise.name,
+        clusters: kv::CLUSTERS,
+        text: promise.quote.to_string(),
+    });
+    let of_services = of_znodes.chain(of_etcd);
+    std::iter::once(first).chain(of_services).collect()
 }
 
 impl WorkloadConfig {
@@ -87,6 +109,10 @@ impl WorkloadConfig {
         if znodes::CLUSTERS.contains(&cluster) {
             let kind = KINDS.iter().find(|kind| kind.name == name)?.kind;
             return Some(Self::Znodes(ZnodesConfig::of(kind)));
+        }
+        if kv::CLUSTERS.contains(&cluster) {
+            let info = kinds::KINDS.iter().find(|info| info.name == name)?;
+            return Some(Self::Etcd(EtcdConfig::of(info.kind)));
         }
         (name == "register").then(Self::register)
     }
@@ -118,6 +144,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(_) => "register",
             Self::Znodes(config) => config.kind.info().name,
+            Self::Etcd(config) => config.kind.info().name,
         }
     }
 
@@ -126,6 +153,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(_) => register::FUNCTIONS,
             Self::Znodes(_) => dialect::FUNCTIONS,
+            Self::Etcd(_) => etcd::dialect::FUNCTIONS,
         }
     }
 
@@ -134,6 +162,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(_) => register::READS,
             Self::Znodes(_) => dialect::READS,
+            Self::Etcd(_) => etcd::dialect::READS,
         }
     }
 
@@ -144,6 +173,7 @@ impl WorkloadConfig {
             Self::Znodes(config) => Manner::Session {
                 timeout_ms: config.session_ms,
             },
+            Self::Etcd(_) => Manner::Member,
         }
     }
 
@@ -152,6 +182,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(config) => config.refuses(),
             Self::Znodes(config) => config.refuses(),
+            Self::Etcd(config) => config.refuses(),
         }
     }
 
@@ -164,14 +195,18 @@ impl WorkloadConfig {
             Self::Znodes(config) => {
                 (config.think_time_ms_min, config.think_time_ms_max) = (min, max);
             }
+            Self::Etcd(config) => {
+                (config.think_time_ms_min, config.think_time_ms_max) = (min, max);
+            }
         }
     }
 
-    /// Sets how long a session lives without a sign of its client, in milliseconds, where clients have sessions.
+    /// Sets how long whatever ends by itself lives without a sign of its client, in milliseconds: a session, a lease.
     pub fn set_session_ms(&mut self, session_ms: u64) {
         match self {
             Self::Register(_) => {}
             Self::Znodes(config) => config.session_ms = session_ms,
+            Self::Etcd(config) => config.ttl_ms = session_ms,
         }
     }
 
@@ -184,6 +219,9 @@ impl WorkloadConfig {
             Self::Znodes(config) => {
                 (config.reads_percent, config.writes_percent) = (reads, writes);
             }
+            Self::Etcd(config) => {
+                (config.reads_percent, config.writes_percent) = (reads, writes);
+            }
         }
     }
 
@@ -192,6 +230,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(config) => config.keys = keys,
             Self::Znodes(config) => config.keys = keys,
+            Self::Etcd(config) => config.keys = keys,
         }
     }
 
@@ -200,6 +239,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(_) => format!("k{number}"),
             Self::Znodes(config) => config.key(number),
+            Self::Etcd(config) => config.key(number),
         }
     }
 
@@ -208,6 +248,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(_) => 0,
             Self::Znodes(config) => config.rest_ms_max(),
+            Self::Etcd(config) => config.rest_ms_max(),
         }
     }
 
@@ -226,6 +267,12 @@ impl WorkloadConfig {
                     ..ZnodesConfig::of(config.kind)
                 };
             }
+            Self::Etcd(config) => {
+                *config = EtcdConfig {
+                    keys: config.keys,
+                    ..EtcdConfig::of(config.kind)
+                };
+            }
         }
     }
 
@@ -234,6 +281,7 @@ impl WorkloadConfig {
         match self {
             Self::Register(config) => Box::new(Register::new(config.clone(), seed)),
             Self::Znodes(config) => Box::new(Znodes::new(config.clone(), seed)),
+            Self::Etcd(config) => Box::new(Kv::new(config.clone(), seed)),
         }
     }
 
@@ -245,6 +293,9 @@ impl WorkloadConfig {
             }
             (Self::Znodes(_), cluster) if znodes::CLUSTERS.contains(&cluster) => {
                 Some(Box::new(ZnodesBinding))
+            }
+            (Self::Etcd(_), cluster) if kv::CLUSTERS.contains(&cluster) => {
+                Some(Box::new(EtcdBinding))
             }
             _ => None,
         }

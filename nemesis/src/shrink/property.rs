@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use stormglass_checker::Verdict;
 use stormglass_workloads::workload::promises;
-use stormglass_workloads::zookeeper::promises::GUARANTEES;
+use stormglass_workloads::{etcd, zookeeper};
 
 /// The property that a run broke: the one its verdict names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,7 +80,8 @@ impl From<String> for Property {
     /// A name says its kind: what is none of the names above is an invariant.
     fn from(name: String) -> Self {
         let is_promise = |name: &str| promises().iter().any(|promise| promise.name == name);
-        if name == GUARANTEES || is_promise(&name) {
+        let all = [etcd::promises::GUARANTEES, zookeeper::promises::GUARANTEES];
+        if all.contains(&name.as_str()) || is_promise(&name) {
             return Property::Promise { name };
         }
         let known = NAMES.iter().find(|(known, _)| *known == name);

@@ -80,7 +80,9 @@ impl LeaderClient {
             }
             Input::TimerFired(ClientTimer::Deadline) => self.end(Outcome::Unknown, effects),
             // These are another client's.
-            Input::TimerFired(ClientTimer::Ping | ClientTimer::Pong | ClientTimer::Rest) => {}
+            Input::TimerFired(
+                ClientTimer::Ping | ClientTimer::Pong | ClientTimer::Rest | ClientTimer::Watch,
+            ) => {}
             // A server calls nobody, and this client asked for no events.
             Input::Deliver { .. } => {}
             Input::LinkUp(_) | Input::ClientGone(_) | Input::Persisted => {}

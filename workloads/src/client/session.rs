@@ -17,11 +17,14 @@
 
 mod watches;
 
-use super::{Client, ClientConfig, ClientTimer, Numbering, Outcome};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use super::rest::Rest;
+use super::{
+    Client, ClientConfig, ClientTimer, Numbering, OWN_REQUESTS, Outcome, read, set, write,
+};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use stormglass_impls::contract::{
-    Answer, DelayRange, Effect, Effects, Input, NodeId, Refusal, RequestId, Session,
+    Answer, Effect, Effects, Input, NodeId, Refusal, RequestId, Session,
 };
 use stormglass_impls::wire::ClientFrame;
 use stormglass_impls::zookeeper::words::{
@@ -53,9 +56,6 @@ pub struct Returned {
     /// The watches that fired since the operation before this one ended, as [`Event::Fired`], in the order in which the client heard of them.
     pub events: Vec<Event>,
 }
-
-/// The lowest number that a client gives to what it asks for itself.
-pub const OWN_REQUESTS: RequestId = RequestId(1 << 63);
 
 /// How many signs of life fit into the time after which a session expires.
 const PINGS_PER_TIMEOUT: u64 = 3;
@@ -116,14 +116,6 @@ struct Open {
     lost: bool,
 }
 
-/// What has come while a client stands still.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Rest {
-    request_id: RequestId,
-    timers: Vec<ClientTimer>,
-    mail: Vec<Input<Client>>,
-}
-
 /// What a server says, as far as the client can read it.
 enum Said {
     Reply(Reply),
@@ -154,8 +146,7 @@ impl SessionClient {
     pub(super) fn step(&mut self, input: Input<Client>, effects: &mut Effects<Client>) {
         match (&mut self.rest, input) {
             (Some(_), Input::TimerFired(ClientTimer::Rest)) => self.wake(effects),
-            (Some(rest), Input::TimerFired(timer)) => rest.timers.push(timer),
-            (Some(rest), input) => rest.mail.push(input),
+            (Some(rest), input) => rest.keep(input),
             (None, input) => self.take(input, effects),
         }
     }
@@ -181,11 +172,7 @@ impl SessionClient {
         match read::<Call>(body) {
             Some(Call::Rest { ms }) => {
                 set(ClientTimer::Rest, ms, effects);
-                self.rest = Some(Rest {
-                    request_id,
-                    timers: Vec::new(),
-                    mail: Vec::new(),
-                });
+                self.rest = Some(Rest::new(request_id));
             }
             Some(Call::Ask(request)) => {
                 self.open = Some(Open {
@@ -212,8 +199,8 @@ impl SessionClient {
     /// The client has stood still, and takes in what came meanwhile: first what was due, then its mail, as any paused node does.
     fn wake(&mut self, effects: &mut Effects<Client>) {
         let Some(rest) = self.rest.take() else { return };
-        let due = rest.timers.into_iter().map(Input::TimerFired);
-        for input in due.chain(rest.mail) {
+        let request_id = rest.request_id();
+        for input in rest.kept() {
             self.take(input, effects);
         }
         let reply = Reply {
@@ -222,7 +209,7 @@ impl SessionClient {
         };
         let returned = self.returned(reply);
         let outcome = Answer::Done(Outcome::Done(returned));
-        effects.reply(self.config.id, rest.request_id, outcome);
+        effects.reply(self.config.id, request_id, outcome);
     }
 
     fn fired(&mut self, timer: ClientTimer, effects: &mut Effects<Client>) {
@@ -545,19 +532,6 @@ impl SessionClient {
         effects.cancel_timer(ClientTimer::Deadline);
         effects.reply(self.config.id, open.request_id, Answer::Done(outcome));
     }
-}
-
-fn set(timer: ClientTimer, wait_ms: u64, effects: &mut Effects<Client>) {
-    effects.set_timer(timer, DelayRange::from_ms(wait_ms, wait_ms));
-}
-
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    postcard::from_bytes(bytes).ok()
-}
-
-fn write(words: &impl Serialize) -> Vec<u8> {
-    let bytes = postcard::to_allocvec(words);
-    bytes.expect("postcard fails only on maps of unknown length, and words have none")
 }
 
 /// Whether this says that the session has ended.

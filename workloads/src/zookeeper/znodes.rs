@@ -3,6 +3,7 @@
 use super::dialect::{Asked, Ended, FUNCTIONS, Stored};
 use super::promises::{self, Promise};
 use super::recipes::{self, Dice, Recipe};
+use crate::dice::{Settings, rest_ms_max};
 use crate::draw::Draws;
 use crate::workload::{Completion, Findings, Operation, Workload};
 use serde::{Deserialize, Serialize};
@@ -278,7 +279,7 @@ impl ZnodesConfig {
 
     /// The longest time that a client stands still, in milliseconds.
     pub(crate) fn rest_ms_max(&self) -> u64 {
-        recipes::REST_MS_MAX.min(self.session_ms * 5 / 2)
+        rest_ms_max(self)
     }
 
     fn promises(&self) -> impl Iterator<Item = &'static Promise> {
@@ -287,6 +288,16 @@ impl ZnodesConfig {
             _ => &[],
         };
         promises::ALL.iter().chain(besides)
+    }
+}
+
+impl Settings for ZnodesConfig {
+    fn keys(&self) -> u32 {
+        self.keys
+    }
+
+    fn life_ms(&self) -> u64 {
+        self.session_ms
     }
 }
 

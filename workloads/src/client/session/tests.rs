@@ -2,7 +2,7 @@
 
 use super::super::{Client, Manner, NoDisk, Patience};
 use super::*;
-use stormglass_impls::contract::{ClientId, Node, Now};
+use stormglass_impls::contract::{ClientId, DelayRange, Node, Now};
 use stormglass_impls::zookeeper::words::{Change, Done, Read, Stat, Watched, What};
 
 const SESSION: SessionId = SessionId(7);

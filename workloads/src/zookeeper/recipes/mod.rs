@@ -21,11 +21,8 @@ mod sessions;
 
 use super::dialect::{Asked, Ended};
 use super::znodes::{ZnodesConfig, ZnodesKind};
-use crate::draw::Draws;
+use crate::dice::Purpose;
 use stormglass_impls::zookeeper::words::{Mode, Op, Read, What, open_to_all};
-
-/// The longest time that a client stands still, in milliseconds.
-pub(super) const REST_MS_MAX: u64 = 4_000;
 
 /// What all clients of a workload do.
 pub(super) trait Recipe {
@@ -49,56 +46,7 @@ pub(super) trait Recipe {
 }
 
 /// What is drawn for one operation of one client.
-pub(super) struct Dice<'a> {
-    pub(super) config: &'a ZnodesConfig,
-    pub(super) draws: &'a Draws,
-    pub(super) client: u32,
-    /// The operation's number, from 0.
-    pub(super) n: u64,
-}
-
-/// What a draw is for, as the last of its keys.
-#[derive(Clone, Copy)]
-pub(super) enum Purpose {
-    Key,
-    Function,
-    Detail,
-    Length,
-    Other,
-}
-
-impl Dice<'_> {
-    /// One of so many, from 0.
-    pub(super) fn below(&self, purpose: Purpose, count: u64) -> u64 {
-        let keys = [self.client.into(), self.n, purpose as u64];
-        self.draws.within(&keys, 0..=count.max(1) - 1)
-    }
-
-    /// Whether a share of a hundred is hit.
-    pub(super) fn percent(&self, purpose: Purpose, percent: u64) -> bool {
-        self.below(purpose, 100) < percent
-    }
-
-    /// One of the keys.
-    pub(super) fn key(&self) -> u64 {
-        self.below(Purpose::Key, self.config.keys.into())
-    }
-
-    /// Data that nothing else has.
-    pub(super) fn data(&self) -> String {
-        format!("{}:{}", self.client, self.n)
-    }
-
-    /// How long to stand still: mostly not, sometimes shorter than a session lives, sometimes longer.
-    pub(super) fn rest_ms(&self, rarely_percent: u64) -> u64 {
-        if !self.percent(Purpose::Length, rarely_percent) {
-            return self.below(Purpose::Other, 20);
-        }
-        let session_ms = self.config.session_ms;
-        let spans = [session_ms / 2, session_ms * 3 / 2, session_ms * 5 / 2];
-        spans[self.below(Purpose::Other, 3) as usize].min(REST_MS_MAX)
-    }
-}
+pub(super) type Dice<'a> = crate::dice::Dice<'a, ZnodesConfig>;
 
 /// The recipe of a workload.
 pub(super) fn recipe(config: &ZnodesConfig) -> Box<dyn Recipe> {
