@@ -18,6 +18,7 @@
 //! | [`client`] | the client core: timeouts, redirects, sessions, retries, the deadline |
 //! | [`workload`] | workloads by name, and their face towards the arenas |
 //! | [`register`] | read, write, compare-and-set over several keys |
+//! | [`promises`] | how a service is judged by what it promises |
 //! | [`recorder`] | turns calls and outcomes into a history |
 //! | [`generate`] | histories made to order, legal or with one read falsified |
 //! | `driver` | runs a client core on tokio (feature `driver`) |
@@ -35,6 +36,7 @@ pub mod client;
 pub mod draw;
 pub mod etcd;
 pub mod generate;
+pub mod promises;
 pub mod recorder;
 pub mod register;
 pub mod workload;
