@@ -1,3 +1,4 @@
 //! What is asked of an etcd-style service, and what it promises.
 
 pub mod dialect;
+pub mod promises;
