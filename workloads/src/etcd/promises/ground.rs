@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::story::Story;
+use super::watches::Watches;
 use std::cell::OnceCell;
 
 /// A story, and what is made of it once somebody asks.
@@ -9,6 +10,7 @@ pub struct Ground<'a> {
     /// The story.
     pub story: &'a Story,
     facts: OnceCell<Facts<'a>>,
+    watches: OnceCell<Watches<'a>>,
 }
 
 impl<'a> Ground<'a> {
@@ -17,11 +19,18 @@ impl<'a> Ground<'a> {
         Self {
             story,
             facts: OnceCell::new(),
+            watches: OnceCell::new(),
         }
     }
 
     /// What the answers say of each key.
     pub fn facts(&self) -> &Facts<'a> {
         self.facts.get_or_init(|| Facts::of(self.story))
+    }
+
+    /// What watches told.
+    pub fn watches(&self) -> &Watches<'a> {
+        let facts = self.facts();
+        self.watches.get_or_init(|| Watches::of(self.story, facts))
     }
 }

@@ -8,6 +8,7 @@
 //! | [`story`], [`ground`] | a history, read; what several promises make of it |
 //! | [`facts`] | what a key was, from revision to revision |
 //! | [`revision_order`], [`revisions_grow`], [`serializable_reads`] | what the store holds, and in which order that is seen |
+//! | [`watches`] | what watches tell: six promises |
 //! | [`stale`] | a measure |
 //! | [`generate`] | histories of a service that keeps all of this, for tests and benches |
 
@@ -21,6 +22,7 @@ pub mod stale;
 pub mod story;
 #[cfg(test)]
 mod trials;
+pub mod watches;
 
 use super::dialect::{Asked, Ended};
 use crate::promises::{self, Service};
@@ -75,6 +77,12 @@ pub const ALL: &[Promise] = &[
     revision_order::PROMISE,
     revisions_grow::PROMISE,
     serializable_reads::PROMISE,
+    watches::ordered::PROMISE,
+    watches::unique::PROMISE,
+    watches::reliable::PROMISE,
+    watches::atomic::PROMISE,
+    watches::resumable::PROMISE,
+    watches::bookmarkable::PROMISE,
 ];
 
 /// What is worth knowing of a history and no question of right or wrong.

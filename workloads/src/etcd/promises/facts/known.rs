@@ -59,13 +59,6 @@ impl<'a> Known<'a> {
         floors.min().unwrap_or(Revision::MAX)
     }
 
-    /// All its certain changes by revision, with who knows of them, and whether it was deleted.
-    pub fn changes(&self) -> impl Iterator<Item = (Revision, usize, bool)> {
-        let set = self.shown.iter().map(|shown| (shown.set, shown.by, false));
-        let deleted = self.deleted.iter().map(|(at, by)| (*at, *by, true));
-        set.chain(deleted)
-    }
-
     pub(super) fn sort(&mut self) {
         self.shown
             .sort_by_key(|shown| (shown.set, shown.until, shown.by));

@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub known: Vec<Known<'a>>,
     /// From when to when each was certainly what.
     pub spans: Vec<Vec<Span<'a>>>,
+    /// When each certainly changed, and who knows, by revision.
+    pub changes: Vec<Vec<(Revision, usize)>>,
     /// Which revision belongs to what.
     pub ledger: Ledger,
     /// What was answered of ranges of keys.
@@ -62,6 +64,7 @@ impl<'a> Facts<'a> {
             keys,
             known,
             spans: Vec::new(),
+            changes: Vec::new(),
             ledger,
             lists,
             contradiction,
@@ -74,7 +77,30 @@ impl<'a> Facts<'a> {
                 Vec::new()
             }));
         }
+        let numbers = 0..facts.keys.len();
+        facts.changes = numbers.map(|number| facts.changes_of(number)).collect();
         facts
+    }
+
+    /// When a key certainly changed.
+    fn changes_of(&self, number: usize) -> Vec<(Revision, usize)> {
+        let known = &self.known[number];
+        let mut changes: Vec<(Revision, usize)> = known.deleted.clone();
+        for shown in &known.shown {
+            changes.push((shown.set, shown.by));
+            let made = shown.kv.map(|kv| kv.create_revision);
+            changes.extend(made.map(|made| (made, shown.by)));
+        }
+        // What was cleared and had been there was deleted.
+        let there = |at: Revision| {
+            let before = self.at(number, at.checked_sub(1)?)?;
+            (before.state != State::Absent).then_some(())
+        };
+        let cleared = known.cleared.iter();
+        changes.extend(cleared.filter(|(at, _)| there(*at).is_some()));
+        changes.sort_unstable();
+        changes.dedup_by_key(|(at, _)| *at);
+        changes
     }
 
     /// The number of a key that somebody named.
