@@ -183,7 +183,10 @@ fn keys_outlive_their_leader_and_are_restored_into_a_new_cluster() {
     let leader = cluster.leader().expect("somebody leads");
     cluster.says(&format!("cluster stop {leader}"), 0);
     assert_eq!(cluster.says("client get app/a", 0), "hello");
-    assert_eq!(cluster.says("client cas app/a hello world", 0), "revision 5");
+    assert_eq!(
+        cluster.says("client cas app/a hello world", 0),
+        "revision 5"
+    );
     cluster.says("client cas app/a hello again", 4);
     assert_eq!(cluster.says("client get app/a --rev 2", 0), "hello");
     cluster.says("client get app/a --rev 99", 4);

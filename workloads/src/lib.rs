@@ -20,6 +20,7 @@
 //! | [`workload`] | workloads by name, and their face towards the arenas |
 //! | [`register`] | read, write, compare-and-set over several keys |
 //! | [`zookeeper`], [`etcd`] | workloads of coordination services, and what these promise |
+//! | [`promises`] | how a service is judged by what it promises |
 //! | [`recorder`] | turns calls and outcomes into a history |
 //! | [`generate`] | histories made to order, legal or with one read falsified |
 //! | `driver` | runs a client core on tokio (feature `driver`) |
@@ -38,6 +39,7 @@ mod dice;
 pub mod draw;
 pub mod etcd;
 pub mod generate;
+pub mod promises;
 pub mod recorder;
 pub mod register;
 pub mod workload;

@@ -10,6 +10,7 @@ use super::ground::Ground;
 use super::spans::Deletes;
 use super::story::Story;
 use super::{Breach, Promise};
+use crate::promises::stores::{Store, Stores};
 use crate::zookeeper::dialect::Asked;
 use std::collections::BTreeMap;
 use stormglass_impls::zookeeper::tree::parted;
@@ -35,63 +36,30 @@ pub const FENCED: Promise = Promise {
 
 /// How many stores a resource took after it had taken one with a newer token, and how many it took at all.
 pub fn unsafe_stores(story: &Story) -> (u64, u64) {
-    let (mut overtaken, mut all) = (0, 0);
-    for stores in taken(story).into_values() {
-        let mut newest = 0;
-        for store in stores {
-            overtaken += u64::from(store.token < newest);
-            all += 1;
-            newest = newest.max(store.token);
-        }
-    }
-    (overtaken, all)
+    taken(story).overtaken()
 }
 
-/// A store that the resource took.
-struct Store {
-    turn: u64,
-    deed: usize,
-    token: ZxidNumber,
-}
-
-/// By the paths of the locks, in the order in which they were taken.
-fn taken(story: &Story) -> BTreeMap<&str, Vec<Store>> {
-    let mut all: BTreeMap<&str, Vec<Store>> = BTreeMap::new();
-    for deed in &story.deeds {
-        let stored = deed.ended.as_ref().and_then(|ended| ended.stored);
-        if let (Asked::Store { path, token, .. }, Some(stored)) = (&deed.asked, stored)
-            && stored.taken
-        {
-            all.entry(path).or_default().push(Store {
-                turn: stored.turn,
-                deed: deed.id,
-                token: *token,
-            });
-        }
-    }
-    for stores in all.values_mut() {
-        stores.sort_by_key(|store| store.turn);
-    }
-    all
+/// The stores that were taken.
+fn taken(story: &Story) -> Stores<'_> {
+    Stores::of(story.deeds.iter().filter_map(|deed| {
+        let stored = deed.ended.as_ref()?.stored.filter(|stored| stored.taken)?;
+        let Asked::Store { path, token, .. } = &deed.asked else {
+            return None;
+        };
+        let store = Store {
+            turn: stored.turn,
+            deed: deed.id,
+            token: *token,
+        };
+        Some((path.as_str(), store))
+    }))
 }
 
 fn fenced(ground: &Ground<'_>) -> Result<(), Breach> {
     let story = ground.story;
     holds(ground)?;
     one_session_a_token(story)?;
-    for (path, stores) in taken(story) {
-        if let Some((before, after)) = neighbours(&stores).find(|(a, b)| a.token > b.token) {
-            return Err(Breach {
-                culprits: vec![before.deed, after.deed],
-                explanation: format!(
-                    "What {path} protects took a store with token {}, and after it one with token {}.",
-                    shown(before.token),
-                    shown(after.token),
-                ),
-            });
-        }
-    }
-    Ok(())
+    taken(story).in_order(shown)
 }
 
 fn one_session_a_token(story: &Story) -> Result<(), Breach> {

@@ -42,34 +42,48 @@ mod trials;
 pub mod watches;
 pub mod write_order;
 
-use crate::workload::{Findings, Measure};
+use crate::promises::{self, Service};
+use crate::workload::Measure;
+use crate::zookeeper::dialect::{Asked, Ended};
 use ground::Ground;
-use stormglass_checker::limits::Work;
-use stormglass_checker::{
-    Certificate, CheckError, Evidence, History, Judgement, Limits, Part, Verdict,
-};
-use story::Story;
+use serde_json::Value;
+use story::{Deed, Story};
 
-/// A promise.
-#[derive(Clone, Copy)]
-pub struct Promise {
-    /// Its name, as `session-view`.
-    pub name: &'static str,
-    /// The words in which the service gives it, and where.
-    pub quote: &'static str,
-    /// Whether a history keeps it.
-    pub judge: fn(&Ground<'_>) -> Result<(), Breach>,
-}
+pub use crate::promises::{Breach, judge};
 
-impl Promise {
-    /// Name and words.
-    pub fn text(&self) -> String {
-        format!("{}: {}", self.name, self.quote)
+/// A ZooKeeper-style service, as one that is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct ZooKeeper;
+
+/// A promise of such a service.
+pub type Promise = promises::Promise<ZooKeeper>;
+
+impl Service for ZooKeeper {
+    type Asked = Asked;
+    type Ended = Ended;
+    type Ground<'a> = Ground<'a>;
+
+    const NAME: &'static str = "zookeeper";
+    const OPERATION: &'static str = "an operation of a ZooKeeper-style service";
+
+    fn asked(value: &Value) -> Result<Asked, String> {
+        Asked::read(value)
     }
 
-    /// Whether a story keeps it, with nothing made ready for other promises.
-    pub fn judged(&self, story: &Story) -> Result<(), Breach> {
-        (self.judge)(&Ground::of(story))
+    fn ended(value: &Value) -> Result<Ended, String> {
+        Ended::read(value).and_then(story::in_bounds)
+    }
+
+    fn ground(story: &Story) -> Ground<'_> {
+        Ground::of(story)
+    }
+
+    fn place(deed: &Deed) -> Option<u64> {
+        deed.own_zxid()
+    }
+
+    fn measures(ground: &Ground<'_>) -> Vec<Measure> {
+        measures(ground.story)
     }
 }
 
@@ -98,103 +112,6 @@ pub const ALL: &[Promise] = &[
 /// What a history of locks with fencing is judged by besides.
 pub const FENCED_ONLY: &[Promise] = &[lock::FENCED];
 
-/// How a history breaks a promise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// The operations that collide, by number.
-    pub culprits: Vec<usize>,
-    /// How, in sentences.
-    pub explanation: String,
-}
-
-/// Judges a history by some promises. The first that is broken counts.
-///
-/// # Errors
-/// When the history contradicts itself, or is not in the words of this service.
-pub fn judge<'p>(
-    promises: impl IntoIterator<Item = &'p Promise>,
-    history: &History,
-    _limits: &Limits,
-) -> Result<Findings, CheckError> {
-    let story = Story::read(history)?;
-    let ground = Ground::of(&story);
-    let broken = promises.into_iter().find_map(|promise| {
-        let breach = (promise.judge)(&ground).err()?;
-        Some((promise, breach))
-    });
-    let work = Work {
-        steps: story.deeds.len() as u64,
-        ..Work::default()
-    };
-    let verdict = match broken {
-        None => Verdict::Valid(story.certificate()),
-        Some((promise, breach)) => Verdict::Invalid(evidence(history, promise, breach)?),
-    };
-    let judgement = Judgement { verdict, work };
-    Ok(Findings {
-        judgement,
-        measures: measures(&story),
-    })
-}
-
-impl Story {
-    /// The writes that were answered, in the order of their zxids: what everything else was judged by.
-    fn certificate(&self) -> Certificate {
-        let mut writes: Vec<(u64, usize)> = Vec::new();
-        for deed in &self.deeds {
-            writes.extend(deed.own_zxid().map(|zxid| (zxid, deed.id)));
-        }
-        writes.sort_unstable();
-        let order = writes.into_iter().map(|(_, id)| id).collect();
-        Certificate {
-            parts: vec![Part { key: None, order }],
-        }
-    }
-}
-
-/// A breach, with the operations behind it.
-fn evidence(history: &History, promise: &Promise, breach: Breach) -> Result<Evidence, CheckError> {
-    let mut culprits = history.operations()?;
-    culprits.retain(|operation| breach.culprits.contains(&operation.id));
-    let calls: Vec<usize> = culprits.iter().map(|culprit| culprit.call).collect();
-    let ends = culprits
-        .iter()
-        .map(|culprit| culprit.ret.unwrap_or(culprit.call));
-    // What came after the culprits may be needed, too: that something else did not happen.
-    let all = history.events.len();
-    let known = ends.max().map_or(all, |last| last + 1);
-    let prefix_events = match is_broken(promise, history, known)? {
-        true => known,
-        false => all,
-    };
-    let mut culprits = prefix_of(history, prefix_events).operations()?;
-    culprits.retain(|operation| calls.contains(&operation.call));
-    Ok(Evidence {
-        promise: promise.text(),
-        // All nodes are judged together.
-        key: None,
-        prefix_events,
-        prefix_smallest: false,
-        minimal: false,
-        verified: false,
-        context: None,
-        explanation: breach.explanation,
-        culprits,
-    })
-}
-
-/// Whether so many events of a history alone break a promise.
-fn is_broken(promise: &Promise, history: &History, events: usize) -> Result<bool, CheckError> {
-    let story = Story::read(&prefix_of(history, events))?;
-    Ok(promise.judged(&story).is_err())
-}
-
-fn prefix_of(history: &History, events: usize) -> History {
-    History {
-        events: history.events[..events].to_vec(),
-    }
-}
-
 /// What is worth knowing of a history and no question of right or wrong.
 fn measures(story: &Story) -> Vec<Measure> {
     let measure = |name: &str, (count, of), meaning: &str| Measure {
@@ -222,6 +139,8 @@ fn measures(story: &Story) -> Vec<Measure> {
 mod tests {
     use super::reference::{Service, create};
     use super::*;
+    use crate::promises::is_broken;
+    use stormglass_checker::{History, Limits, Verdict};
     use stormglass_impls::zookeeper::words::{Done, Mode};
 
     /// Two elements are added and listed, and the list lacks one.

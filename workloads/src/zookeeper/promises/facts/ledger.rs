@@ -29,7 +29,11 @@ impl Ledger {
             .filter_map(|deed| Some((deed.own_zxid()?, deed.id)))
             .collect();
         writes.sort_unstable();
-        let floors = floors(story);
+        let floors = story.floors(|deed| {
+            let ended = deed.ended.as_ref()?;
+            let events = ended.events.iter().map(|fired| fired.zxid);
+            Some(events.fold(ended.zxid.max(ended.session.0), ZxidNumber::max))
+        });
         Self { writes, floors }
     }
 
@@ -49,29 +53,4 @@ impl Ledger {
     pub fn floor(&self, id: usize) -> (ZxidNumber, usize) {
         self.floors[id]
     }
-}
-
-/// For each operation the newest zxid in any answer that came before it was called, and whose it was; 0 and itself when there was none.
-fn floors(story: &Story) -> Vec<(ZxidNumber, usize)> {
-    let mut answers: Vec<(usize, ZxidNumber, usize)> = Vec::new();
-    for deed in &story.deeds {
-        if let Some(ended) = &deed.ended {
-            let events = ended.events.iter().map(|fired| fired.zxid);
-            let newest = events.fold(ended.zxid.max(ended.session.0), ZxidNumber::max);
-            answers.push((deed.answer, newest, deed.id));
-        }
-    }
-    answers.sort_unstable();
-    let mut answers = answers.into_iter().peekable();
-    let mut newest = None;
-    let mut floors = Vec::with_capacity(story.deeds.len());
-    for deed in &story.deeds {
-        while let Some((_, zxid, by)) = answers.next_if(|(answer, ..)| *answer < deed.call) {
-            if newest.is_none_or(|(older, _)| older < zxid) {
-                newest = Some((zxid, by));
-            }
-        }
-        floors.push(newest.unwrap_or((0, deed.id)));
-    }
-    floors
 }

@@ -58,6 +58,7 @@ impl Tale {
             usize::MAX
         };
         self.0.push(Deed {
+            process: 0,
             id,
             asked,
             ended,

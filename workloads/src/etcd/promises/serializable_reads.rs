@@ -1,0 +1,150 @@
+//! A serializable read may be old, and is true of what was once.
+//!
+//! > clients can configure a request's consistency mode to `serializable`, which may access stale data with respect to quorum
+//! >
+//! > *etcd API guarantees*, Linearizability
+//!
+//! It shows the store at one revision, that of its answer or the one that was asked for, and what it shows of each key must have been so then. Stale is no
+//! breach, see [`stale`](super::stale). That its revision was there by then is [`revisions_grow`](super::revisions_grow).
+//!
+//! Counterexample: two keys are set at once at revision 5, and a serializable read shows one of them as it was at 4 and the other as it was at 5.
+
+use super::facts::lists::{self, List, impossible_alone, impossible_key};
+use super::facts::{Facts, State};
+use super::ground::Ground;
+use super::story::Deed;
+use super::{Breach, Promise};
+use stormglass_impls::etcd::words::{Done, KeyValue, Range, Revision};
+
+/// See [the module](self).
+pub const PROMISE: Promise = Promise {
+    name: "serializable-reads",
+    quote: "\"clients can configure a request's consistency mode to serializable, which may access stale data with respect to quorum\" \
+            (etcd API guarantees, Linearizability)",
+    judge,
+};
+
+fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
+    let reads = ground.story.deeds.iter().filter_map(read);
+    let reads: Vec<Read<'_>> = reads.collect();
+    if reads.is_empty() {
+        return Ok(());
+    }
+    let facts = ground.facts();
+    let mut lists = Vec::new();
+    for read in &reads {
+        if let Some(why) = impossible_alone(read.range, read.kvs, read.count) {
+            let said = format!("The answer to {:?} contradicts itself: {why}.", read.range);
+            return Breach::of([read.by], said);
+        }
+        for kv in read.kvs {
+            was_so(facts, kv, read)?;
+        }
+        let keys = &read.range.keys;
+        if keys.range_end.is_some() || read.kvs.is_empty() {
+            lists.push(List {
+                at: read.at,
+                by: read.by,
+                keys,
+                kvs: Some(read.kvs),
+                count: read.count,
+                earlier: &[],
+            });
+        }
+    }
+    lists::judge(facts, &lists)
+}
+
+/// A serializable read that was answered.
+struct Read<'a> {
+    by: usize,
+    range: &'a Range,
+    kvs: &'a [KeyValue],
+    count: u64,
+    /// At which revision.
+    at: Revision,
+}
+
+fn read(deed: &Deed) -> Option<Read<'_>> {
+    let range = deed.range().filter(|range| range.serializable)?;
+    let Done::Range { kvs, count } = deed.done()? else {
+        return None;
+    };
+    let at = match range.revision {
+        0 => deed.revision()?,
+        revision => revision,
+    };
+    Some(Read {
+        by: deed.id,
+        range,
+        kvs,
+        count: *count,
+        at,
+    })
+}
+
+/// Whether a key can have been so from when it was set until it was read.
+fn was_so(facts: &Facts<'_>, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breach> {
+    let said = |why: &str| {
+        format!(
+            "A serializable read showed {kv:?} at revision {}, and that cannot be: {why}.",
+            read.at
+        )
+    };
+    if let Some(why) = impossible_key(kv, read.at) {
+        return Breach::of([read.by], said(why));
+    }
+    let Some(number) = facts.number(&kv.key) else {
+        return Breach::of([read.by], said("nobody ever set it"));
+    };
+    let spans = &facts.spans[number];
+    let first = spans.partition_point(|span| span.until < kv.create_revision);
+    let during = spans[first..].iter();
+    for span in during.take_while(|span| span.from <= read.at) {
+        let fits = match &span.state {
+            State::Absent => false,
+            State::Alive(create) => create.is_none_or(|create| create == kv.create_revision),
+            State::Is(version) => {
+                let same = |one: Option<u64>, other: u64| one.is_none_or(|one| one == other);
+                let is_same = version.set == kv.mod_revision;
+                same(version.create, kv.create_revision)
+                    && (is_same || version.set < kv.mod_revision)
+                    && (is_same || span.until < kv.mod_revision)
+                    && (!is_same
+                        || same(version.version, kv.version)
+                            && version.value.is_none_or(|value| value == kv.value)
+                            && same(version.lease, kv.lease))
+            }
+        };
+        if !fits {
+            let why = format!(
+                "it was another from revision {} until revision {} at least",
+                span.from,
+                span.until.min(read.at)
+            );
+            return Breach::of(span.by.into_iter().chain([read.by]), said(&why));
+        }
+    }
+    written(facts, number, kv, read)
+}
+
+/// Somebody set it so.
+fn written(facts: &Facts<'_>, number: usize, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breach> {
+    let known = &facts.known[number];
+    let set = kv.mod_revision;
+    let from = known.shown.partition_point(|shown| shown.set < set);
+    let is_known = known.shown.get(from).is_some_and(|shown| shown.set == set);
+    let wish = known
+        .put_wishes
+        .iter()
+        .find(|wish| wish.wish.floor < set && wish.put == (kv.value.as_str(), kv.lease));
+    let owner = facts.ledger.owner(set);
+    if is_known || (owner.is_none() && wish.is_some()) {
+        return Ok(());
+    }
+    let said = format!(
+        "A serializable read showed {kv:?} at revision {}, and nobody can have set it so.",
+        read.at
+    );
+    Breach::of(owner.into_iter().chain([read.by]), said)
+}

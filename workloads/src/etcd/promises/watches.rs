@@ -1,0 +1,151 @@
+//! What watches told, and what they should have.
+//!
+//! | file | what is promised |
+//! | --- | --- |
+//! | [`ordered`] | events come in the order of revisions |
+//! | [`unique`] | none comes twice |
+//! | [`reliable`] | none is left out between two |
+//! | [`atomic`] | those of one revision come together |
+//! | [`resumable`] | a watch tells of everything from the revision at which it starts, and of nothing else |
+//! | [`bookmarkable`] | progress says up to where everything was told |
+//!
+//! A [`Telling`] is one watch as its client heard it, from the operation that began it. It goes on at other members and with other processes of the same
+//! client: a client whose operation is of unknown outcome goes on as another process, and which one is found by what that one hears of watches that it
+//! never began. Where that is not certain, and where it is not known whether a watch was begun, what is told counts for nothing.
+
+pub mod atomic;
+pub mod bookmarkable;
+mod clients;
+pub mod ordered;
+pub mod reliable;
+pub mod resumable;
+pub mod unique;
+
+use super::facts::Facts;
+use super::story::Story;
+use clients::Clients;
+use std::collections::BTreeMap;
+use stormglass_impls::etcd::words::{Ask, Change, Done, Event, Revision, Watch, WatchId};
+
+/// One watch, as its client heard it.
+pub struct Telling<'a> {
+    /// The operation that began it.
+    pub begun: usize,
+    /// What was asked.
+    pub asked: &'a Watch,
+    /// The first revision that it is to tell of, as it was answered.
+    pub start: Revision,
+    /// What it told, in order, and with whose answer.
+    pub told: Vec<(usize, &'a Event)>,
+    /// Certain changes that it should have told of by then, in the order of revisions.
+    pub missing: Vec<Missing<'a>>,
+}
+
+/// A change that was not told.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing<'a> {
+    /// When it was.
+    pub revision: Revision,
+    /// Of which key.
+    pub key: &'a str,
+    /// Who knows of it.
+    pub by: usize,
+}
+
+impl<'a> Telling<'a> {
+    /// The changes that were told, in order, and with whose answers.
+    pub fn changes(&self) -> impl Iterator<Item = (usize, &'a Change)> + '_ {
+        self.told.iter().flat_map(|(by, event)| {
+            let changes = match event {
+                Event::Changes { changes, .. } => changes.as_slice(),
+                Event::Progress { .. } | Event::Compacted { .. } => &[],
+            };
+            changes.iter().map(|change| (*by, change))
+        })
+    }
+
+    /// Up to which revision all should have been told by now, and with whose answer that was said.
+    fn reach(&self) -> Option<(Revision, usize)> {
+        let reach = self.told.iter().filter_map(|(by, event)| match event {
+            Event::Changes { changes, .. } => Some((changes.last()?.kv.mod_revision, *by)),
+            Event::Progress { revision, .. } => Some((*revision, *by)),
+            Event::Compacted { .. } => None,
+        });
+        reach.max()
+    }
+
+    fn find_missing(&mut self, facts: &Facts<'a>) {
+        let Some((reach, _)) = self.reach() else {
+            return;
+        };
+        let told = self.changes().filter_map(|(_, change)| {
+            Some((facts.number(&change.kv.key)?, change.kv.mod_revision))
+        });
+        let mut told: Vec<(usize, Revision)> = told.collect();
+        told.sort_unstable();
+        let (from, to) = facts.numbers(&self.asked.keys);
+        for number in from..to {
+            let changes = &facts.changes[number];
+            let first = changes.partition_point(|(at, _)| *at < self.start);
+            let last = changes.partition_point(|(at, _)| *at <= reach);
+            for (revision, by) in changes.get(first..last).unwrap_or_default() {
+                if told.binary_search(&(number, *revision)).is_err() {
+                    self.missing.push(Missing {
+                        revision: *revision,
+                        key: facts.keys[number],
+                        by: *by,
+                    });
+                }
+            }
+        }
+        self.missing.sort_by_key(|missing| missing.revision);
+    }
+}
+
+/// All that watches told.
+pub struct Watches<'a> {
+    /// Each from its beginning.
+    pub tellings: Vec<Telling<'a>>,
+}
+
+impl<'a> Watches<'a> {
+    /// What was told in a history.
+    pub fn of(story: &'a Story, facts: &Facts<'a>) -> Self {
+        let clients = Clients::of(story);
+        let mut tellings: Vec<Telling<'a>> = Vec::new();
+        // Which telling goes on; none where that is not known.
+        let mut open: BTreeMap<(u64, WatchId), usize> = BTreeMap::new();
+        for deed in &story.deeds {
+            let client = clients.of_process(deed.process);
+            // What comes with the answer was told before it.
+            for event in deed.events() {
+                if let Some(place) = open.get(&(client, event.watch())) {
+                    tellings[*place].told.push((deed.id, event));
+                }
+            }
+            match deed.request().map(|request| &request.ask) {
+                Some(Ask::Watch(asked)) => {
+                    open.remove(&(client, asked.watch));
+                    if let Some(Done::Watch { start_revision }) = deed.done() {
+                        open.insert((client, asked.watch), tellings.len());
+                        tellings.push(Telling {
+                            begun: deed.id,
+                            asked,
+                            start: *start_revision,
+                            told: Vec::new(),
+                            missing: Vec::new(),
+                        });
+                    }
+                }
+                Some(Ask::CancelWatch { watch }) if deed.ended.is_some() => {
+                    open.remove(&(client, *watch));
+                }
+                _ => {}
+            }
+        }
+        for telling in &mut tellings {
+            telling.find_missing(facts);
+        }
+        Self { tellings }
+    }
+}

@@ -1,0 +1,73 @@
+//! Which processes are one client.
+
+use crate::etcd::promises::story::Story;
+use std::collections::{BTreeMap, BTreeSet};
+use stormglass_impls::etcd::words::{Ask, WatchId};
+
+/// A client goes on as another process after an operation of unknown outcome: one whose number is greater by the same difference each time.
+///
+/// What a process hears of a watch that it never asked for was asked for by the process that its client was before. If there is just one difference
+/// that explains all such processes, it is that.
+pub(super) struct Clients {
+    difference: Option<u64>,
+    /// When each process gave up: the call of the operation of which it never heard.
+    retired: BTreeMap<u64, usize>,
+}
+
+impl Clients {
+    pub(super) fn of(story: &Story) -> Self {
+        let mut retired: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut first: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut asked: BTreeSet<(u64, WatchId)> = BTreeSet::new();
+        let mut heirs: BTreeSet<u64> = BTreeSet::new();
+        for deed in &story.deeds {
+            let process = deed.process;
+            first.entry(process).or_insert(deed.call);
+            if deed.ended.is_none() {
+                retired.insert(process, deed.call);
+            }
+            let mut told = deed.events().iter().map(|event| event.watch());
+            if told.any(|watch| !asked.contains(&(process, watch))) {
+                heirs.insert(process);
+            }
+            if let Some(Ask::Watch(watch)) = deed.request().map(|request| &request.ask) {
+                asked.insert((process, watch.watch));
+            }
+        }
+        let follows = |process: &u64, difference: u64| {
+            let before = process.checked_sub(difference);
+            let gave_up = before.and_then(|before| retired.get(&before));
+            gave_up.is_some_and(|at| *at < first[process])
+        };
+        let mut differences = BTreeSet::new();
+        if let Some(heir) = heirs.first() {
+            let before = retired.keys().take_while(|process| *process < heir);
+            differences.extend(before.map(|before| heir - before));
+        }
+        // All processes with greater numbers must be some client's that was another before.
+        differences.retain(|difference| {
+            heirs.iter().all(|heir| follows(heir, *difference))
+                && first
+                    .keys()
+                    .filter(|process| *process >= difference)
+                    .all(|process| follows(process, *difference))
+        });
+        let only = differences.first().filter(|_| differences.len() == 1);
+        Self {
+            difference: only.copied(),
+            retired,
+        }
+    }
+
+    /// The client, by the number of its first process.
+    pub(super) fn of_process(&self, process: u64) -> u64 {
+        let mut first = process;
+        while let Some(before) = self.difference.and_then(|by| first.checked_sub(by)) {
+            if !self.retired.contains_key(&before) {
+                break;
+            }
+            first = before;
+        }
+        first
+    }
+}
