@@ -418,9 +418,10 @@ impl Etcd {
 
     /// Writes what was applied to the backend, and up to which entry that is, together.
     fn store(&mut self, turn: &mut Turn<'_>) {
-        self.ticks += 1;
+        let ticks_per_commit = self.rules().habits.ticks_per_commit;
+        self.ticks = (self.ticks + 1).min(ticks_per_commit);
         let applied = self.raft.commit();
-        if self.ticks < self.rules().habits.ticks_per_commit || applied == self.stored {
+        if self.ticks < ticks_per_commit || applied == self.stored {
             return;
         }
         self.ticks = 0;
