@@ -184,6 +184,7 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
         invariants: &[],
         manage: |_| None,
         report: |_| None,
+        backup: None,
         watch: || Box::new(NoWatch),
         core: std::marker::PhantomData,
     };
