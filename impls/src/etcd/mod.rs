@@ -189,7 +189,7 @@ impl Node for Etcd {
         let mut below = setup.clone();
         // Leases have an end of their own; the memory of what was asked last has none.
         below.knobs.session_ms = 0;
-        if let Some(change) = rules.below {
+        if let Some(change) = (rules.planted_below)() {
             below.mutant = Some(change.to_string());
         }
         let mut inner = Effects::default();
