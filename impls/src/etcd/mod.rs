@@ -127,7 +127,7 @@ pub struct Etcd {
     stored: Index,
     /// What was run behind that.
     unstored: Vec<(u64, Arc<Submission<Command>>)>,
-    /// How many ticks have passed since the backend was written.
+    /// How many ticks have passed since the backend was written, as far as it matters.
     ticks: u8,
     /// What its clients wait for. Each asks one thing at a time.
     waits: BTreeMap<ClientId, Waiting>,
@@ -418,9 +418,10 @@ impl Etcd {
 
     /// Writes what was applied to the backend, and up to which entry that is, together.
     fn store(&mut self, turn: &mut Turn<'_>) {
-        self.ticks += 1;
+        let ticks_per_commit = self.rules().habits.ticks_per_commit;
+        self.ticks = ticks_per_commit.min(self.ticks + 1);
         let applied = self.raft.commit();
-        if self.ticks < self.rules().habits.ticks_per_commit || applied == self.stored {
+        if self.ticks < ticks_per_commit || applied == self.stored {
             return;
         }
         self.ticks = 0;
