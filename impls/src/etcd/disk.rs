@@ -111,8 +111,10 @@ impl Disk<Write> for EtcdDisk {
     fn apply(&mut self, write: &Write) {
         match write {
             Write::Raft(write) => {
-                // A snapshot that is taken over is a backend, too.
-                if let raft::Write::Install { snapshot, .. } = write {
+                // A snapshot is a backend, too, whoever took it: what is committed to the backend next is what comes behind it.
+                if let raft::Write::Snapshot(snapshot) | raft::Write::Install { snapshot, .. } =
+                    write
+                {
                     self.backend = Backend::of(snapshot);
                 }
                 self.raft.apply(write);
