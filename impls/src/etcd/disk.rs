@@ -111,7 +111,7 @@ impl Disk<Write> for EtcdDisk {
     fn apply(&mut self, write: &Write) {
         match write {
             Write::Raft(write) => {
-                // A snapshot is a backend, too: what is written to the backend from then on is behind it.
+                // A snapshot is a backend, too, whoever took it: what is committed to the backend next is what comes behind it.
                 if let raft::Write::Snapshot(snapshot) | raft::Write::Install { snapshot, .. } =
                     write
                 {

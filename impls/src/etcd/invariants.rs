@@ -9,6 +9,7 @@ use crate::contract::{Effect, NodeId};
 use crate::explored::{Memory, Names};
 use crate::fnv::Fnv;
 use crate::raft::invariants::{INVARIANTS as OF_LOG, RaftWatch, Seeing};
+use crate::raft::message::Write as LogWrite;
 use crate::system::{Broken, Erased, InvariantInfo, Member, Watch};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -145,10 +146,14 @@ impl Watch for EtcdWatch {
 impl Cluster {
     fn booted(&mut self, node: NodeId, etcd: &Etcd) -> Verdict {
         self.raft.raft_booted(node, etcd.raft())?;
-        // What it begins with is looked at as a whole.
+        self.taken_over(node, etcd);
+        self.applied(node, etcd)
+    }
+
+    /// A state that a member begins with, or takes over from another, is looked at as a whole.
+    fn taken_over(&mut self, node: NodeId, etcd: &Etcd) {
         let compacted = etcd.state().store().compacted();
         self.last.insert(node, (0, compacted.saturating_sub(1)));
-        self.applied(node, etcd)
     }
 
     fn stepped(&mut self, node: NodeId, etcd: &Etcd, effects: &[Effect<Erased>]) -> Verdict {
@@ -173,6 +178,9 @@ impl Cluster {
             _ => None,
         });
         self.raft.raft_stepped(node, etcd.raft(), seeing)?;
+        if effects.iter().any(installs) {
+            self.taken_over(node, etcd);
+        }
         self.applied(node, etcd)
     }
 
@@ -252,6 +260,17 @@ impl Cluster {
         self.changes.hash(&mut hasher);
         self.last.hash(&mut hasher);
     }
+}
+
+/// Whether another member's state is taken over.
+fn installs(effect: &Effect<Erased>) -> bool {
+    let Effect::Persist(writes) = effect else {
+        return false;
+    };
+    writes.iter().any(|write| {
+        let write: Option<&Write> = write.open();
+        matches!(write, Some(Write::Raft(LogWrite::Install { .. })))
+    })
 }
 
 fn core(member: &dyn Member) -> &Etcd {

@@ -21,7 +21,7 @@ struct Life {
     ends_ns: u64,
     /// How long it lives without being kept alive, in milliseconds.
     ttl_ms: u64,
-    /// Whether the log says, or may come to say, that it has less than its full time left.
+    /// Whether this leader has put into the log that it has less than its full time left.
     is_checkpointed: bool,
     /// Whether its end is in the log. If this leader is deposed, that may come to nothing.
     is_ending: bool,
@@ -81,10 +81,7 @@ impl Lessor {
         let lives = leases.iter().map(|(lease, known)| {
             let left_ms = known.remaining_ms.unwrap_or(known.ttl_ms);
             let left_ns = left_ms.saturating_mul(NS_PER_MS).saturating_add(extra_ns);
-            let mut life = Life::begin(known.ttl_ms, left_ns, now);
-            // What older leaders have said of it may still come.
-            life.is_checkpointed = true;
-            (*lease, life)
+            (*lease, Life::begin(known.ttl_ms, left_ns, now))
         });
         let lives = lives.collect();
         Self { lives }
@@ -290,9 +287,11 @@ impl Etcd {
 
     /// Keeps a lease alive. `is_renewed`: the log says by now that it has its full time.
     fn keep_alive(&mut self, (_, lease): (ClientId, LeaseId), is_renewed: bool, now: Now) -> Kept {
-        if !self.state().leases().contains_key(&lease) {
+        let Some(known) = self.state().leases().get(&lease) else {
             return Kept::Answer(Err(Error::LeaseNotFound));
-        }
+        };
+        // Everything that older leaders have said of it is applied by now.
+        let is_said_shorter = known.remaining_ms.is_some();
         let lives = self.lessor.as_mut().map(|lessor| &mut lessor.lives);
         let Some(life) = lives.and_then(|lives| lives.get_mut(&lease)) else {
             return Kept::Unknown;
@@ -302,7 +301,8 @@ impl Etcd {
             // Once that is committed it will not be found.
             return Kept::Unknown;
         }
-        if life.is_checkpointed && !is_renewed {
+        if (life.is_checkpointed || is_said_shorter) && !is_renewed {
+            life.is_checkpointed = true;
             return Kept::ForgetItsEnd { ttl_ms };
         }
         life.is_checkpointed = false;

@@ -127,7 +127,7 @@ pub struct Etcd {
     stored: Index,
     /// What was run behind that.
     unstored: Vec<(u64, Arc<Submission<Command>>)>,
-    /// How many ticks have passed since the backend was written.
+    /// How many ticks have passed since the backend was written, as far as it matters.
     ticks: u8,
     /// What its clients wait for. Each asks one thing at a time.
     waits: BTreeMap<ClientId, Waiting>,
@@ -189,7 +189,7 @@ impl Node for Etcd {
         let mut below = setup.clone();
         // Leases have an end of their own; the memory of what was asked last has none.
         below.knobs.session_ms = 0;
-        if let Some(change) = rules.below {
+        if let Some(change) = (rules.planted_below)() {
             below.mutant = Some(change.to_string());
         }
         let mut inner = Effects::default();
@@ -419,7 +419,7 @@ impl Etcd {
     /// Writes what was applied to the backend, and up to which entry that is, together.
     fn store(&mut self, turn: &mut Turn<'_>) {
         let ticks_per_commit = self.rules().habits.ticks_per_commit;
-        self.ticks = (self.ticks + 1).min(ticks_per_commit);
+        self.ticks = ticks_per_commit.min(self.ticks + 1);
         let applied = self.raft.commit();
         if self.ticks < ticks_per_commit || applied == self.stored {
             return;

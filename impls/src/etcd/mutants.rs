@@ -105,7 +105,7 @@ pub fn rules(id: &str) -> Option<Rules> {
             ..documented
         },
         "etcd/ack-before-fsync" => Rules {
-            below: Some("raft/ack-before-fsync"),
+            planted_below: || Some("raft/ack-before-fsync"),
             ..documented
         },
         "etcd/revision-decreases" => of_state(StateRules {

@@ -124,7 +124,7 @@ fn flag(args: Args<'_, '_>, key: &str) -> Result<bool, Fault> {
     }
 }
 
-/// `a`, `a end=c`, `a end=..`, `a prefix=true`.
+/// `a`, `a end=c`, `a end=".."`, `a prefix=true`.
 fn keys(args: Args<'_, '_>) -> Result<Keys, Fault> {
     let (end, prefix) = (args.take_key("end"), flag(args, "prefix")?);
     let key = args.next_pos().ok_or("which key?")?;

@@ -27,7 +27,7 @@
 //! | `get n1 a [watch=true]`, `exists n1 a`, `children n1 a`, `rights n1 a` | it reads, and may leave a watch |
 //! | `sync n1`, `login n1 ann=secret`, `ping n1`, `close n1`, `gone n1 [client=c2]` | it syncs, says who it is, gives a sign of life, ends its session; its connection breaks |
 //! | `put n1 a=1 [lease=7] [prev=true]`, `del n1 a [end=c] [prefix=true] [prev=true]`, `compact n1 3` | a client of `etcd` changes keys; any request may say `as=ann@3` |
-//! | `get n1 a [end=..] [prefix=true] [rev=3] [limit=1] [serializable=true]` | it reads them |
+//! | `get n1 a [end=".."] [prefix=true] [rev=3] [limit=1] [serializable=true]` | it reads them |
 //! | `txn n1 if="mod(a)=2 value(b)!=x" "put a=1" "get a" else="del b; get c"` | it compares, and does one thing or the other |
 //! | `watch n1 1 a [prefix=true] [from=3] [prev=true] [progress=true] [fragment=true]`, `progress n1 1`, `unwatch n1 1` | it watches, under a number |
 //! | `grant n1 7 ttl=1s`, `keepalive n1 7`, `time n1 7`, `revoke n1 7` | it has a lease |

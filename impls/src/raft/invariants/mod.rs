@@ -228,14 +228,19 @@ impl<M: Machine> Memory for RaftWatch<M> {
 impl<M: Machine> RaftWatch<M> {
     /// See [`Watch::booted`].
     pub(crate) fn raft_booted(&mut self, node: NodeId, raft: &Raft<M>) -> Result<(), Broken> {
-        let log = Mirror::of(raft.log().base(), raft.log().after(Index(0)));
+        let base = raft.log().base();
+        if self.committed.is_empty() && base.index == Index(1) {
+            // A cluster that was made of a stored state begins with that.
+            let (position, term) = (base, base.term);
+            self.committed.push(Committed { position, term });
+        }
+        let log = Mirror::of(base, raft.log().after(Index(0)));
         let seen = self.seen(node);
         // What was in memory only is gone, rightly; the commit index is among it.
         (seen.term, seen.commit) = (seen.spoken, raft.commit());
         (seen.durable, seen.log) = (log.clone(), log);
         seen.under_way.clear();
-        let before = raft.log().base().term;
-        self.log_matching(node, before, raft.log().after(Index(0)))?;
+        self.log_matching(node, base.term, raft.log().after(Index(0)))?;
         self.monotonic_term(node, raft)?;
         self.snapshot_order(node, raft)
     }
