@@ -193,7 +193,21 @@ impl Diary {
                 *prev_kv == before.get(&put.key).filter(|_| put.prev_kv).cloned()
             }
             (Ask::Write(Op::DeleteRange(delete)), Ok(done)) => *done == deleted(before, delete),
-            (Ask::Write(Op::Txn(txn)), Ok(done)) => *done == transacted(before, txn),
+            (Ask::Write(Op::Txn(txn)), Ok(done)) => *done == self.transacted(before, txn),
+            // It reads what is forgotten or yet to come, and changes nothing.
+            (Ask::Write(Op::Txn(txn)), Err(error)) => {
+                let parts = txn.success.iter().chain(&txn.failure);
+                let mut read = parts.filter_map(|op| match op {
+                    TxnOp::Range(range) if range.revision > 0 => Some(range.revision),
+                    _ => None,
+                });
+                read.any(|at| match error {
+                    Error::FutureRevision => at > *revision,
+                    Error::Compacted { compact_revision } => at < *compact_revision,
+                    // One of its puts goes with a lease that is over.
+                    error => *error == Error::LeaseNotFound,
+                })
+            }
             (Ask::Write(Op::Compact { revision: at }), Err(error)) => match error {
                 Error::FutureRevision => at > revision,
                 Error::Compacted { compact_revision } => at <= compact_revision,
@@ -205,6 +219,30 @@ impl Diary {
         match is_right {
             true => Ok(()),
             false => wrong("it was otherwise"),
+        }
+    }
+
+    /// What comes of a transaction whose parts have nothing to do with each other.
+    fn transacted(&self, before: &Keyed, txn: &Txn) -> Done {
+        let succeeded = compares(before, txn);
+        let branch = if succeeded {
+            &txn.success
+        } else {
+            &txn.failure
+        };
+        let responses = branch.iter().map(|op| match op {
+            TxnOp::Range(range) => match range.revision {
+                0 => read(before, range),
+                at => read(self.at(at), range),
+            },
+            TxnOp::Put(put) => Done::Put {
+                prev_kv: before.get(&put.key).filter(|_| put.prev_kv).cloned(),
+            },
+            TxnOp::DeleteRange(delete) => deleted(before, delete),
+        });
+        Done::Txn {
+            succeeded,
+            responses: responses.collect(),
         }
     }
 }
@@ -278,27 +316,6 @@ fn compares(store: &Keyed, txn: &Txn) -> bool {
     })
 }
 
-/// What comes of a transaction whose parts have nothing to do with each other.
-fn transacted(before: &Keyed, txn: &Txn) -> Done {
-    let succeeded = compares(before, txn);
-    let branch = if succeeded {
-        &txn.success
-    } else {
-        &txn.failure
-    };
-    let responses = branch.iter().map(|op| match op {
-        TxnOp::Range(range) => read(before, range),
-        TxnOp::Put(put) => Done::Put {
-            prev_kv: before.get(&put.key).filter(|_| put.prev_kv).cloned(),
-        },
-        TxnOp::DeleteRange(delete) => deleted(before, delete),
-    });
-    Done::Txn {
-        succeeded,
-        responses: responses.collect(),
-    }
-}
-
 /// What was found of a watch.
 pub(crate) struct Judged {
     /// The first revision of which it was not told everything.
@@ -323,7 +340,7 @@ pub(crate) fn judge_watch(
         progress: 0,
         compacted: false,
     };
-    // What was told of a revision that comes in parts.
+    // What was told up to a revision that comes in parts.
     let mut part: Vec<Change> = Vec::new();
     for event in &told.events {
         if judged.compacted {
@@ -343,6 +360,17 @@ pub(crate) fn judge_watch(
                 fragment,
                 ..
             } => {
+                let ends = |changes: &[Change]| {
+                    let (first, last) = (changes.first()?, changes.last()?);
+                    Some((first.kv.mod_revision, last.kv.mod_revision))
+                };
+                let goes_on = match (ends(&part), ends(changes)) {
+                    (Some((_, last)), Some((first, _))) => last == first,
+                    (begun, _) => begun.is_none(),
+                };
+                if !goes_on {
+                    return Err(format!("{event:?} comes when more of {part:?} has to"));
+                }
                 part.extend(changes.iter().cloned());
                 if *fragment {
                     if !told.watch.fragment {
