@@ -14,7 +14,7 @@ mod diary;
 
 use diary::{Answered, Diary, Told, judge_watch};
 use scheduler::{Cluster, Dice, NODES};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{ClientId, NodeId, RequestId};
 use stormglass_impls::etcd::message::Timer;
@@ -60,6 +60,7 @@ struct Open {
     ask: Ask,
     /// The newest revision that anybody had been told of when it was asked.
     after: Revision,
+    asked_ms: u64,
 }
 
 #[derive(Default)]
@@ -88,6 +89,21 @@ struct Seen {
     compactions: Vec<Revision>,
     /// How many leases there have been.
     leases: LeaseId,
+    /// How long they live without being kept alive.
+    ttl_ms: u64,
+    /// What time it is.
+    now_ms: u64,
+    /// When somebody was first told of a revision.
+    seen_ms: BTreeMap<Revision, u64>,
+}
+
+impl Seen {
+    fn see(&mut self, revision: Revision) {
+        if revision > self.revision {
+            self.revision = revision;
+            self.seen_ms.insert(revision, self.now_ms);
+        }
+    }
 }
 
 /// How often what is tested here happened.
@@ -129,7 +145,13 @@ impl Client {
         if self.open.as_ref().is_none_or(|open| open.id != request_id) {
             return Ok(());
         }
-        let Some(Open { ask, after, .. }) = self.open.take() else {
+        let Some(Open {
+            ask,
+            after,
+            asked_ms,
+            ..
+        }) = self.open.take()
+        else {
             return Ok(());
         };
         match (&ask, &result) {
@@ -154,11 +176,12 @@ impl Client {
             _ => {}
         }
         // A write is answered as of when it was done, which may be long ago.
-        seen.revision = seen.revision.max(header.revision);
+        seen.see(header.revision);
         let revision = header.revision;
         seen.answers.push(Answered {
             ask,
             after,
+            asked_ms,
             revision,
             result,
         });
@@ -174,6 +197,10 @@ impl Client {
         else {
             return Ok(());
         };
+        if let Event::Changes { changes, .. } = &event {
+            let last = changes.last().ok_or("no changes are told")?;
+            seen.see(last.kv.mod_revision);
+        }
         let told = seen.told.iter_mut();
         let mut told = told.filter(|(client, told)| *client == number && told.watch.watch == watch);
         let Some((_, told)) = told.next() else {
@@ -186,7 +213,6 @@ impl Client {
                 let last = changes.last().ok_or("no changes are told")?;
                 let whole = u64::from(!fragment);
                 wanted.next = wanted.next.max(last.kv.mod_revision + whole);
-                seen.revision = seen.revision.max(last.kv.mod_revision);
             }
             Event::Progress { revision, .. } => wanted.next = wanted.next.max(revision + 1),
             Event::Compacted {
@@ -230,7 +256,10 @@ fn run(seed: u64, mutant: Option<&str>, tested: &mut Tested) -> Result<(), Strin
             ..Client::default()
         })
         .collect();
-    let mut seen = Seen::default();
+    let mut seen = Seen {
+        ttl_ms: [150, 600][dice.below(2)],
+        ..Seen::default()
+    };
     let verdict = live(&mut cluster, &mut clients, &mut seen, &mut dice, tested);
     let verdict = verdict.and_then(|()| {
         if clients.iter().any(|client| client.open.is_some()) {
@@ -275,7 +304,8 @@ fn judge(clients: &[Client], seen: Seen, tested: &mut Tested) -> Result<(), Stri
     let diary = Diary::of(&seen.answers, seen.revision)?;
     tested.answers += seen.answers.len() as u64;
     tested.revisions += seen.revision;
-    tested.lease_ends += diary.lease_ends;
+    tested.lease_ends += diary.lease_ends.len() as u64;
+    diary.judge_leases(&seen.answers, &seen.seen_ms)?;
     for answered in &seen.answers {
         diary.judge_answer(answered, &seen.compactions)?;
     }
@@ -318,6 +348,7 @@ fn happen(
     }
     let node = dice.node();
     cluster.now_ms += 1;
+    seen.now_ms = cluster.now_ms;
     if cluster.is_down(node) {
         if dice.below(20) == 0 || phase != Phase::Storm {
             cluster.boot(node);
@@ -403,6 +434,7 @@ fn act(
         id,
         ask: ask.clone(),
         after,
+        asked_ms: cluster.now_ms,
     });
     send(cluster, client.server, number, (id, ask));
 }
@@ -479,7 +511,7 @@ fn wanted(
     let value = format!("{number}.{}", client.requests);
     if number == LESSEE && client.lease.is_none() && dice.below(3) == 0 {
         seen.leases += 1;
-        let (lease, ttl_ms) = (seen.leases, 150);
+        let (lease, ttl_ms) = (seen.leases, seen.ttl_ms);
         return Some(Ask::Write(Op::Grant { lease, ttl_ms }));
     }
     let lease = client.lease.unwrap_or(0);
@@ -506,7 +538,7 @@ fn wanted(
                 target: Target::ModRevision(near(dice).saturating_sub(2)),
             }],
             success: {
-                let puts = ["a", "b", "c", "d"].map(|key| TxnOp::Put(put(dice, key)));
+                let puts = ["a", "b", "c", "d", "e"].map(|key| TxnOp::Put(put(dice, key)));
                 let old = Range {
                     revision: near(dice).max(1),
                     ..Range::of(keys(dice))
@@ -588,9 +620,10 @@ fn a_client_that_is_promised_too_little_sees_it() {
         "etcd/index-outside-txn",
         "etcd/revision-decreases",
         "etcd/txn-half-done",
+        "etcd/stale-leader-revokes",
     ] {
         let mut tested = Tested::default();
-        let seen = (1..=400).find_map(|seed| run(seed, Some(mutant), &mut tested).err());
+        let seen = (1..=1_500).find_map(|seed| run(seed, Some(mutant), &mut tested).err());
         println!("{mutant}: {seen:?}");
         assert!(seen.is_some(), "{mutant} is not seen: {tested:?}");
     }

@@ -11,6 +11,8 @@ pub(crate) struct Answered {
     pub(crate) ask: Ask,
     /// The newest revision that anybody had been told of when it was asked.
     pub(crate) after: Revision,
+    /// When it was asked.
+    pub(crate) asked_ms: u64,
     /// What the answer says.
     pub(crate) revision: Revision,
     pub(crate) result: Result<Done, Error>,
@@ -40,8 +42,8 @@ type Keyed = BTreeMap<String, KeyValue>;
 pub(crate) struct Diary {
     /// That of revision 1 first.
     stores: Vec<Keyed>,
-    /// How many revisions are the end of a lease.
-    pub(crate) lease_ends: u64,
+    /// The ends of leases: at which revision, and of which.
+    pub(crate) lease_ends: Vec<(Revision, LeaseId)>,
 }
 
 impl Answered {
@@ -78,19 +80,18 @@ impl Diary {
         }
         let mut diary = Self {
             stores: vec![Keyed::new()],
-            lease_ends: 0,
+            lease_ends: Vec::new(),
         };
         for revision in 2..=last {
             let mut store = diary.at(revision - 1).clone();
             match made.get(&revision) {
                 Some(answered) => done(&mut store, revision, answered),
                 None => {
-                    let before = store.len();
-                    store.retain(|_, kv| kv.lease == 0);
-                    if store.len() == before {
-                        return Err(format!("nobody knows what was done at {revision}"));
-                    }
-                    diary.lease_ends += 1;
+                    let lease = store.values().map(|kv| kv.lease).find(|lease| *lease != 0);
+                    let unknown = || format!("nobody knows what was done at {revision}");
+                    let lease = lease.ok_or_else(unknown)?;
+                    store.retain(|_, kv| kv.lease != lease);
+                    diary.lease_ends.push((revision, lease));
                 }
             }
             diary.stores.push(store);
@@ -147,6 +148,37 @@ impl Diary {
         (from..=to.min(self.last())).flat_map(|revision| self.happened(keys, revision))
     }
 
+    /// Whether no lease has ended by itself while it was kept alive. `seen_ms`: when somebody was first told of a revision.
+    pub(crate) fn judge_leases(
+        &self,
+        answers: &[Answered],
+        seen_ms: &BTreeMap<Revision, u64>,
+    ) -> Result<(), String> {
+        for (revision, ended) in &self.lease_ends {
+            let is_revoked = answers.iter().any(
+                |known| matches!(known.ask, Ask::Write(Op::Revoke { lease }) if lease == *ended),
+            );
+            let Some((_, seen_ms)) = seen_ms.range(revision..).next().filter(|_| !is_revoked)
+            else {
+                continue;
+            };
+            for answered in answers {
+                let (Ok(Done::Grant { lease, ttl_ms }) | Ok(Done::KeepAlive { lease, ttl_ms })) =
+                    &answered.result
+                else {
+                    continue;
+                };
+                let lives_ms = answered.asked_ms + ttl_ms;
+                if lease == ended && *seen_ms < lives_ms {
+                    return Err(format!(
+                        "lease {lease} ends at {revision}, seen at {seen_ms} ms, and had to live up to {lives_ms} ms"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether an answer is right.
     pub(crate) fn judge_answer(
         &self,
@@ -158,6 +190,7 @@ impl Diary {
             after,
             revision,
             result,
+            ..
         } = answered;
         let wrong = |cause: &str| {
             Err(format!(
