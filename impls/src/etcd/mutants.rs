@@ -51,13 +51,13 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "etcd/stale-leader-revokes",
         mechanism: "who leads no more still ends leases when it believes their time is over, though they are kept alive elsewhere",
-        source: "etcd PR#17425, etcd#20615",
+        source: "etcd#15247, etcd PR#16822",
         seen_by: "lease-kept",
     },
     Mutant {
         id: "etcd/keep-alive-unproven",
         mechanism: "a leader keeps leases alive without asking whether it still leads: it does so with one that is over",
-        source: "etcd#13508",
+        source: "etcd#15247",
         seen_by: "lease-over, lease-kept",
     },
     Mutant {

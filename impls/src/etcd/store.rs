@@ -192,7 +192,11 @@ impl Store {
         changed.filter_map(move |key| {
             let versions = self.versions.get(key)?;
             let at = versions.partition_point(|version| version.mod_revision < revision);
-            let kv = versions.get(at)?.clone();
+            let kv = versions.get(at)?;
+            if kv.mod_revision != revision {
+                return None;
+            }
+            let kv = kv.clone();
             let before = revision - 1;
             let prev_kv = (before >= self.compacted)
                 .then(|| newest_of(versions, before).cloned())

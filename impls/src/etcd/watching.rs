@@ -187,12 +187,15 @@ impl Etcd {
         };
         let (client, watch) = name;
         let mut rest = changes.chunks(length).peekable();
+        let revision_of = |change: Option<&Change>| change.map(|change| change.kv.mod_revision);
         while let Some(part) = rest.next() {
+            let next = rest.peek().and_then(|part| revision_of(part.first()));
+            let fragment = next.is_some() && next == revision_of(part.last());
             let event = Event::Changes {
                 watch,
                 revision,
                 changes: part.to_vec(),
-                fragment: rest.peek().is_some(),
+                fragment,
             };
             turn.notify(client, event);
         }

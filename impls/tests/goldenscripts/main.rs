@@ -444,6 +444,47 @@ fn commands_that_a_tree_cannot_be_asked_are_refused() {
     }
 }
 
+#[test]
+fn commands_that_a_store_cannot_be_asked_are_refused() {
+    let cases = [
+        (
+            "create n1 a=1",
+            "etcd knows no create; it knows: get put del txn compact grant revoke keepalive time watch unwatch progress auth login snapshot",
+        ),
+        ("get n1", "which key?"),
+        ("get n1 a limit=few", "limit=few is not a number"),
+        ("get n1 a prefix=1", "prefix=1 is not true or false"),
+        ("get n1 a end=b prefix=true", "a prefix has its own end"),
+        (
+            "get n1 a as=ann",
+            "as=ann is nobody: ann@3 is, as of auth revision 3",
+        ),
+        ("put n1 a", "what is put where? put n1 a=1"),
+        ("compact n1", "up to which revision? compact n1 3"),
+        ("grant n1", "which lease? grant n1 7 ttl=1s"),
+        ("revoke n1 mine", "mine is not a number"),
+        ("watch n1", "which number has the watch? watch n1 1 a"),
+        ("unwatch n1", "which watch? unwatch n1 1"),
+        ("progress n1", "of which watch? progress n1 1"),
+        ("login n1 ann", "who logs in? login n1 ann=secret"),
+        ("txn n1 \"grant 7\"", "grant is no part of a transaction"),
+        ("txn n1 \"\"", "a part of a transaction is empty"),
+        (
+            "txn n1 if=\"size(a)=1\"",
+            "size(a)=1 compares nothing: mod(a)=2 does, and value(a)!=x",
+        ),
+        (
+            "auth n1 permit r see a",
+            "see is not read, write or readwrite",
+        ),
+        ("restore n1 from=n2", "n1 is up"),
+    ];
+    let system = catalog::system("etcd").expect("it is in the catalog");
+    for (command, expected) in cases {
+        assert_refused(&system, &[(&format!("cluster\n{command}"), expected)]);
+    }
+}
+
 fn assert_refused(system: &Rc<dyn System>, cases: &[(&str, &str)]) {
     for (commands, expected) in cases {
         let error = play(system, None, &format!("{commands}\n---\n"));
