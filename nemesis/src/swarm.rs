@@ -11,6 +11,7 @@ use stormglass_impls::contract::{DelayRange, NodeId};
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::system::{Links, System};
 use stormglass_workloads::draw::Draws;
+use stormglass_workloads::workload::WorkloadConfig;
 
 /// What a draw is for: its only key.
 #[derive(Clone, Copy)]
@@ -154,6 +155,7 @@ fn draw_settings(trial: &mut Trial) {
 /// What a protocol can do with and without: what keeps leaders steady, snapshots, sessions, windows, bounds.
 fn draw_features(trial: &mut Trial, system: &dyn System) {
     let draw = draws(trial);
+    let has_large_state = matches!(trial.workload, WorkloadConfig::Etcd(_));
     let knobs = &mut trial.knobs;
     (knobs.pre_vote, knobs.check_quorum) =
         [(false, false), (true, true), (false, true), (true, true)][draw(Purpose::Steady, 4)];
@@ -165,7 +167,12 @@ fn draw_features(trial: &mut Trial, system: &dyn System) {
     knobs.check_quorum |= knobs.reads == Reads::Lease;
     knobs.snapshot_every = [0, 0, 5, 40, 200][draw(Purpose::Snapshots, 5)];
     knobs.entries_kept = [64, 0, 5][draw(Purpose::Kept, 3)];
-    knobs.snapshot_chunk_bytes = [64 << 10, 100, 30][draw(Purpose::Chunk, 3)];
+    // What a store of revisions holds only grows: in parts of some bytes it would be on its way longer than any recovery takes.
+    let chunks = match has_large_state {
+        true => [64 << 10, 8_000, 2_000],
+        false => [64 << 10, 100, 30],
+    };
+    knobs.snapshot_chunk_bytes = chunks[draw(Purpose::Chunk, 3)];
     knobs.session_ms = [0, 0, 5_000, 20_000][draw(Purpose::Session, 4)];
     knobs.appends_in_flight_max = [256, 1, 4][draw(Purpose::Window, 3)];
     if knobs.entries_per_append_max <= 2 {

@@ -267,7 +267,8 @@ impl<M: Machine> Raft<M> {
         self.send_more(from, turn);
     }
 
-    /// A follower has a snapshot up to an offset: the next part begins there, be it further on or back.
+    /// A follower has a snapshot up to an offset: the next part begins there, be it further on or back. Where the part under way begins there already,
+    /// this was heard before: one part for every copy of an answer would be more and more of them.
     pub(super) fn received(
         &mut self,
         from: NodeId,
@@ -285,6 +286,7 @@ impl<M: Machine> Raft<M> {
             waits,
         } = &mut progress.stage
             && snapshot.last == last
+            && *offset != received
         {
             (*offset, *waits) = (received, false);
         }
