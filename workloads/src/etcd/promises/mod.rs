@@ -9,17 +9,29 @@
 //! | [`facts`] | what a key was, from revision to revision |
 //! | [`revision_order`], [`revisions_grow`], [`serializable_reads`] | what the store holds, and in which order that is seen |
 //! | [`watches`] | what watches tell: six promises |
+//! | [`leases`], [`compaction`], [`permissions`] | leases: two promises; what is forgotten; who may do what |
+//! | [`transactions`], [`set`](mod@set), [`lock`], [`election`] | what clients make of that |
 //! | [`stale`] | a measure |
 //! | [`generate`] | histories of a service that keeps all of this, for tests and benches |
 
+pub mod compaction;
+pub mod election;
 pub mod facts;
 pub mod generate;
 pub mod ground;
+pub mod leases;
+pub mod lock;
+mod locks;
+pub mod permissions;
+#[cfg(test)]
+mod reference;
 pub mod revision_order;
 pub mod revisions_grow;
 pub mod serializable_reads;
+pub mod set;
 pub mod stale;
 pub mod story;
+pub mod transactions;
 #[cfg(test)]
 mod trials;
 pub mod watches;
@@ -83,7 +95,18 @@ pub const ALL: &[Promise] = &[
     watches::atomic::PROMISE,
     watches::resumable::PROMISE,
     watches::bookmarkable::PROMISE,
+    leases::kept::PROMISE,
+    leases::over::PROMISE,
+    compaction::PROMISE,
+    permissions::PROMISE,
+    transactions::PROMISE,
+    set::PROMISE,
+    lock::PROMISE,
+    election::PROMISE,
 ];
+
+/// What a history of locks with fencing is judged by besides.
+pub const FENCED_ONLY: &[Promise] = &[lock::FENCED];
 
 /// What is worth knowing of a history and no question of right or wrong.
 fn measures(story: &Story) -> Vec<Measure> {
@@ -93,10 +116,17 @@ fn measures(story: &Story) -> Vec<Measure> {
         of,
         meaning: meaning.to_string(),
     };
-    let all = [measure(
-        "stale-reads",
-        stale::stale_reads(story),
-        "serializable reads that show the store as it was before a change that was answered before they were asked",
-    )];
+    let all = [
+        measure(
+            "stale-reads",
+            stale::stale_reads(story),
+            "serializable reads that show the store as it was before a change that was answered before they were asked",
+        ),
+        measure(
+            "unsafe-stores",
+            lock::unsafe_stores(story),
+            "stores that reached what a lock protects after one of a later holder, and were taken",
+        ),
+    ];
     all.into_iter().filter(|measure| measure.of > 0).collect()
 }

@@ -89,10 +89,11 @@ impl World {
         match self.dice.below(6) {
             0 => Keys::prefix("k/"),
             1 => Keys::prefix("s/"),
-            2 => Keys {
-                key: self.key(),
-                range_end: Some("l".to_string()),
-            },
+            2 => {
+                let key = self.key();
+                let range_end = Some(if key < "l".to_string() { "l" } else { "t" }.to_string());
+                Keys { key, range_end }
+            }
             _ => Keys::one(self.key()),
         }
     }

@@ -25,7 +25,9 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
             match event {
                 Event::Progress { revision, .. } => mark = mark.max((*revision, *by)),
                 Event::Changes { changes, .. } => {
-                    let late = changes.iter().find(|change| change.kv.mod_revision <= mark.0);
+                    let late = changes
+                        .iter()
+                        .find(|change| change.kv.mod_revision <= mark.0);
                     if let Some(late) = late {
                         let said = format!(
                             "A watch of {keys} told of progress up to revision {}, and afterwards what became of {} at revision {}.",
