@@ -109,13 +109,15 @@ mod tests {
         let mut service = three();
         service.get(1, Keys::one("a"));
         service.lie(0, |ended| shown(ended)[0].version = 3);
-        service.breaks(PROMISE, "set more often");
-        service.put(0, "a", "4");
-        service.put(0, "c", "5");
+        service.breaks(PROMISE, "of version 3 when it was set at revision 4");
+        let mut service = three();
         service.get(1, Keys::one("a"));
-        service.lie(0, |ended| shown(ended)[0].version = 2);
-        service.lie(3, |ended| shown(ended)[0].version = 2);
-        service.breaks(PROMISE, "of version");
+        service.lie(0, |ended| shown(ended)[0].create_revision = 3);
+        service.breaks(PROMISE, "the change of that revision did not set it");
+        let mut service = three();
+        service.get(1, Keys::one("a"));
+        service.lie(0, |ended| shown(ended)[0].version = 1);
+        service.breaks(PROMISE, "its version and its revisions do not fit");
     }
 
     #[test]
