@@ -72,7 +72,7 @@ fn of_etcd() -> bool {
     };
     let watched = Plan {
         seed: 3,
-        operations: 30_000,
+        operations: 55_000,
         watch_permille: 20,
         ..calm
     };

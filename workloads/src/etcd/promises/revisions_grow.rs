@@ -29,6 +29,10 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
 
 fn one_change_a_revision(ground: &Ground<'_>) -> Result<(), Breach> {
     let owners = ground.facts().ledger.owners();
+    if let Some((revision, by)) = owners.first().filter(|(revision, _)| *revision < 2) {
+        let said = format!("A change was made at revision {revision}, and the empty store has 1.");
+        return Breach::of([*by], said);
+    }
     match owners.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         None => Ok(()),
         Some(pair) => {

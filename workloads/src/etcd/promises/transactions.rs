@@ -93,7 +93,11 @@ impl Derived {
         let events = lines.into_iter().map(|(at, kind, deed, micro)| Event {
             index: at as u64,
             time: at as u64,
-            process: Process::Client(deed.process),
+            // Who gave up goes on as another.
+            process: Process::Client(match deed.ended {
+                Some(_) => deed.process,
+                None => u64::MAX - deed.id as u64,
+            }),
             kind,
             f: "txn".to_string(),
             key: None,

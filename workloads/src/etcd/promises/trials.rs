@@ -69,7 +69,10 @@ fn a_service_that_keeps_all_promises_is_never_accused() {
 /// How many of these lies, in percent, are caught by a promise that they break.
 fn caught(lie: Lie, promises: &[Promise]) -> u64 {
     let (mut caught, mut tried) = (0, 0);
-    for seed in 0..600 {
+    for seed in 0..6000 {
+        if tried == 300 {
+            break;
+        }
         let Some(story) = told(lie, &story(plan(seed)), seed) else {
             continue;
         };
@@ -86,14 +89,13 @@ fn caught(lie: Lie, promises: &[Promise]) -> u64 {
 
 #[test]
 fn lies_are_caught_by_the_promise_that_they_break() {
-    for (lie, promises, percent_min) in lies::EXPECTED {
+    let missed = lies::EXPECTED.iter().filter_map(|(lie, promises, percent_min)| {
         let caught = caught(*lie, promises);
-        assert!(
-            caught >= *percent_min,
-            "{} catches {caught} % of {lie:?}",
-            promises[0].name
-        );
-    }
+        let name = promises[0].name;
+        (caught < *percent_min).then(|| format!("{name} catches {caught} % of {lie:?}"))
+    });
+    let missed: Vec<String> = missed.collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }
 
 /// Clients of a story that is small enough to try everything.

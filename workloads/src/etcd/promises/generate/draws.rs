@@ -201,7 +201,9 @@ impl World {
     /// Reads a list, or appends to the one that was read last.
     fn append(&mut self, who: usize) -> Ask {
         let Some((key, set, value)) = self.clients[who].read.take() else {
-            let key = format!("txn/{}", self.dice.below(self.plan.keys));
+            // Lists do not grow for ever.
+            let epoch = self.operations / 1000;
+            let key = format!("txn/{epoch}-{}", self.dice.below(self.plan.keys));
             return Ask::Range(Range::of(Keys::one(key)));
         };
         let element = self.operations;

@@ -70,7 +70,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// `None` when two changes have one revision.
+    /// `None` when two changes have one revision, or one has that of the empty store.
     fn of(story: &'a Story, clients: u64) -> Option<Self> {
         let mut search = Self {
             story,
@@ -89,7 +89,7 @@ impl<'a> Search<'a> {
             }
             match (deed.own_revision(), deed.revision(), deed.op()) {
                 (Some(own), ..) => {
-                    if search.writes.insert(own, deed).is_some() {
+                    if search.writes.insert(own, deed).is_some() || own < 2 {
                         return None;
                     }
                 }
