@@ -304,6 +304,21 @@ pub enum AnomalyEvidence {
     },
 }
 
+impl AnomalyEvidence {
+    /// The transactions that take part, in the order in which they are told of.
+    pub fn participants(&self) -> Vec<&Participant> {
+        match self {
+            Self::Read { reader, .. } => vec![reader],
+            Self::ReadFrom { reader, writer, .. } => vec![reader, writer],
+            Self::Internal { transaction, .. } => vec![transaction],
+            Self::Orders { one, other, .. } => vec![one, other],
+            Self::Versions { .. } => Vec::new(),
+            Self::LostUpdate { transactions, .. } => transactions.iter().collect(),
+            Self::Cycle { steps } => steps.iter().map(|step| &step.from).collect(),
+        }
+    }
+}
+
 /// One anomaly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {

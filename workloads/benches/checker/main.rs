@@ -8,14 +8,14 @@
 //! and say yes or no. Pairing and parsing stand beside it, and `check` as users call it: both of these, and a certificate, or evidence made small. Of
 //! transactions there is only the whole. Where a history has keys the others are given each by itself, except where it says unsplit.
 //!
-//! What the promises of a ZooKeeper-style service cost stands in a table of its own, chosen by the word `zookeeper`.
+//! What the promises of a service cost stands in a table of its own, chosen by the word `zookeeper` or `etcd`.
 
 mod measure;
 #[path = "../peers/mod.rs"]
 mod others;
 mod peers;
+mod promises;
 mod rows;
-mod zookeeper;
 
 use peers::{Peer, Score};
 use rows::{Row, rows};
@@ -48,9 +48,7 @@ fn main() -> ExitCode {
             agreed &= print(number, row);
         }
     }
-    if words.is_empty() || words.iter().any(|word| "zookeeper".contains(word.as_str())) {
-        agreed &= zookeeper::print();
-    }
+    agreed &= promises::print(&words);
     if agreed {
         ExitCode::SUCCESS
     } else {

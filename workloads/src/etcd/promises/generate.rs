@@ -8,7 +8,7 @@ mod draws;
 pub mod store;
 
 use crate::etcd::dialect::{Asked, Ended};
-use draws::Dice;
+pub(super) use draws::Dice;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use store::Store;

@@ -148,3 +148,70 @@ fn written(facts: &Facts<'_>, number: usize, kv: &KeyValue, read: &Read<'_>) -> 
     );
     Breach::of(owner.into_iter().chain([read.by]), said)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::{Service, a_put, shown, txn};
+    use super::super::stale::stale_reads;
+    use super::PROMISE;
+    use stormglass_impls::etcd::words::{Keys, TxnOp};
+
+    /// `a` and `b` are set at once, twice: revisions 2 and 3.
+    fn at_once() -> Service {
+        let mut service = Service::new(2);
+        for value in ["1", "2"] {
+            let both = ["a", "b"].map(|key| TxnOp::Put(a_put(key, value, 0)));
+            service
+                .write(0, txn(vec![], both.to_vec(), vec![]))
+                .unwrap();
+        }
+        service
+    }
+
+    #[test]
+    fn old_reads_are_as_promised_and_counted() {
+        let mut service = at_once();
+        for at in [2, 1, 3] {
+            service.get_local(1, Keys::from("a"), at);
+        }
+        service.keeps(PROMISE);
+        assert_eq!(stale_reads(&service.story()), (2, 3));
+    }
+
+    #[test]
+    fn a_read_of_two_revisions_at_once_is_a_breach() {
+        let mut service = at_once();
+        service.get_local(1, Keys::from("a"), 3);
+        service.lie(0, |ended| {
+            let kv = &mut shown(ended)[0];
+            (kv.value, kv.mod_revision, kv.version) = ("1".to_string(), 2, 1);
+        });
+        service.breaks(PROMISE, "it was another from revision 3");
+    }
+
+    #[test]
+    fn what_nobody_set_is_a_breach() {
+        let mut service = at_once();
+        service.get_local(1, Keys::one("a"), 3);
+        service.lie(0, |ended| shown(ended)[0].key = "c".to_string());
+        service.breaks(PROMISE, "a key that was not asked for");
+        service.get_local(1, Keys::from("a"), 3);
+        service.lie(1, |ended| shown(ended)[0].key = "a".to_string());
+        service.lie(0, |ended| shown(ended)[1].key = "c".to_string());
+        service.breaks(PROMISE, "nobody ever set it");
+    }
+
+    #[test]
+    fn a_list_that_lacks_a_key_is_a_breach() {
+        let mut service = at_once();
+        service.get_local(1, Keys::from("a"), 2);
+        service.lie(0, |ended| {
+            if let Ok(stormglass_impls::etcd::words::Done::Range { kvs, count }) = &mut ended.result
+            {
+                kvs.remove(0);
+                *count = 1;
+            }
+        });
+        service.breaks(PROMISE, "was not among the keys");
+    }
+}

@@ -1,10 +1,27 @@
 //! The promises, tried on histories that keep them all, and on the same with a lie in them.
 
-use super::ALL;
+mod lies;
+mod oracle;
+
 use super::generate::{Plan, history};
 use super::ground::Ground;
 use super::stale::stale_reads;
 use super::story::Story;
+use super::{ALL, Promise, revision_order, revisions_grow, serializable_reads, watches};
+use lies::{Lie, forgotten, told};
+
+/// Those that the definition speaks of.
+const OF_KEYS: [Promise; 9] = [
+    revision_order::PROMISE,
+    revisions_grow::PROMISE,
+    serializable_reads::PROMISE,
+    watches::ordered::PROMISE,
+    watches::unique::PROMISE,
+    watches::reliable::PROMISE,
+    watches::atomic::PROMISE,
+    watches::resumable::PROMISE,
+    watches::bookmarkable::PROMISE,
+];
 
 pub(super) fn plan(seed: u64) -> Plan {
     Plan {
@@ -34,10 +51,106 @@ fn a_service_that_keeps_all_promises_is_never_accused() {
             let judged = (promise.judge)(&ground);
             assert_eq!(judged, Ok(()), "{} with seed {seed}", promise.name);
         }
+        // It is no lie not to know.
+        let forgotten = forgotten(&story, seed, 5 + seed % 60);
+        let ground = Ground::of(&forgotten);
+        for promise in ALL {
+            let judged = (promise.judge)(&ground);
+            assert_eq!(judged, Ok(()), "{}, seed {seed}, forgotten", promise.name);
+        }
         let (some, of) = stale_reads(&story);
         stale += some;
         reads += of;
     }
     assert!(stale > reads / 100, "{stale} of {reads} reads were stale");
     assert!(stale < reads, "{stale} of {reads} reads were stale");
+}
+
+/// How many of these lies, in percent, are caught by a promise that they break.
+fn caught(lie: Lie, promises: &[Promise]) -> u64 {
+    let (mut caught, mut tried) = (0, 0);
+    for seed in 0..6000 {
+        if tried == 300 {
+            break;
+        }
+        let Some(story) = told(lie, &story(plan(seed)), seed) else {
+            continue;
+        };
+        tried += 1;
+        let ground = Ground::of(&story);
+        let is_broken = |promise: &Promise| (promise.judge)(&ground).is_err();
+        caught += u64::from(promises.iter().any(is_broken));
+    }
+    assert!(tried > 40, "{lie:?} was told {tried} times");
+    let percent = caught * 100 / tried;
+    println!("{lie:?}: {} catches {percent} % of {tried}", promises[0].name);
+    percent
+}
+
+#[test]
+fn lies_are_caught_by_the_promise_that_they_break() {
+    let missed = lies::EXPECTED.iter().filter_map(|(lie, promises, percent_min)| {
+        let caught = caught(*lie, promises);
+        let name = promises[0].name;
+        (caught < *percent_min).then(|| format!("{name} catches {caught} % of {lie:?}"))
+    });
+    let missed: Vec<String> = missed.collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// Clients of a story that is small enough to try everything.
+const FEW: u64 = 2;
+
+fn small(seed: u64) -> Story {
+    story(Plan {
+        seed,
+        operations: 4 + seed % 6,
+        clients: FEW,
+        keys: 1,
+        lost_permille: [0, 100, 250][seed as usize % 3],
+        watch_permille: [0, 200, 400][seed as usize / 2 % 3],
+        lease_permille: [0, 200][seed as usize / 5 % 2],
+        compact_permille: 0,
+        rights: false,
+    })
+}
+
+#[test]
+fn nobody_is_accused_whom_the_definition_acquits() {
+    let (mut illegal, mut caught, mut acquitted, mut too_long) = (0, 0, 0, 0);
+    for seed in 0..12_000 {
+        let honest = forgotten(&small(seed), seed, [0, 20, 50][seed as usize / 2 % 3]);
+        let lying = lies::EXPECTED.iter();
+        let lying = lying.filter(|(lie, ..)| lies::is_of_keys(*lie));
+        let lying = lying.filter_map(|(lie, ..)| Some((Some(*lie), told(*lie, &honest, seed)?)));
+        for (lie, story) in lying.chain([(None, honest.clone())]) {
+            let ground = Ground::of(&story);
+            let broken = OF_KEYS.iter().find_map(|promise| {
+                let breach = (promise.judge)(&ground).err()?;
+                Some((promise.name, breach))
+            });
+            match oracle::is_legal(&story, FEW) {
+                Some(true) => {
+                    acquitted += 1;
+                    assert_eq!(broken, None, "seed {seed}, {lie:?}");
+                }
+                Some(false) => {
+                    assert!(
+                        lie.is_some(),
+                        "the definition forbids what was made, seed {seed}"
+                    );
+                    illegal += 1;
+                    caught += u64::from(broken.is_some());
+                }
+                None => too_long += 1,
+            }
+        }
+    }
+    println!("{acquitted} legal, {illegal} illegal, {caught} caught, {too_long} took too long");
+    assert!(acquitted > 2000, "{acquitted} were legal");
+    assert!(illegal > 2000, "{illegal} were illegal");
+    assert!(
+        caught * 100 > illegal * 80,
+        "{caught} of {illegal} were caught"
+    );
 }

@@ -149,3 +149,178 @@ impl<'a> Watches<'a> {
         Self { tellings }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Promise;
+    use super::super::reference::{Service, a_put, put, txn};
+    use super::{atomic, bookmarkable, ordered, reliable, resumable, unique};
+    use stormglass_impls::etcd::words::{Ask, Event, Keys, TxnOp};
+
+    const ALL: [Promise; 6] = [
+        ordered::PROMISE,
+        unique::PROMISE,
+        reliable::PROMISE,
+        atomic::PROMISE,
+        resumable::PROMISE,
+        bookmarkable::PROMISE,
+    ];
+
+    fn all() -> Keys {
+        Keys::from("a")
+    }
+
+    /// Client 1 watches everything, and revisions 2 to 6 are made: at 4 two keys at once.
+    fn watched() -> Service {
+        let mut service = Service::new(2);
+        service.watch(1, 7, all(), 0);
+        service.put(0, "a", "1");
+        service.put(0, "b", "2");
+        let both = ["a", "b"].map(|key| TxnOp::Put(a_put(key, "3", 0)));
+        service
+            .write(0, txn(vec![], both.to_vec(), vec![]))
+            .unwrap();
+        service.put(0, "a", "4");
+        service.put(0, "c", "5");
+        service
+    }
+
+    #[track_caller]
+    fn keeps(service: &Service) {
+        ALL.iter().for_each(|promise| service.keeps(*promise));
+    }
+
+    #[test]
+    fn whole_revisions_in_order_are_as_promised() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=3);
+        service.rest(1);
+        service.tell(1, 7, &all(), 4..=5);
+        service.tell_progress(1, 7, 5);
+        service.tell(1, 7, &all(), 6..=6);
+        service.rest(1);
+        keeps(&service);
+        // What is told after an operation of unknown outcome is told to the same client.
+        service.call(1, Ask::Write(put("d", "6", 0)));
+        service.apply(1);
+        service.lose(1);
+        service.put(0, "a", "7");
+        service.tell(1, 7, &all(), 7..=8);
+        service.rest(1);
+        keeps(&service);
+        service.tell(1, 7, &all(), 8..=8);
+        service.rest(1);
+        service.breaks(unique::PROMISE, "told twice");
+    }
+
+    #[test]
+    fn what_is_told_late_is_a_breach_of_order() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=2);
+        service.tell(1, 7, &all(), 4..=4);
+        service.tell(1, 7, &all(), 3..=3);
+        service.rest(1);
+        service.breaks(
+            ordered::PROMISE,
+            "of revision 3 after it had told of revision 4",
+        );
+    }
+
+    #[test]
+    fn what_is_told_before_it_happens_is_a_breach_of_order() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=5);
+        service.rest(1);
+        service.lie(0, |ended| {
+            if let Event::Changes { revision, .. } = &mut ended.events[0] {
+                *revision = 4;
+            }
+        });
+        service.breaks(ordered::PROMISE, "that was at revision 4");
+    }
+
+    #[test]
+    fn a_revision_left_out_is_a_breach() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=2);
+        service.tell(1, 7, &all(), 4..=5);
+        service.rest(1);
+        service.breaks(reliable::PROMISE, "of revisions 2 and 4");
+        let mut service = watched();
+        service.tell(1, 7, &all(), 3..=5);
+        service.rest(1);
+        service.breaks(resumable::PROMISE, "told first of revision 3");
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=5);
+        service.tell_progress(1, 7, 6);
+        service.rest(1);
+        service.breaks(bookmarkable::PROMISE, "never what became of c");
+    }
+
+    #[test]
+    fn half_a_revision_is_a_breach() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=4);
+        service.rest(1);
+        service.lie(0, |ended| {
+            if let Event::Changes { changes, .. } = &mut ended.events[0] {
+                changes.pop();
+            }
+        });
+        service.breaks(atomic::PROMISE, "not what became of b");
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=4);
+        service.tell(1, 7, &all(), 4..=4);
+        service.rest(1);
+        service.lie(0, |ended| {
+            if let Event::Changes { changes, .. } = &mut ended.events[0] {
+                changes.pop();
+            }
+            if let Event::Changes { changes, .. } = &mut ended.events[1] {
+                changes.remove(0);
+            }
+        });
+        service.keeps(unique::PROMISE);
+        service.breaks(atomic::PROMISE, "in two lists");
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_a_breach() {
+        let mut service = watched();
+        service.watch(1, 8, Keys::one("a"), 4);
+        service.tell(1, 8, &Keys::one("a"), 2..=5);
+        service.rest(1);
+        service.breaks(resumable::PROMISE, "told what became of a at revision 2");
+        let mut service = watched();
+        service.watch(1, 8, Keys::one("a"), 4);
+        service.tell(1, 8, &all(), 4..=4);
+        service.rest(1);
+        service.breaks(resumable::PROMISE, "told what became of b");
+    }
+
+    #[test]
+    fn what_was_there_before_is_told_who_asks() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=4);
+        service.rest(1);
+        service.lie(0, |ended| {
+            if let Event::Changes { changes, .. } = &mut ended.events[0] {
+                changes[2].prev_kv = None;
+            }
+        });
+        service.breaks(reliable::PROMISE, "did not say what a was");
+    }
+
+    #[test]
+    fn progress_that_is_too_early_is_a_breach() {
+        let mut service = watched();
+        service.tell(1, 7, &all(), 2..=4);
+        service.tell_progress(1, 7, 5);
+        service.tell(1, 7, &all(), 5..=5);
+        service.rest(1);
+        service.breaks(
+            bookmarkable::PROMISE,
+            "afterwards what became of a at revision 5",
+        );
+    }
+}

@@ -328,11 +328,7 @@ impl<'a> Gatherer<'a> {
                 kv: None,
                 put: None,
             }),
-            Target::Version(_)
-            | Target::CreateRevision(_)
-            | Target::ModRevision(_)
-            | Target::Value(_) => known.alive.push((at, by)),
-            Target::Lease(_) => {}
+            _ => {}
         }
     }
 

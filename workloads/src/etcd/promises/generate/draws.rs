@@ -89,10 +89,11 @@ impl World {
         match self.dice.below(6) {
             0 => Keys::prefix("k/"),
             1 => Keys::prefix("s/"),
-            2 => Keys {
-                key: self.key(),
-                range_end: Some("l".to_string()),
-            },
+            2 => {
+                let key = self.key();
+                let range_end = Some(if key < "l".to_string() { "l" } else { "t" }.to_string());
+                Keys { key, range_end }
+            }
             _ => Keys::one(self.key()),
         }
     }
@@ -200,7 +201,9 @@ impl World {
     /// Reads a list, or appends to the one that was read last.
     fn append(&mut self, who: usize) -> Ask {
         let Some((key, set, value)) = self.clients[who].read.take() else {
-            let key = format!("txn/{}", self.dice.below(self.plan.keys));
+            // Lists do not grow for ever.
+            let epoch = self.operations / 1000;
+            let key = format!("txn/{epoch}-{}", self.dice.below(self.plan.keys));
             return Ask::Range(Range::of(Keys::one(key)));
         };
         let element = self.operations;

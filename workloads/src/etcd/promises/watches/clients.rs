@@ -6,8 +6,9 @@ use stormglass_impls::etcd::words::{Ask, WatchId};
 
 /// A client goes on as another process after an operation of unknown outcome: one whose number is greater by the same difference each time.
 ///
-/// What a process hears of a watch that it never asked for was asked for by the process that its client was before. If there is just one difference
-/// that explains all such processes, it is that.
+/// What a process hears of a watch that it never asked for was asked for by the process that its client was before. The difference explains all such
+/// processes, and that all with greater numbers came after one that gave up. So do its multiples, so that the least is looked for; if others are left it is
+/// not known.
 pub(super) struct Clients {
     difference: Option<u64>,
     /// When each process gave up: the call of the operation of which it never heard.
@@ -48,13 +49,16 @@ impl Clients {
         differences.retain(|difference| {
             heirs.iter().all(|heir| follows(heir, *difference))
                 && first
-                    .keys()
-                    .filter(|process| *process >= difference)
-                    .all(|process| follows(process, *difference))
+                    .range(*difference..)
+                    .all(|(process, _)| follows(process, *difference))
         });
-        let only = differences.first().filter(|_| differences.len() == 1);
+        let least = differences.first().copied();
+        let is_only = |least: &u64| {
+            let mut others = differences.iter();
+            others.all(|difference| difference.is_multiple_of(*least))
+        };
         Self {
-            difference: only.copied(),
+            difference: least.filter(is_only),
             retired,
         }
     }
