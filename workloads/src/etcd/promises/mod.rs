@@ -86,9 +86,6 @@ impl Service for Etcd {
 /// All of them together.
 pub const GUARANTEES: &str = "API guarantees";
 
-/// What a history of locks with fencing is judged by besides.
-pub const FENCED_ONLY: &[Promise] = &[];
-
 /// What every history is judged by.
 pub const ALL: &[Promise] = &[
     revision_order::PROMISE,

@@ -83,17 +83,22 @@ fn caught(lie: Lie, promises: &[Promise]) -> u64 {
     }
     assert!(tried > 40, "{lie:?} was told {tried} times");
     let percent = caught * 100 / tried;
-    println!("{lie:?}: {} catches {percent} % of {tried}", promises[0].name);
+    println!(
+        "{lie:?}: {} catches {percent} % of {tried}",
+        promises[0].name
+    );
     percent
 }
 
 #[test]
 fn lies_are_caught_by_the_promise_that_they_break() {
-    let missed = lies::EXPECTED.iter().filter_map(|(lie, promises, percent_min)| {
-        let caught = caught(*lie, promises);
-        let name = promises[0].name;
-        (caught < *percent_min).then(|| format!("{name} catches {caught} % of {lie:?}"))
-    });
+    let missed = lies::EXPECTED
+        .iter()
+        .filter_map(|(lie, promises, percent_min)| {
+            let caught = caught(*lie, promises);
+            let name = promises[0].name;
+            (caught < *percent_min).then(|| format!("{name} catches {caught} % of {lie:?}"))
+        });
     let missed: Vec<String> = missed.collect();
     assert!(missed.is_empty(), "{missed:?}");
 }

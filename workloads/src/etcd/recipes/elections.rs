@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::{Keys, Target, TxnOp};
 
 /// Where candidates stand.
-const ROOT: &str = "elections";
+const ROOT: &str = "election";
 /// Where terms are proclaimed.
-const TERMS: &str = "terms";
+const TERMS: &str = "leader";
 
 /// Clients that want to lead.
 pub(super) struct Elections {

@@ -7,7 +7,7 @@ use crate::etcd::dialect::{Asked, Ended};
 use stormglass_impls::etcd::words::Keys;
 
 /// Where lists are.
-pub(super) const ROOT: &str = "lists";
+const ROOT: &str = "append";
 
 /// Clients that append to lists.
 pub(super) struct Lists {

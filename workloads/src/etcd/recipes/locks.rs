@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::Keys;
 
 /// Where locks are.
-const ROOT: &str = "locks";
+const ROOT: &str = "lock";
 
 /// Clients that take locks.
 pub(super) struct Locks {

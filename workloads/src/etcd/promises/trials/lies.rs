@@ -6,9 +6,7 @@ use crate::etcd::promises::{
     Promise, compaction, leases, permissions, revision_order, revisions_grow, serializable_reads,
     transactions, watches,
 };
-use stormglass_impls::etcd::words::{
-    Ask, Done, Error, Event, KeyValue, Op, Range, Revision,
-};
+use stormglass_impls::etcd::words::{Ask, Done, Error, Event, KeyValue, Op, Range, Revision};
 
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +102,16 @@ pub(super) const EXPECTED: &[(Lie, &[Promise], u64)] = &[
     (Lie::LaterStart, &[watches::resumable::PROMISE], 100),
     (Lie::Refused, &[compaction::PROMISE], 100),
     (Lie::Uncompacted, &[compaction::PROMISE], 50),
-    (Lie::LeaseMissing, &[leases::kept::PROMISE, leases::over::PROMISE], 60),
-    (Lie::LeaseKept, &[leases::over::PROMISE, leases::kept::PROMISE], 50),
+    (
+        Lie::LeaseMissing,
+        &[leases::kept::PROMISE, leases::over::PROMISE],
+        60,
+    ),
+    (
+        Lie::LeaseKept,
+        &[leases::over::PROMISE, leases::kept::PROMISE],
+        50,
+    ),
     (Lie::Granted, &[permissions::PROMISE], 80),
     (Lie::Denied, &[permissions::PROMISE], 80),
     (Lie::LostAppend, &[transactions::PROMISE], 60),
@@ -249,7 +255,9 @@ fn tell(lie: Lie, story: &mut Story, at: usize) -> Option<()> {
         }
         Lie::Uncompacted => {
             let is_gone = matches!(ended.result, Err(Error::Compacted { .. }));
-            before.range().filter(|range| is_gone && !range.serializable)?;
+            before
+                .range()
+                .filter(|range| is_gone && !range.serializable)?;
             ended.result = nothing();
         }
         Lie::LeaseMissing => match ended.result {
@@ -315,7 +323,9 @@ fn of_events(lie: Lie, events: &mut Vec<Event>) -> Option<()> {
         Lie::LateEvent => {
             let watch = events[first].watch();
             let rest = &events[first + 1..];
-            let second = rest.iter().position(|event| told(event) && event.watch() == watch)?;
+            let second = rest
+                .iter()
+                .position(|event| told(event) && event.watch() == watch)?;
             events.swap(first, first + 1 + second);
         }
         Lie::HalfRevision => {
@@ -323,8 +333,7 @@ fn of_events(lie: Lie, events: &mut Vec<Event>) -> Option<()> {
                 return None;
             };
             let mut pairs = changes.windows(2);
-            let half =
-                pairs.position(|pair| pair[0].kv.mod_revision == pair[1].kv.mod_revision)?;
+            let half = pairs.position(|pair| pair[0].kv.mod_revision == pair[1].kv.mod_revision)?;
             changes.remove(half);
         }
         _ => {

@@ -108,7 +108,9 @@ impl<'a> Search<'a> {
     /// The store at its first revision, with all leases that anybody asked for.
     fn empty(&self) -> Store {
         let mut store = Store::default();
-        self.leases.iter().for_each(|lease| grant(&mut store, *lease));
+        self.leases
+            .iter()
+            .for_each(|lease| grant(&mut store, *lease));
         store
     }
 
@@ -134,7 +136,10 @@ impl<'a> Search<'a> {
 
     /// A lease ended here.
     fn an_end(&mut self, store: &Store) -> bool {
-        let used = store.leases.iter().filter(|(_, lease)| !lease.keys.is_empty());
+        let used = store
+            .leases
+            .iter()
+            .filter(|(_, lease)| !lease.keys.is_empty());
         let used: Vec<LeaseId> = used.map(|(lease, _)| *lease).collect();
         used.into_iter().any(|lease| {
             let mut next = store.clone();
@@ -174,9 +179,7 @@ impl<'a> Search<'a> {
                 return true;
             };
             match deed.request().map(|request| &request.ask) {
-                Some(Ask::Range(range)) => {
-                    store.read(range, store.revision, 0) == ended.result
-                }
+                Some(Ask::Range(range)) => store.read(range, store.revision, 0) == ended.result,
                 Some(Ask::Write(op)) => {
                     let mut next = store.clone();
                     next.apply(None, op, 0) == ended.result && next.revision == store.revision
