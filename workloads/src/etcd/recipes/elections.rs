@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::{Keys, Target, TxnOp};
 
 /// Where candidates stand.
-const ROOT: &str = "election";
+const ROOT: &str = "elections";
 /// Where terms are proclaimed.
-const TERMS: &str = "leader";
+const TERMS: &str = "terms";
 
 /// Clients that want to lead.
 pub(super) struct Elections {

@@ -7,7 +7,7 @@ use crate::etcd::dialect::{Asked, Ended};
 use stormglass_impls::etcd::words::Keys;
 
 /// Where lists are.
-const ROOT: &str = "append";
+pub(super) const ROOT: &str = "lists";
 
 /// Clients that append to lists.
 pub(super) struct Lists {

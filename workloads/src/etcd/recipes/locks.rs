@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::Keys;
 
 /// Where locks are.
-const ROOT: &str = "lock";
+const ROOT: &str = "locks";
 
 /// Clients that take locks.
 pub(super) struct Locks {

@@ -200,7 +200,7 @@ fn carried_out<'a>(asked: &'a Asked, ended: &'a Ended) -> Option<(bool, &'a [Txn
     Some((*succeeded, parts, responses))
 }
 
-/// `append/k0`, `append/k1` and so on.
+/// `lists/k0`, `lists/k1` and so on.
 fn numbered(root: &str, keys: u32) -> impl Iterator<Item = String> {
     (0..keys).map(move |key| format!("{root}/k{key}"))
 }

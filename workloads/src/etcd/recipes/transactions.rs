@@ -1,7 +1,7 @@
 //! Transactions over several lists: a client reads some of them at once, and then, if none of them has changed, appends to some and reads the others.
 //! The second of these is the transaction; the first says what it depends on.
 
-use super::lists::appended;
+use super::lists::{ROOT, appended};
 use super::memory::Memory;
 use super::{Dice, Recipe, carried_out, get, numbered, put, txn, txn_get, unchanged};
 use crate::dice::Purpose;
@@ -9,8 +9,6 @@ use crate::etcd::dialect::{Asked, Ended};
 use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::{Keys, TxnOp};
 
-/// Where the lists of transactions are.
-const ROOT: &str = "txn";
 /// The most lists of one transaction.
 const LISTS_MAX: u64 = 4;
 
