@@ -10,9 +10,8 @@ use stormglass_workloads::zookeeper::promises as zookeeper;
 
 /// Prints the tables of those services whose names the words choose. False when a promise is said to be broken.
 pub(crate) fn print(words: &[&String]) -> bool {
-    let is_chosen = |name: &str| {
-        words.is_empty() || words.iter().any(|word| name.contains(word.as_str()))
-    };
+    let is_chosen =
+        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let mut all_kept = true;
     if is_chosen("zookeeper") {
         all_kept &= of_zookeeper();
@@ -43,7 +42,8 @@ fn of_zookeeper() -> bool {
         expired_permille: 5,
         ..calm
     };
-    table("calm", &history(calm), zookeeper::ALL) & table("stormy", &history(stormy), zookeeper::ALL)
+    table("calm", &history(calm), zookeeper::ALL)
+        & table("stormy", &history(stormy), zookeeper::ALL)
 }
 
 /// The same over keys; and few clients that watch much.

@@ -11,6 +11,7 @@
 //!
 //! Counterexample: the keys made at 5 and at 8 are both there at revision 12, and who has that of 8 proclaims at 13.
 
+use super::facts::State;
 use super::ground::Ground;
 use super::locks::Line;
 use super::story::Deed;
@@ -52,7 +53,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
         let before = at - 1;
         let line = lines
             .entry(name)
-            .or_insert_with(|| Line::of(facts, &format!("election/{name}/")));
+            .or_insert_with(|| Line::of(facts, &format!("election/{name}")));
         if let Some(ahead) = line.ahead(*token, before) {
             let said = format!(
                 "{} was made at revision {token} and proclaimed at revision {at}, and {}, made at revision {}, was there, too.",
@@ -75,7 +76,6 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
 
 /// The key of who proclaims is there.
 fn lives(ground: &Ground<'_>, one: &Proclamation<'_>) -> Result<(), Breach> {
-    use super::facts::State;
     let facts = ground.facts();
     let number = facts.number(one.candidate);
     let span = number.and_then(|number| facts.at(number, one.at - 1));

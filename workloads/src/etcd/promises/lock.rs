@@ -108,13 +108,18 @@ fn made_by_key(
     let Some(owner) = ground.facts().ledger.owner(token) else {
         return Ok(());
     };
+    let name = lock.trim_end_matches('/');
+    let is_below = |key: &str| {
+        let below = key.strip_prefix(name);
+        below.is_some_and(|below| below.starts_with('/'))
+    };
     let puts = match ground.story.deeds[owner].op() {
-        Some(Op::Put(put)) => put.key.starts_with(lock),
+        Some(Op::Put(put)) => is_below(&put.key),
         Some(Op::Txn(txn)) => txn
             .success
             .iter()
             .chain(&txn.failure)
-            .any(|part| matches!(part, TxnOp::Put(put) if put.key.starts_with(lock))),
+            .any(|part| matches!(part, TxnOp::Put(put) if is_below(&put.key))),
         _ => false,
     };
     match puts {

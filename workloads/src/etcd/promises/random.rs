@@ -6,9 +6,7 @@ use super::reference::{Service, a_put, delete, equal, grant, put, txn};
 use super::{Promise, election, leases, lock, revision_order, revisions_grow, set};
 use crate::etcd::dialect::Ended;
 use std::collections::BTreeMap;
-use stormglass_impls::etcd::words::{
-    Ask, Done, Keys, LeaseId, Op, Range, Revision, Target, TxnOp,
-};
+use stormglass_impls::etcd::words::{Ask, Done, Keys, LeaseId, Op, Range, Revision, Target, TxnOp};
 
 const PROMISES: &[Promise] = &[
     revision_order::PROMISE,
@@ -169,7 +167,8 @@ impl Play {
                 let of_old = self.service.store.all(&all, memory.token);
                 let mut of_old = of_old.filter(|kv| kv.create_revision < memory.token);
                 self.collisions += u64::from(
-                    is_behind && of_old.any(|old| self.service.store.get(&old.key, now) == Some(old)),
+                    is_behind
+                        && of_old.any(|old| self.service.store.get(&old.key, now) == Some(old)),
                 );
             }
             Stage::Waiting => {
@@ -254,7 +253,11 @@ fn recipes_over_a_service_that_keeps_its_promises_are_kept() {
         let story = play.service.story();
         stores += lock::unsafe_stores(&story).1;
         late += play.resource.1;
-        proclaimed += play.service.store.get("leader/e", Revision::MAX).map_or(0, |kv| kv.version);
+        proclaimed += play
+            .service
+            .store
+            .get("leader/e", Revision::MAX)
+            .map_or(0, |kv| kv.version);
         for promise in PROMISES {
             if let Err(breach) = promise.judged(&story) {
                 panic!("seed {seed}, {}: {}", promise.name, breach.explanation);
@@ -279,7 +282,11 @@ fn who_does_not_wait_for_its_turn_is_found_out() {
         told += 1;
         let story = play.service.story();
         let of_turns = [lock::PROMISE, election::PROMISE];
-        found += u64::from(of_turns.iter().any(|promise| promise.judged(&story).is_err()));
+        found += u64::from(
+            of_turns
+                .iter()
+                .any(|promise| promise.judged(&story).is_err()),
+        );
     }
     assert!(told > 300, "only in {told} histories somebody was hasty");
     assert!(found * 100 >= told * 70, "{found} of {told}");

@@ -33,7 +33,7 @@ pub(super) fn plan(seed: u64) -> Plan {
         watch_permille: [0, 60, 200][seed as usize % 3],
         lease_permille: [0, 50, 200][seed as usize / 3 % 3],
         compact_permille: [0, 20, 60][seed as usize / 2 % 3],
-        rights: seed % 7 == 0,
+        rights: seed.is_multiple_of(7),
     }
 }
 
@@ -70,7 +70,7 @@ fn a_service_that_keeps_all_promises_is_never_accused() {
 fn caught(lie: Lie, promises: &[Promise]) -> u64 {
     let (mut caught, mut tried) = (0, 0);
     for seed in 0..6000 {
-        if tried == 300 {
+        if tried == 200 {
             break;
         }
         let Some(story) = told(lie, &story(plan(seed)), seed) else {
@@ -83,17 +83,22 @@ fn caught(lie: Lie, promises: &[Promise]) -> u64 {
     }
     assert!(tried > 40, "{lie:?} was told {tried} times");
     let percent = caught * 100 / tried;
-    println!("{lie:?}: {} catches {percent} % of {tried}", promises[0].name);
+    println!(
+        "{lie:?}: {} catches {percent} % of {tried}",
+        promises[0].name
+    );
     percent
 }
 
 #[test]
 fn lies_are_caught_by_the_promise_that_they_break() {
-    let missed = lies::EXPECTED.iter().filter_map(|(lie, promises, percent_min)| {
-        let caught = caught(*lie, promises);
-        let name = promises[0].name;
-        (caught < *percent_min).then(|| format!("{name} catches {caught} % of {lie:?}"))
-    });
+    let missed = lies::EXPECTED
+        .iter()
+        .filter_map(|(lie, promises, percent_min)| {
+            let caught = caught(*lie, promises);
+            let name = promises[0].name;
+            (caught < *percent_min).then(|| format!("{name} catches {caught} % of {lie:?}"))
+        });
     let missed: Vec<String> = missed.collect();
     assert!(missed.is_empty(), "{missed:?}");
 }
@@ -150,7 +155,7 @@ fn nobody_is_accused_whom_the_definition_acquits() {
     assert!(acquitted > 2000, "{acquitted} were legal");
     assert!(illegal > 2000, "{illegal} were illegal");
     assert!(
-        caught * 100 > illegal * 80,
+        caught * 100 > illegal * 95,
         "{caught} of {illegal} were caught"
     );
 }

@@ -142,7 +142,8 @@ impl<'a> Key<'_, 'a> {
         lives: &[Life],
     ) -> Result<Vec<(Revision, Option<usize>, bool)>, Breach> {
         // The store begins empty.
-        let mut absent: Vec<(Revision, Option<usize>, bool)> = vec![(0, None, false), (1, None, false)];
+        let mut absent: Vec<(Revision, Option<usize>, bool)> =
+            vec![(0, None, false), (1, None, false)];
         let known = &self.known;
         absent.extend(known.absent.iter().map(|(at, by)| (*at, Some(*by), false)));
         absent.extend(known.cleared.iter().map(|(at, by)| (*at, Some(*by), true)));
@@ -300,14 +301,14 @@ impl<'a> Key<'_, 'a> {
                     return self.breach(culprits, said);
                 }
             }
-            (State::Absent, State::Alive(None)) => {
-                if self.loose(span.until, self.put_floor) > later.from {
-                    let said = format!(
-                        "was missing at revision {} and there at revision {}, and nobody made it in between.",
-                        span.until, later.from
-                    );
-                    return self.breach(culprits, said);
-                }
+            (State::Absent, State::Alive(None))
+                if self.loose(span.until, self.put_floor) > later.from =>
+            {
+                let said = format!(
+                    "was missing at revision {} and there at revision {}, and nobody made it in between.",
+                    span.until, later.from
+                );
+                return self.breach(culprits, said);
             }
             _ => {}
         }

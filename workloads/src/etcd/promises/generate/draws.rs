@@ -91,7 +91,8 @@ impl World {
             1 => Keys::prefix("s/"),
             2 => {
                 let key = self.key();
-                let range_end = Some(if key < "l".to_string() { "l" } else { "t" }.to_string());
+                let end = if key.as_str() < "l" { "l" } else { "t" };
+                let range_end = Some(end.to_string());
                 Keys { key, range_end }
             }
             _ => Keys::one(self.key()),

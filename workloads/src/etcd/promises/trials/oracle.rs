@@ -67,6 +67,8 @@ struct Search<'a> {
     leases: BTreeSet<LeaseId>,
     last: Revision,
     steps: u32,
+    /// Whether each change has a revision of its own.
+    is_possible: bool,
 }
 
 impl<'a> Search<'a> {
@@ -81,6 +83,7 @@ impl<'a> Search<'a> {
             leases: BTreeSet::new(),
             last: 1,
             steps: 0,
+            is_possible: true,
         };
         for deed in &story.deeds {
             search.last = search.last.max(deed.newest().unwrap_or(0));
@@ -89,9 +92,8 @@ impl<'a> Search<'a> {
             }
             match (deed.own_revision(), deed.revision(), deed.op()) {
                 (Some(own), ..) => {
-                    if search.writes.insert(own, deed).is_some() || own < 2 {
-                        return None;
-                    }
+                    let other = search.writes.insert(own, deed);
+                    search.is_possible &= other.is_none() && own > 1;
                 }
                 (None, Some(revision), _) if is_of_keys(deed) => {
                     search.others.entry(revision).or_default().push(deed);
@@ -102,13 +104,15 @@ impl<'a> Search<'a> {
                 _ => {}
             }
         }
-        Some(search)
+        search.is_possible.then_some(search)
     }
 
     /// The store at its first revision, with all leases that anybody asked for.
     fn empty(&self) -> Store {
         let mut store = Store::default();
-        self.leases.iter().for_each(|lease| grant(&mut store, *lease));
+        self.leases
+            .iter()
+            .for_each(|lease| grant(&mut store, *lease));
         store
     }
 
@@ -134,7 +138,10 @@ impl<'a> Search<'a> {
 
     /// A lease ended here.
     fn an_end(&mut self, store: &Store) -> bool {
-        let used = store.leases.iter().filter(|(_, lease)| !lease.keys.is_empty());
+        let used = store
+            .leases
+            .iter()
+            .filter(|(_, lease)| !lease.keys.is_empty());
         let used: Vec<LeaseId> = used.map(|(lease, _)| *lease).collect();
         used.into_iter().any(|lease| {
             let mut next = store.clone();
@@ -174,9 +181,7 @@ impl<'a> Search<'a> {
                 return true;
             };
             match deed.request().map(|request| &request.ask) {
-                Some(Ask::Range(range)) => {
-                    store.read(range, store.revision, 0) == ended.result
-                }
+                Some(Ask::Range(range)) => store.read(range, store.revision, 0) == ended.result,
                 Some(Ask::Write(op)) => {
                     let mut next = store.clone();
                     next.apply(None, op, 0) == ended.result && next.revision == store.revision
