@@ -50,7 +50,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
         let Proclamation {
             name, token, at, ..
         } = one;
-        let before = at - 1;
+        let before = at.saturating_sub(1);
         let line = lines
             .entry(name)
             .or_insert_with(|| Line::of(facts, &format!("election/{name}")));
@@ -78,7 +78,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
 fn lives(ground: &Ground<'_>, one: &Proclamation<'_>) -> Result<(), Breach> {
     let facts = ground.facts();
     let number = facts.number(one.candidate);
-    let span = number.and_then(|number| facts.at(number, one.at - 1));
+    let span = number.and_then(|number| facts.at(number, one.at.saturating_sub(1)));
     let is_there = match span.map(|span| &span.state) {
         None => number.is_some(),
         Some(State::Absent) => false,
