@@ -193,7 +193,7 @@ mod tests {
         let tokens = [1, 2].map(|client| {
             let lease = client as u64;
             service.write(client, grant(lease, 900)).unwrap();
-            let key = format!("lock/l/{lease}");
+            let key = format!("locks/l/{lease}");
             service.write(client, put(&key, "", lease)).unwrap();
             service.now()
         });
@@ -203,8 +203,8 @@ mod tests {
     /// The first has given the lock back, and the second has seen that.
     fn passed_on() -> (Service, [Revision; 2]) {
         let (mut service, tokens) = two();
-        service.write(1, delete(Keys::one("lock/l/1"))).unwrap();
-        service.get(2, Keys::prefix("lock/l/"));
+        service.write(1, delete(Keys::one("locks/l/1"))).unwrap();
+        service.get(2, Keys::prefix("locks/l/"));
         (service, tokens)
     }
 
@@ -212,8 +212,8 @@ mod tests {
     fn a_lock_that_passes_from_one_to_the_next_is_as_promised() {
         let (mut service, [older, newer]) = two();
         service.store_with(1, older, (true, 0));
-        service.write(1, delete(Keys::one("lock/l/1"))).unwrap();
-        service.get(2, Keys::prefix("lock/l/"));
+        service.write(1, delete(Keys::one("locks/l/1"))).unwrap();
+        service.get(2, Keys::prefix("locks/l/"));
         service.store_with(2, newer, (true, 1));
         service.keeps(PROMISE);
         service.keeps(FENCED);
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_store_by_who_is_not_the_first_is_a_breach() {
         let (mut service, [_, newer]) = two();
-        service.get(2, Keys::prefix("lock/l/"));
+        service.get(2, Keys::prefix("locks/l/"));
         service.store_with(2, newer, (true, 0));
         service.breaks(PROMISE, "was ahead of it");
     }

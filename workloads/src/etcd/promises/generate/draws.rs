@@ -204,7 +204,7 @@ impl World {
         let Some((key, set, value)) = self.clients[who].read.take() else {
             // Lists do not grow for ever.
             let epoch = self.operations / 1000;
-            let key = format!("txn/{epoch}-{}", self.dice.below(self.plan.keys));
+            let key = format!("lists/{epoch}-{}", self.dice.below(self.plan.keys));
             return Ask::Range(Range::of(Keys::one(key)));
         };
         let element = self.operations;

@@ -290,7 +290,7 @@ fn tell(lie: Lie, story: &Story, at: usize) -> Option<Ended> {
         }
         Lie::LostAppend => {
             let range = before.range().filter(|range| !range.serializable)?;
-            if !range.keys.key.starts_with("txn/") {
+            if !range.keys.key.starts_with("lists/") {
                 return None;
             }
             let list = &mut first_shown(&mut ended.result)?.value;
