@@ -5,12 +5,13 @@
 //! >
 //! > *etcd concurrency API*, Election, Campaign
 //!
-//! Candidates have keys below `election/NAME/`, and the one whose key was made first leads. It proclaims by a transaction that compares the create revision
-//! of its key and puts `leader/NAME`. Such a transaction succeeds only while the key is there, and no other candidate's key was made before it. So the create
+//! Candidates have keys below `elections/NAME/`, and the one whose key was made first leads. It proclaims by a transaction that compares the create revision
+//! of its key and puts `terms/NAME`. Such a transaction succeeds only while the key is there, and no other candidate's key was made before it. So the create
 //! revisions of those who proclaim never go back.
 //!
 //! Counterexample: the keys made at 5 and at 8 are both there at revision 12, and who has that of 8 proclaims at 13.
 
+use super::facts::State;
 use super::ground::Ground;
 use super::locks::Line;
 use super::story::Deed;
@@ -25,6 +26,10 @@ pub const PROMISE: Promise = Promise {
             (etcd concurrency API, Election)",
     judge,
 };
+
+/// What the names of candidates begin with, and those of what they proclaim.
+const CANDIDATES: &str = "elections/";
+const TERMS: &str = "terms/";
 
 /// Somebody proclaimed.
 struct Proclamation<'a> {
@@ -49,10 +54,10 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
         let Proclamation {
             name, token, at, ..
         } = one;
-        let before = at - 1;
+        let before = at.saturating_sub(1);
         let line = lines
             .entry(name)
-            .or_insert_with(|| Line::of(facts, &format!("election/{name}/")));
+            .or_insert_with(|| Line::of(facts, &format!("{CANDIDATES}{name}")));
         if let Some(ahead) = line.ahead(*token, before) {
             let said = format!(
                 "{} was made at revision {token} and proclaimed at revision {at}, and {}, made at revision {}, was there, too.",
@@ -75,10 +80,9 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
 
 /// The key of who proclaims is there.
 fn lives(ground: &Ground<'_>, one: &Proclamation<'_>) -> Result<(), Breach> {
-    use super::facts::State;
     let facts = ground.facts();
     let number = facts.number(one.candidate);
-    let span = number.and_then(|number| facts.at(number, one.at - 1));
+    let span = number.and_then(|number| facts.at(number, one.at.saturating_sub(1)));
     let is_there = match span.map(|span| &span.state) {
         None => number.is_some(),
         Some(State::Absent) => false,
@@ -114,7 +118,7 @@ fn proclamation(deed: &Deed) -> Option<Proclamation<'_>> {
             return None;
         };
         let key = compare.keys.key.as_str();
-        let below = key.strip_prefix("election/")?.strip_prefix(name)?;
+        let below = key.strip_prefix(CANDIDATES)?.strip_prefix(name)?;
         let is_candidate = below.starts_with('/')
             && compare.keys.range_end.is_none()
             && compare.result == CompareResult::Equal
@@ -134,7 +138,7 @@ fn proclamation(deed: &Deed) -> Option<Proclamation<'_>> {
 /// The election whose leader a transaction names.
 fn proclaims(txn: &Txn) -> Option<&str> {
     txn.success.iter().find_map(|part| match part {
-        TxnOp::Put(put) => put.key.strip_prefix("leader/"),
+        TxnOp::Put(put) => put.key.strip_prefix(TERMS),
         _ => None,
     })
 }
@@ -147,7 +151,7 @@ mod tests {
     use stormglass_impls::etcd::words::{Done, Keys, Op, Target, TxnOp};
 
     fn candidate(client: usize) -> String {
-        format!("election/e/{client}")
+        format!("elections/e/{client}")
     }
 
     /// Clients 1 and 2 are candidates, with keys made at revisions 2 and 3.
@@ -163,7 +167,7 @@ mod tests {
 
     fn proclaim(client: usize, token: u64) -> Op {
         let compare = equal(&candidate(client), Target::CreateRevision(token));
-        let put = TxnOp::Put(a_put("leader/e", &client.to_string(), 0));
+        let put = TxnOp::Put(a_put("terms/e", &client.to_string(), 0));
         txn(vec![compare], vec![put], vec![])
     }
 

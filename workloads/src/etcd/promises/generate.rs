@@ -447,7 +447,7 @@ impl Client {
             (Ask::Write(_), Ok(Done::Grant { lease, .. })) => self.leases.push(*lease),
             (_, Err(Error::LeaseNotFound)) => self.leases.clear(),
             (Ask::Range(range), Ok(Done::Range { kvs, .. }))
-                if range.keys.key.starts_with("txn/") =>
+                if range.keys.key.starts_with("lists/") =>
             {
                 let (key, kv) = (range.keys.key.clone(), kvs.first());
                 let set = kv.map_or(0, |kv| kv.mod_revision);

@@ -108,13 +108,18 @@ fn made_by_key(
     let Some(owner) = ground.facts().ledger.owner(token) else {
         return Ok(());
     };
+    let name = lock.trim_end_matches('/');
+    let is_below = |key: &str| {
+        let below = key.strip_prefix(name);
+        below.is_some_and(|below| below.starts_with('/'))
+    };
     let puts = match ground.story.deeds[owner].op() {
-        Some(Op::Put(put)) => put.key.starts_with(lock),
+        Some(Op::Put(put)) => is_below(&put.key),
         Some(Op::Txn(txn)) => txn
             .success
             .iter()
             .chain(&txn.failure)
-            .any(|part| matches!(part, TxnOp::Put(put) if put.key.starts_with(lock))),
+            .any(|part| matches!(part, TxnOp::Put(put) if is_below(&put.key))),
         _ => false,
     };
     match puts {
@@ -188,7 +193,7 @@ mod tests {
         let tokens = [1, 2].map(|client| {
             let lease = client as u64;
             service.write(client, grant(lease, 900)).unwrap();
-            let key = format!("lock/l/{lease}");
+            let key = format!("locks/l/{lease}");
             service.write(client, put(&key, "", lease)).unwrap();
             service.now()
         });
@@ -198,8 +203,8 @@ mod tests {
     /// The first has given the lock back, and the second has seen that.
     fn passed_on() -> (Service, [Revision; 2]) {
         let (mut service, tokens) = two();
-        service.write(1, delete(Keys::one("lock/l/1"))).unwrap();
-        service.get(2, Keys::prefix("lock/l/"));
+        service.write(1, delete(Keys::one("locks/l/1"))).unwrap();
+        service.get(2, Keys::prefix("locks/l/"));
         (service, tokens)
     }
 
@@ -207,8 +212,8 @@ mod tests {
     fn a_lock_that_passes_from_one_to_the_next_is_as_promised() {
         let (mut service, [older, newer]) = two();
         service.store_with(1, older, (true, 0));
-        service.write(1, delete(Keys::one("lock/l/1"))).unwrap();
-        service.get(2, Keys::prefix("lock/l/"));
+        service.write(1, delete(Keys::one("locks/l/1"))).unwrap();
+        service.get(2, Keys::prefix("locks/l/"));
         service.store_with(2, newer, (true, 1));
         service.keeps(PROMISE);
         service.keeps(FENCED);
@@ -217,7 +222,7 @@ mod tests {
     #[test]
     fn a_store_by_who_is_not_the_first_is_a_breach() {
         let (mut service, [_, newer]) = two();
-        service.get(2, Keys::prefix("lock/l/"));
+        service.get(2, Keys::prefix("locks/l/"));
         service.store_with(2, newer, (true, 0));
         service.breaks(PROMISE, "was ahead of it");
     }

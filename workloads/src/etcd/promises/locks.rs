@@ -24,9 +24,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The keys with this prefix.
-    pub(super) fn of(facts: &Facts<'_>, prefix: &str) -> Self {
-        let (from, to) = facts.numbers(&Keys::prefix(prefix));
+    /// The keys below this one.
+    pub(super) fn of(facts: &Facts<'_>, name: &str) -> Self {
+        let name = name.trim_end_matches('/');
+        let (from, to) = facts.numbers(&Keys::prefix(&format!("{name}/")));
         let mut places = Vec::new();
         for key in from..to {
             for span in &facts.spans[key] {

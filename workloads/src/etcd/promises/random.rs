@@ -81,7 +81,11 @@ impl Play {
 
     /// The keys that a client's own stands among: those of a lock, or those of an election.
     fn prefix(client: usize) -> &'static str {
-        if client < 3 { "lock/l/" } else { "election/e/" }
+        if client < 3 {
+            "locks/l/"
+        } else {
+            "elections/e/"
+        }
     }
 
     fn own(&self, client: usize) -> String {
@@ -136,10 +140,10 @@ impl Play {
     fn next(&mut self, client: usize) {
         if self.percent(25) {
             let ask = match self.dice.below(3) {
-                0 => Ask::Range(Range::of(Keys::prefix("set/s/"))),
+                0 => Ask::Range(Range::of(Keys::prefix("sets/s/"))),
                 _ => {
                     let element = self.dice.below(1_000);
-                    Ask::Write(put(&format!("set/s/{element}"), "", 0))
+                    Ask::Write(put(&format!("sets/s/{element}"), "", 0))
                 }
             };
             return self.call(client, ask);
@@ -194,7 +198,7 @@ impl Play {
             }
             Stage::First => {
                 let alive = equal(&own, Target::CreateRevision(memory.token));
-                let put = TxnOp::Put(a_put("leader/e", &own, 0));
+                let put = TxnOp::Put(a_put("terms/e", &own, 0));
                 self.call(client, Ask::Write(txn(vec![alive], vec![put], vec![])));
             }
         }
@@ -233,7 +237,7 @@ impl Play {
                 *memory = Memory::default();
             }
             (Ask::Range(range), Done::Range { kvs, .. }, Stage::Waiting)
-                if !range.keys.key.starts_with("set/") =>
+                if !range.keys.key.starts_with("sets/") =>
             {
                 let first = kvs.iter().map(|kv| kv.create_revision).min();
                 if first == Some(memory.token) {
@@ -256,7 +260,7 @@ fn recipes_over_a_service_that_keeps_its_promises_are_kept() {
         proclaimed += play
             .service
             .store
-            .get("leader/e", Revision::MAX)
+            .get("terms/e", Revision::MAX)
             .map_or(0, |kv| kv.version);
         for promise in PROMISES {
             if let Err(breach) = promise.judged(&story) {

@@ -173,7 +173,7 @@ impl Service {
     }
 
     pub(super) fn store_with(&mut self, client: usize, token: u64, (taken, turn): (bool, u64)) {
-        let (ms, lock) = (1, "lock/l/".to_string());
+        let (ms, lock) = (1, "locks/l/".to_string());
         self.called(client, Asked::Store { ms, lock, token });
         self.apply(client);
         self.clients[client].stored = Some(Stored { taken, turn });

@@ -7,7 +7,7 @@
 //! Revisions are not looked at: it is enough that an element was added and answered before a linearizable read of all of the set is called. So this holds
 //! even where a service makes up its revisions. Elements that anybody may have deleted, or that go with a lease, count for nothing.
 //!
-//! Counterexample: `set/s/a` is put, which is answered; after that all keys of `set/s/` are read, and it is not among them.
+//! Counterexample: `sets/s/a` is put, which is answered; after that all keys of `sets/s/` are read, and it is not among them.
 
 use super::ground::Ground;
 use super::story::Deed;
@@ -24,7 +24,7 @@ pub const PROMISE: Promise = Promise {
 };
 
 /// What the names of elements begin with.
-const SETS: &str = "set/";
+const SETS: &str = "sets/";
 
 fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     let deeds = &ground.story.deeds;
@@ -149,9 +149,9 @@ mod tests {
 
     fn added() -> Service {
         let mut service = Service::new(3);
-        service.put(0, "set/s/a", "");
-        service.put(1, "set/s/b", "");
-        service.get(2, Keys::prefix("set/s/"));
+        service.put(0, "sets/s/a", "");
+        service.put(1, "sets/s/b", "");
+        service.get(2, Keys::prefix("sets/s/"));
         service
     }
 
@@ -167,21 +167,21 @@ mod tests {
         let mut service = added();
         service.keeps(PROMISE);
         service.lie(0, without_last);
-        let breach = service.breaks(PROMISE, "set/s/b was added");
+        let breach = service.breaks(PROMISE, "sets/s/b was added");
         assert_eq!(breach.culprits, [1, 2]);
     }
 
     #[test]
     fn what_was_added_at_the_same_time_or_deleted_may_be_missing() {
         let mut service = Service::new(3);
-        service.call(0, Ask::Write(put("set/s/a", "", 0)));
-        service.get(2, Keys::prefix("set/s/"));
+        service.call(0, Ask::Write(put("sets/s/a", "", 0)));
+        service.get(2, Keys::prefix("sets/s/"));
         service.apply(0);
         service.answer(0).unwrap();
         service.keeps(PROMISE);
         let mut service = added();
         service.lie(0, without_last);
-        service.call(1, Ask::Write(delete(Keys::one("set/s/b"))));
+        service.call(1, Ask::Write(delete(Keys::one("sets/s/b"))));
         service.lose(1);
         service.keeps(PROMISE);
     }

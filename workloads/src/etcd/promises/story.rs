@@ -71,14 +71,14 @@ impl Deed {
         self.revision().filter(|_| changes)
     }
 
-    /// Whether its answer must show all that had been answered before it was called.
+    /// Whether its answer must show all that had been answered before it was called. What is refused for how it is asked may be refused by anybody.
     pub fn is_linearizable(&self) -> bool {
         let Some(request) = self.request() else {
             return false;
         };
         let by_itself = matches!(
             self.error(),
-            Some(Error::BadArguments | Error::DuplicateKey)
+            Some(Error::BadArguments | Error::DuplicateKey | Error::UserEmpty)
         );
         match &request.ask {
             Ask::Range(range) => !range.serializable && !by_itself,

@@ -4,8 +4,8 @@
 //! >
 //! > *etcd API guarantees*, Strict serializability
 //!
-//! Keys below `txn/` and `append/` hold lists: elements with a space between two. A client reads a list, and in a transaction that compares when the list
-//! was set last it puts the same list with one element more. That is a read of the list and an append to it; a read by itself, or in the branch that is taken,
+//! Keys below `lists/` hold lists: elements with a space between two. A client reads a list, and in a transaction that compares when the list
+//! was set last, or what it holds, it puts the same list with one element more. That is a read of the list and an append to it; a read by itself, or in the branch that is taken,
 //! is a read. The transaction checker of crate `checker` finds what cannot be put in order; it knows nothing of revisions. A history in which such a key is
 //! changed in another way is not judged.
 //!
@@ -32,18 +32,26 @@ pub const PROMISE: Promise = Promise {
     judge,
 };
 
+/// What the names of lists begin with.
+const LISTS: &str = "lists/";
+
 fn is_list(key: &str) -> bool {
-    key.starts_with("txn/") || key.starts_with("append/")
+    key.starts_with(LISTS)
 }
 
 /// Whether a range may hold lists.
 fn may_hold_lists(keys: &Keys) -> bool {
-    let Some(end) = keys.range_end.as_deref() else {
-        return is_list(&keys.key);
-    };
-    let overlaps =
-        |from: &str, to: &str| keys.key.as_str() < to && (end == TO_THE_END || end > from);
-    overlaps("txn/", "txn0") || overlaps("append/", "append0")
+    let lists = Keys::prefix(LISTS);
+    match keys.range_end.as_deref() {
+        None => is_list(&keys.key),
+        Some(end) => {
+            let begins_before = lists
+                .range_end
+                .as_ref()
+                .is_some_and(|last| keys.key < *last);
+            begins_before && (end == TO_THE_END || end > LISTS)
+        }
+    }
 }
 
 fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
@@ -203,15 +211,22 @@ fn of_txn(txn: &Txn, succeeded: bool, responses: &[Done]) -> Micro {
 
 /// What was in a list that a put makes longer by one, if it is certain that it was.
 fn appended<'a>(txn: &Txn, succeeded: bool, put: &'a Put) -> Option<(Vec<&'a str>, &'a str)> {
-    let says_when = |compare: &Compare| {
-        compare.keys.range_end.is_none()
-            && compare.keys.key == put.key
-            && compare.result == CompareResult::Equal
-            && matches!(compare.target, Target::ModRevision(_))
-    };
     let mut before = elements(&put.value);
     let element = before.pop()?;
-    (succeeded && txn.compare.iter().any(says_when)).then_some((before, element))
+    let is_certain = |compare: &Compare| {
+        let is_of_it = compare.keys.range_end.is_none() && compare.keys.key == put.key;
+        let says = match &compare.target {
+            Target::ModRevision(_) => true,
+            Target::Value(list) => elements(list) == before,
+            Target::Version(number) | Target::CreateRevision(number) => {
+                *number == 0 && before.is_empty()
+            }
+            Target::Lease(_) => false,
+        };
+        is_of_it && says && compare.result == CompareResult::Equal
+    };
+    let is_certain = txn.compare.iter().any(is_certain);
+    (succeeded && is_certain).then_some((before, element))
 }
 
 /// What may have been done by a transaction of unknown outcome.
@@ -240,7 +255,7 @@ mod tests {
     use super::PROMISE;
     use stormglass_impls::etcd::words::{Done, Error, Keys, Op, Target, TxnOp};
 
-    const LIST: &str = "txn/l";
+    const LIST: &str = "lists/l";
 
     fn append(service: &mut Service, client: usize, element: &str) -> Result<Done, Error> {
         let kvs = service.get(client, Keys::one(LIST));

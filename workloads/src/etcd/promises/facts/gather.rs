@@ -168,6 +168,10 @@ impl<'a> Gatherer<'a> {
             let said = format!("The answer to {range:?} contradicts itself: {why}.");
             return self.contradicts(by, said);
         }
+        if range.revision > source.after {
+            let said = format!("{range:?} was answered at revision {}.", source.after);
+            return self.contradicts(by, said);
+        }
         let (before, after, earlier) = match range.revision {
             0 => (source.before, source.after, earlier),
             revision => (revision, revision, &[][..]),

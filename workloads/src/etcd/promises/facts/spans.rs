@@ -301,14 +301,14 @@ impl<'a> Key<'_, 'a> {
                     return self.breach(culprits, said);
                 }
             }
-            (State::Absent, State::Alive(None)) => {
-                if self.loose(span.until, self.put_floor) > later.from {
-                    let said = format!(
-                        "was missing at revision {} and there at revision {}, and nobody made it in between.",
-                        span.until, later.from
-                    );
-                    return self.breach(culprits, said);
-                }
+            (State::Absent, State::Alive(None))
+                if self.loose(span.until, self.put_floor) > later.from =>
+            {
+                let said = format!(
+                    "was missing at revision {} and there at revision {}, and nobody made it in between.",
+                    span.until, later.from
+                );
+                return self.breach(culprits, said);
             }
             _ => {}
         }

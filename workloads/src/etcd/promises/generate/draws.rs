@@ -91,7 +91,8 @@ impl World {
             1 => Keys::prefix("s/"),
             2 => {
                 let key = self.key();
-                let range_end = Some(if key < "l".to_string() { "l" } else { "t" }.to_string());
+                let end = if key.as_str() < "l" { "l" } else { "t" };
+                let range_end = Some(end.to_string());
                 Keys { key, range_end }
             }
             _ => Keys::one(self.key()),
@@ -203,7 +204,7 @@ impl World {
         let Some((key, set, value)) = self.clients[who].read.take() else {
             // Lists do not grow for ever.
             let epoch = self.operations / 1000;
-            let key = format!("txn/{epoch}-{}", self.dice.below(self.plan.keys));
+            let key = format!("lists/{epoch}-{}", self.dice.below(self.plan.keys));
             return Ask::Range(Range::of(Keys::one(key)));
         };
         let element = self.operations;

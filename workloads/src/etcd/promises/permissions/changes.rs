@@ -85,7 +85,8 @@ impl<'a> Changes<'a> {
     /// At which auth revisions an operation can have taken place.
     pub(super) fn when(&self, deed: &Deed) -> RangeInclusive<u64> {
         let next = self.later.partition_point(|(call, _)| *call <= deed.answer);
-        let later = self.later.get(next).map(|(_, oldest)| oldest - 1);
+        let later = self.later.get(next);
+        let later = later.map(|(_, oldest)| oldest.saturating_sub(1));
         let mut to = later.unwrap_or(u64::MAX).min(self.last());
         if !deed.is_linearizable() {
             return 1..=to;
@@ -100,7 +101,8 @@ impl<'a> Changes<'a> {
                 .partition_point(|(at, _)| *at < revision + u64::from(!is_change));
             let last_before = before.checked_sub(1).map(|last| self.at[last].1);
             from = from.max(last_before.unwrap_or(1));
-            let first_after = self.at.get(after).map(|(_, made)| made - 1);
+            let first_after = self.at.get(after);
+            let first_after = first_after.map(|(_, made)| made.saturating_sub(1));
             to = to.min(first_after.unwrap_or(u64::MAX));
         }
         from..=to

@@ -1,6 +1,7 @@
 //! Lies: a story with one answer changed.
 
 use crate::draw::Draws;
+use crate::etcd::dialect::Ended;
 use crate::etcd::promises::story::{Deed, Story};
 use crate::etcd::promises::{
     Promise, compaction, leases, permissions, revision_order, revisions_grow, serializable_reads,
@@ -84,37 +85,37 @@ pub(super) const EXPECTED: &[(Lie, &[Promise], u64)] = &[
     (Lie::Version, ORDER, 95),
     (Lie::Create, ORDER, 95),
     (Lie::Older, ORDER, 95),
-    (Lie::Missing, ORDER, 85),
-    (Lie::Shorter, ORDER, 85),
-    (Lie::Deleted, ORDER, 85),
-    (Lie::Branch, ORDER, 50),
-    (Lie::NothingBefore, ORDER, 85),
+    (Lie::Missing, ORDER, 90),
+    (Lie::Shorter, ORDER, 90),
+    (Lie::Deleted, ORDER, 90),
+    (Lie::Branch, ORDER, 90),
+    (Lie::NothingBefore, ORDER, 90),
     (Lie::SameRevision, TIME, 100),
     (Lie::OldWrite, TIME, 100),
     (Lie::OldRead, TIME, 100),
-    (Lie::LocalValue, LOCAL, 90),
+    (Lie::LocalValue, LOCAL, 95),
     (Lie::LocalOlder, LOCAL, 90),
-    (Lie::NoEvent, WATCHES, 60),
-    (Lie::SecondEvent, &[watches::unique::PROMISE], 100),
-    (Lie::LateEvent, &[watches::ordered::PROMISE], 100),
-    (Lie::HalfRevision, &[watches::atomic::PROMISE], 80),
-    (Lie::EarlyProgress, &[watches::bookmarkable::PROMISE], 60),
+    (Lie::NoEvent, WATCHES, 70),
+    (Lie::SecondEvent, &[watches::unique::PROMISE], 88),
+    (Lie::LateEvent, &[watches::ordered::PROMISE], 90),
+    (Lie::HalfRevision, &[watches::atomic::PROMISE], 88),
+    (Lie::EarlyProgress, &[watches::bookmarkable::PROMISE], 65),
     (Lie::LaterStart, &[watches::resumable::PROMISE], 100),
     (Lie::Refused, &[compaction::PROMISE], 100),
-    (Lie::Uncompacted, &[compaction::PROMISE], 50),
+    (Lie::Uncompacted, &[compaction::PROMISE], 62),
     (
         Lie::LeaseMissing,
         &[leases::kept::PROMISE, leases::over::PROMISE],
-        60,
+        88,
     ),
     (
         Lie::LeaseKept,
         &[leases::over::PROMISE, leases::kept::PROMISE],
-        50,
+        35,
     ),
-    (Lie::Granted, &[permissions::PROMISE], 80),
-    (Lie::Denied, &[permissions::PROMISE], 80),
-    (Lie::LostAppend, &[transactions::PROMISE], 60),
+    (Lie::Granted, &[permissions::PROMISE], 90),
+    (Lie::Denied, &[permissions::PROMISE], 90),
+    (Lie::LostAppend, &[transactions::PROMISE], 80),
 ];
 
 /// Whether it is a lie of keys and watches alone.
@@ -157,15 +158,17 @@ pub(super) fn told(lie: Lie, story: &Story, seed: u64) -> Option<Story> {
     let first = Draws::new(seed, "lie").within(&[lie as u64], 0..=count - 1);
     let mut places = (first..count).chain(0..first);
     places.find_map(|at| {
+        let ended = tell(lie, story, at as usize)?;
         let mut story = story.clone();
-        tell(lie, &mut story, at as usize)?;
+        story.deeds[at as usize].ended = Some(ended);
         Some(story)
     })
 }
 
-/// Changes the answer of the operation at this place.
-fn tell(lie: Lie, story: &mut Story, at: usize) -> Option<()> {
-    let before = story.deeds[at].clone();
+/// The answer of the operation at this place, changed.
+fn tell(lie: Lie, story: &Story, at: usize) -> Option<Ended> {
+    let before = &story.deeds[at];
+    let mut ended = before.ended.clone()?;
     let is_local = before.range().is_some_and(|range| range.serializable);
     let of_reads = matches!(
         lie,
@@ -175,20 +178,15 @@ fn tell(lie: Lie, story: &mut Story, at: usize) -> Option<()> {
     if (of_reads || of_local) && (is_local != of_local || before.range().is_none()) {
         return None;
     }
-    let older = older_version(story, &before);
-    let shown = answered(story, &before).filter_map(Deed::newest).max();
-    let other = story.deeds.iter().find_map(|deed| {
-        let own = deed.own_revision()?;
-        (deed.id != at).then_some(own)
-    });
+    let shown = || answered(story, before).filter_map(Deed::newest).max();
+    let others = || story.deeds.iter().filter(|deed| deed.id != at);
     let own = before.own_revision();
-    let ended = story.deeds[at].ended.as_mut()?;
     match lie {
         Lie::Value | Lie::LocalValue => first_shown(&mut ended.result)?.value.push('x'),
         Lie::Version => first_shown(&mut ended.result)?.version += 1,
         Lie::Create => first_shown(&mut ended.result)?.create_revision -= 1,
         Lie::Older | Lie::LocalOlder => {
-            let older = older?;
+            let older = older_version(story, before)?;
             let Ok(Done::Range { kvs, .. }) = &mut ended.result else {
                 return None;
             };
@@ -232,11 +230,14 @@ fn tell(lie: Lie, story: &mut Story, at: usize) -> Option<()> {
             Ok(Done::Put { prev_kv }) => drop(prev_kv.take()?),
             _ => return None,
         },
-        Lie::SameRevision => ended.revision = other.filter(|_| own.is_some())?,
-        Lie::OldWrite => ended.revision = shown.filter(|_| own.is_some())?,
+        Lie::SameRevision => {
+            let other = others().find_map(Deed::own_revision);
+            ended.revision = other.filter(|_| own.is_some())?;
+        }
+        Lie::OldWrite => ended.revision = shown().filter(|_| own.is_some())?,
         Lie::OldRead => {
             let is_read = before.range().is_some() && before.is_linearizable();
-            ended.revision = shown?.checked_sub(1).filter(|at| is_read && *at > 0)?;
+            ended.revision = shown()?.checked_sub(1).filter(|at| is_read && *at > 0)?;
         }
         Lie::NoEvent
         | Lie::SecondEvent
@@ -289,7 +290,7 @@ fn tell(lie: Lie, story: &mut Story, at: usize) -> Option<()> {
         }
         Lie::LostAppend => {
             let range = before.range().filter(|range| !range.serializable)?;
-            if !range.keys.key.starts_with("txn/") {
+            if !range.keys.key.starts_with("lists/") {
                 return None;
             }
             let list = &mut first_shown(&mut ended.result)?.value;
@@ -297,7 +298,7 @@ fn tell(lie: Lie, story: &mut Story, at: usize) -> Option<()> {
             list.truncate(last);
         }
     }
-    Some(())
+    Some(ended)
 }
 
 fn nothing() -> Result<Done, Error> {

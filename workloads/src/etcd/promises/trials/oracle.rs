@@ -67,6 +67,8 @@ struct Search<'a> {
     leases: BTreeSet<LeaseId>,
     last: Revision,
     steps: u32,
+    /// Whether each change has a revision of its own.
+    is_possible: bool,
 }
 
 impl<'a> Search<'a> {
@@ -81,6 +83,7 @@ impl<'a> Search<'a> {
             leases: BTreeSet::new(),
             last: 1,
             steps: 0,
+            is_possible: true,
         };
         for deed in &story.deeds {
             search.last = search.last.max(deed.newest().unwrap_or(0));
@@ -89,9 +92,8 @@ impl<'a> Search<'a> {
             }
             match (deed.own_revision(), deed.revision(), deed.op()) {
                 (Some(own), ..) => {
-                    if search.writes.insert(own, deed).is_some() || own < 2 {
-                        return None;
-                    }
+                    let other = search.writes.insert(own, deed);
+                    search.is_possible &= other.is_none() && own > 1;
                 }
                 (None, Some(revision), _) if is_of_keys(deed) => {
                     search.others.entry(revision).or_default().push(deed);
@@ -102,7 +104,7 @@ impl<'a> Search<'a> {
                 _ => {}
             }
         }
-        Some(search)
+        search.is_possible.then_some(search)
     }
 
     /// The store at its first revision, with all leases that anybody asked for.

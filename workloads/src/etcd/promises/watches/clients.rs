@@ -10,13 +10,13 @@ use stormglass_impls::etcd::words::{Ask, WatchId};
 /// processes, and that all with greater numbers came after one that gave up. So do its multiples, so that the least is looked for; if others are left it is
 /// not known.
 pub(super) struct Clients {
-    difference: Option<u64>,
-    /// When each process gave up: the call of the operation of which it never heard.
-    retired: BTreeMap<u64, usize>,
+    /// The client of each process, by the number of its first.
+    first: BTreeMap<u64, u64>,
 }
 
 impl Clients {
     pub(super) fn of(story: &Story) -> Self {
+        // When each process gave up: the call of the operation of which it never heard.
         let mut retired: BTreeMap<u64, usize> = BTreeMap::new();
         let mut first: BTreeMap<u64, usize> = BTreeMap::new();
         let mut asked: BTreeSet<(u64, WatchId)> = BTreeSet::new();
@@ -57,21 +57,19 @@ impl Clients {
             let mut others = differences.iter();
             others.all(|difference| difference.is_multiple_of(*least))
         };
-        Self {
-            difference: least.filter(is_only),
-            retired,
+        let difference = least.filter(is_only);
+        let mut clients = BTreeMap::new();
+        for process in first.keys() {
+            let before = difference.and_then(|difference| process.checked_sub(difference));
+            let before = before.filter(|before| retired.contains_key(before));
+            let client = before.and_then(|before| clients.get(&before).copied());
+            clients.insert(*process, client.unwrap_or(*process));
         }
+        Self { first: clients }
     }
 
     /// The client, by the number of its first process.
     pub(super) fn of_process(&self, process: u64) -> u64 {
-        let mut first = process;
-        while let Some(before) = self.difference.and_then(|by| first.checked_sub(by)) {
-            if !self.retired.contains_key(&before) {
-                break;
-            }
-            first = before;
-        }
-        first
+        self.first.get(&process).copied().unwrap_or(process)
     }
 }
