@@ -1,7 +1,7 @@
 //! How fast the arenas are, in processor time: `cargo bench -p stormglass-nemesis`.
 //!
 //! Five nodes. What a step costs while the log grows, over one long calm trial of a Raft cache; and how many seconds of storm each arena
-//! simulates in a second, judgement included: with the same cache, and with each workload of the ZooKeeper-style service.
+//! simulates in a second, judgement included: with the same cache, and with each workload of the coordination services.
 
 use std::ops::ControlFlow;
 use stormglass_checker::Kind;
@@ -43,22 +43,24 @@ fn main() {
         storms("register", seeds, |seed| caches(of(seed)));
     }
     println!();
-    println!("{head}  zookeeper, 10 sessions");
-    let sessions = |trial: Trial| {
-        storm(Trial {
-            clients: 10,
-            ..trial
-        })
-    };
-    for info in WORKLOADS {
-        if !info.clusters.contains(&"zookeeper") {
-            continue;
+    for cluster in ["zookeeper", "etcd"] {
+        println!("{head}  {cluster}, 10 clients");
+        let many = |trial: Trial| {
+            storm(Trial {
+                clients: 10,
+                ..trial
+            })
+        };
+        for info in WORKLOADS {
+            if !info.clusters.contains(&cluster) {
+                continue;
+            }
+            let asked = WorkloadConfig::named(info.name, cluster);
+            let mut asked = asked.expect("a workload of this cluster");
+            asked.set_think_time_ms(400, 700);
+            let of = |seed| Trial::calm(cluster, asked.clone(), Arena::Simulator, seed);
+            storms(info.name, 40, |seed| many(of(seed)));
         }
-        let asked = WorkloadConfig::named(info.name, "zookeeper");
-        let mut asked = asked.expect("a workload of this cluster");
-        asked.set_think_time_ms(400, 700);
-        let of = |seed| Trial::calm("zookeeper", asked.clone(), Arena::Simulator, seed);
-        storms(info.name, 40, |seed| sessions(of(seed)));
     }
 }
 

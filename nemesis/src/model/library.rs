@@ -30,6 +30,7 @@ const fn beyond(mutant: &'static str, why: &'static str) -> Kill {
 
 const LIVENESS: &str =
     "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
+const WORDS: &str = "the clients of a search know no revisions, leases, watches or rights, only the keys of a cache";
 const SESSIONS: &str = "the clients of a search have no sessions and no watches, only keys";
 const CLOCKS: &str = "a lease needs clocks that move, and clocks stand still here";
 
@@ -99,6 +100,20 @@ pub const KILLS: &[Kill] = &[
     beyond("zookeeper/event-after-data", SESSIONS),
     beyond("zookeeper/sync-without-quorum", SESSIONS),
     beyond("zookeeper/acl-open-to-all", SESSIONS),
+    beyond("etcd/index-outside-txn", WORDS),
+    beyond("etcd/ack-before-fsync", WORDS),
+    beyond("etcd/revision-decreases", WORDS),
+    beyond("etcd/restored-delete-lost", WORDS),
+    beyond("etcd/compacted-delete-lost", WORDS),
+    beyond("etcd/txn-half-done", WORDS),
+    beyond("etcd/auth-forgotten", WORDS),
+    beyond("etcd/stale-leader-revokes", WORDS),
+    beyond("etcd/keep-alive-unproven", WORDS),
+    beyond("etcd/watch-starved-loss", WORDS),
+    beyond("etcd/duplicate-event", WORDS),
+    beyond("etcd/progress-ahead", WORDS),
+    beyond("etcd/watch-goes-back", WORDS),
+    beyond("etcd/future-progress", WORDS),
 ];
 
 /// What the bounds of a mutant are, if it is known.
