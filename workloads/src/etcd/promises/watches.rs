@@ -22,9 +22,9 @@ pub mod resumable;
 pub mod unique;
 
 use super::facts::Facts;
-use super::story::Story;
+use super::story::{Deed, Story};
 use clients::Clients;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::etcd::words::{Ask, Change, Done, Event, Revision, Watch, WatchId};
 
 /// One watch, as its client heard it.
@@ -115,38 +115,57 @@ impl<'a> Watches<'a> {
         let mut tellings: Vec<Telling<'a>> = Vec::new();
         // Which telling goes on; none where that is not known.
         let mut open: BTreeMap<(u64, WatchId), usize> = BTreeMap::new();
+        let mut numbers: BTreeSet<(u64, WatchId)> = BTreeSet::new();
         for deed in &story.deeds {
             let client = clients.of_process(deed.process);
-            // What comes with the answer was told before it.
-            for event in deed.events() {
-                if let Some(place) = open.get(&(client, event.watch())) {
-                    tellings[*place].told.push((deed.id, event));
+            let ask = deed.request().map(|request| &request.ask);
+            let begins = match ask {
+                Some(Ask::Watch(asked)) => Some((client, asked.watch)),
+                _ => None,
+            };
+            // What comes with the answer to who begins a watch is of the one that had its number before, if there was one.
+            let is_first = begins.is_some_and(|number| numbers.insert(number));
+            if !is_first {
+                hear(deed, client, &open, &mut tellings);
+            }
+            if let (Some(number), Some(Ask::Watch(asked))) = (begins, ask) {
+                open.remove(&number);
+                if let Some(Done::Watch { start_revision }) = deed.done() {
+                    open.insert(number, tellings.len());
+                    tellings.push(Telling {
+                        begun: deed.id,
+                        asked,
+                        start: *start_revision,
+                        told: Vec::new(),
+                        missing: Vec::new(),
+                    });
                 }
             }
-            match deed.request().map(|request| &request.ask) {
-                Some(Ask::Watch(asked)) => {
-                    open.remove(&(client, asked.watch));
-                    if let Some(Done::Watch { start_revision }) = deed.done() {
-                        open.insert((client, asked.watch), tellings.len());
-                        tellings.push(Telling {
-                            begun: deed.id,
-                            asked,
-                            start: *start_revision,
-                            told: Vec::new(),
-                            missing: Vec::new(),
-                        });
-                    }
-                }
-                Some(Ask::CancelWatch { watch }) if deed.ended.is_some() => {
-                    open.remove(&(client, *watch));
-                }
-                _ => {}
+            if is_first {
+                hear(deed, client, &open, &mut tellings);
+            }
+            if let (Some(Ask::CancelWatch { watch }), Some(_)) = (ask, &deed.ended) {
+                open.remove(&(client, *watch));
             }
         }
         for telling in &mut tellings {
             telling.find_missing(facts);
         }
         Self { tellings }
+    }
+}
+
+/// What watches told when an operation of a client ended.
+fn hear<'a>(
+    deed: &'a Deed,
+    client: u64,
+    open: &BTreeMap<(u64, WatchId), usize>,
+    tellings: &mut [Telling<'a>],
+) {
+    for event in deed.events() {
+        if let Some(place) = open.get(&(client, event.watch())) {
+            tellings[*place].told.push((deed.id, event));
+        }
     }
 }
 
@@ -211,6 +230,23 @@ mod tests {
         service.tell(1, 7, &all(), 8..=8);
         service.rest(1);
         service.breaks(unique::PROMISE, "told twice");
+    }
+
+    #[test]
+    fn what_comes_with_the_first_answer_is_of_the_watch_unless_there_was_another() {
+        let mut service = watched();
+        service.tell(1, 8, &all(), 4..=5);
+        service.watch(1, 8, all(), 4);
+        service.tell(1, 8, &all(), 6..=6);
+        service.rest(1);
+        keeps(&service);
+        service.tell(1, 8, &all(), 6..=6);
+        service.watch(1, 8, all(), 6);
+        service.breaks(unique::PROMISE, "told twice");
+        service.lie(0, |ended| ended.events.clear());
+        service.tell(1, 8, &all(), 6..=6);
+        service.rest(1);
+        keeps(&service);
     }
 
     #[test]
