@@ -6,7 +6,7 @@ use super::{Dice, Recipe, delete, get, get_at, local_get, numbered, put, txn, wr
 use crate::dice::Purpose;
 use crate::etcd::dialect::{Asked, Ended};
 use std::collections::BTreeMap;
-use stormglass_impls::etcd::words::{Ask, Error, Event, Keys, Op, Request, Revision, TxnOp};
+use stormglass_impls::etcd::words::{Ask, Error, Event, Keys, Op, Range, Request, Revision, TxnOp};
 
 /// Where keys are.
 const ROOT: &str = "compacted";
@@ -65,7 +65,16 @@ impl Recipe for Compactions {
         match (dice.below(Purpose::Function, 100), watcher.one(dice)) {
             (0..24, _) => write(Op::Put(put(key, dice.value(0)))),
             (24..29, _) => delete(Keys::one(key), false),
-            (29..37, _) => {
+            // It changes a key before it reads what may be forgotten: all of it happens, or nothing.
+            (29..34, _) => {
+                let old = Range {
+                    revision: past,
+                    ..Range::of(Keys::one(other))
+                };
+                let parts = vec![TxnOp::Put(put(key, dice.value(0))), TxnOp::Range(old)];
+                txn(Vec::new(), parts, Vec::new())
+            }
+            (34..37, _) => {
                 let parts = [put(key, dice.value(0)), put(other, dice.value(1))];
                 txn(Vec::new(), parts.map(TxnOp::Put).to_vec(), Vec::new())
             }
