@@ -1,7 +1,7 @@
 //! Histories of a service that keeps all promises, made by seed: to try the judges on, and to measure them.
 //!
 //! Three members apply one log, each as far as it has come. Clients go from member to member, lose answers, watch, keep leases alive or do not, and show
-//! passwords. What nobody was answered may still be done later, or never. The [store](store) and its [rights](auth) are this module's own.
+//! passwords. What nobody was answered may still be done later, or never. The [`store`] and its rights ([`auth`]) are this module's own.
 
 pub mod auth;
 mod draws;

@@ -115,7 +115,9 @@ impl<'a> Watches<'a> {
         let mut tellings: Vec<Telling<'a>> = Vec::new();
         // Which telling goes on; none where that is not known.
         let mut open: BTreeMap<(u64, WatchId), usize> = BTreeMap::new();
+        // Numbers that were given to watches, by each client and by anybody.
         let mut numbers: BTreeSet<(u64, WatchId)> = BTreeSet::new();
+        let mut taken: BTreeSet<WatchId> = BTreeSet::new();
         for deed in &story.deeds {
             let client = clients.of_process(deed.process);
             let ask = deed.request().map(|request| &request.ask);
@@ -123,14 +125,21 @@ impl<'a> Watches<'a> {
                 Some(Ask::Watch(asked)) => Some((client, asked.watch)),
                 _ => None,
             };
-            // What comes with the answer to who begins a watch is of the one that had its number before, if there was one.
-            let is_first = begins.is_some_and(|number| numbers.insert(number));
+            // What comes with the answer to who begins a watch is of the one that had its number before, if its client may have had one.
+            let is_first = begins.is_some_and(|(client, watch)| {
+                let is_own = numbers.insert((client, watch));
+                let is_any = taken.insert(watch);
+                is_any || is_own && clients.are_known()
+            });
             if !is_first {
                 hear(deed, client, &open, &mut tellings);
             }
             if let (Some(number), Some(Ask::Watch(asked))) = (begins, ask) {
-                open.remove(&number);
-                if let Some(Done::Watch { start_revision }) = deed.done() {
+                let before = open.remove(&number);
+                let mut told = deed.events().iter();
+                let is_doubtful =
+                    told.any(|event| event.watch() == asked.watch) && before.is_none() && !is_first;
+                if let (Some(Done::Watch { start_revision }), false) = (deed.done(), is_doubtful) {
                     open.insert(number, tellings.len());
                     tellings.push(Telling {
                         begun: deed.id,

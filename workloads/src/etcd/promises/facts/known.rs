@@ -27,7 +27,7 @@ pub struct PutWish<'a> {
     pub put: (&'a str, LeaseId),
 }
 
-/// See [the module](self).
+/// All that is known of one key.
 #[derive(Clone, Debug, Default)]
 pub struct Known<'a> {
     /// How it was shown, by when it was set and how long it was so.

@@ -13,7 +13,7 @@ pub struct Wish {
     pub floor: Revision,
 }
 
-/// See [the module](self).
+/// Which revision belongs to what, and what had been shown before what was called.
 pub struct Ledger {
     /// The changes by their revisions: those that were answered, and those of unknown outcome that can only have been done there.
     owners: Vec<(Revision, usize)>,

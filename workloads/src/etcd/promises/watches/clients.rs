@@ -10,6 +10,7 @@ use stormglass_impls::etcd::words::{Ask, WatchId};
 /// processes, and that all with greater numbers came after one that gave up. So do its multiples, so that the least is looked for; if others are left it is
 /// not known.
 pub(super) struct Clients {
+    are_known: bool,
     /// The client of each process, by the number of its first.
     first: BTreeMap<u64, u64>,
 }
@@ -65,11 +66,19 @@ impl Clients {
             let client = before.and_then(|before| clients.get(&before).copied());
             clients.insert(*process, client.unwrap_or(*process));
         }
-        Self { first: clients }
+        Self {
+            are_known: difference.is_some() || retired.is_empty(),
+            first: clients,
+        }
     }
 
     /// The client, by the number of its first process.
     pub(super) fn of_process(&self, process: u64) -> u64 {
         self.first.get(&process).copied().unwrap_or(process)
+    }
+
+    /// Whether it is known which process goes on as which.
+    pub(super) fn are_known(&self) -> bool {
+        self.are_known
     }
 }
