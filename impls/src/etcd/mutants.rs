@@ -16,7 +16,7 @@ pub const MUTANTS: &[Mutant] = &[
         id: "etcd/ack-before-fsync",
         mechanism: "a copy of the log counts before it is durable: what was answered is gone after a crash",
         source: "etcd#14370",
-        seen_by: "committed-on-quorum, strict-serializability",
+        seen_by: "committed-on-quorum, revision-order",
     },
     Mutant {
         id: "etcd/revision-decreases",
@@ -40,7 +40,7 @@ pub const MUTANTS: &[Mutant] = &[
         id: "etcd/txn-half-done",
         mechanism: "a transaction that reads a compacted revision fails, and what it has done before stays",
         source: "etcd#18667",
-        seen_by: "strict-serializability",
+        seen_by: "revision-order",
     },
     Mutant {
         id: "etcd/auth-forgotten",

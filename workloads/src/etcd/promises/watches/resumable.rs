@@ -7,11 +7,14 @@
 //!
 //! It starts at the revision that was asked for, or at the next after the one with which it is answered.
 //!
+//! It tells of no progress before that either: whoever went on from there would be told again of what was told.
+//!
 //! Counterexample: a watch starts at revision 5, and the first that it tells of is revision 7, though its key was set at 6.
 
 use super::Telling;
 use crate::etcd::promises::ground::Ground;
 use crate::etcd::promises::{Breach, Promise};
+use stormglass_impls::etcd::words::Event;
 
 /// See [the module](self).
 pub const PROMISE: Promise = Promise {
@@ -36,6 +39,30 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
             return Breach::of([telling.begun], said);
         }
         from_its_start(telling)?;
+        never_back(telling)?;
+    }
+    Ok(())
+}
+
+/// It cannot be further back than where it was to start, or than it has told.
+fn never_back(telling: &Telling<'_>) -> Result<(), Breach> {
+    let mut reached = (telling.start.saturating_sub(1), telling.begun);
+    for (by, event) in &telling.told {
+        match event {
+            Event::Progress { revision, .. } if *revision < reached.0 => {
+                let said = format!(
+                    "A watch of {} from revision {} on, which was at revision {}, told of progress up to revision {revision}.",
+                    telling.asked.keys, telling.start, reached.0
+                );
+                return Breach::of([telling.begun, reached.1, *by], said);
+            }
+            Event::Progress { revision, .. } => reached = (*revision, *by),
+            Event::Changes { changes, .. } => {
+                let last = changes.last().map_or(0, |change| change.kv.mod_revision);
+                reached = reached.max((last, *by));
+            }
+            Event::Compacted { .. } => {}
+        }
     }
     Ok(())
 }
