@@ -256,12 +256,14 @@ impl Recipe for Permissions {
         if let (Ask::Write(Op::Auth(step)), None) = (&request.ask, &request.as_user)
             && awaited == Some(step)
         {
-            match ended.result {
-                Ok(_) | Err(Error::UserExists | Error::RoleExists) => person.setup += 1,
+            person.setup = match ended.result {
                 // Rights are looked at: somebody has done all of it.
-                Err(Error::UserEmpty) => person.setup = self.setup.len(),
-                Err(_) => person.setup = 0,
-            }
+                Err(Error::UserEmpty) => self.setup.len(),
+                // Something is missing.
+                Err(_) if *step == AuthOp::Enable => 0,
+                // Otherwise it is there already.
+                Ok(_) | Err(_) => person.setup + 1,
+            };
             return;
         }
         match (&request.ask, &ended.result) {

@@ -30,8 +30,12 @@ struct Run {
 
 impl Run {
     fn new(kind: EtcdKind, seed: u64, lost_percent: u64) -> Self {
+        Self::of(EtcdConfig::of(kind), seed, lost_percent)
+    }
+
+    fn of(config: EtcdConfig, seed: u64, lost_percent: u64) -> Self {
         Self {
-            workload: Kv::new(EtcdConfig::of(kind), seed),
+            workload: Kv::new(config, seed),
             service: Reference::new(),
             draws: Draws::new(seed, "losses"),
             lost_percent,
@@ -163,6 +167,21 @@ fn no_recipe_is_stuck_whatever_is_lost() {
             let done = essential(info, end_of(&steps)).len();
             assert!(done > 0, "{} {seed}: no {}", info.name, info.essential.name);
         }
+    }
+}
+
+#[test]
+fn no_recipe_is_stuck_where_leases_are_short_and_clients_slow() {
+    for info in KINDS {
+        let config = EtcdConfig {
+            ttl_ms: 400,
+            think_time_ms_min: 100,
+            think_time_ms_max: 300,
+            ..EtcdConfig::of(info.kind)
+        };
+        let steps = Run::of(config, 4, 12).go(10, 300);
+        let done = essential(info, end_of(&steps)).len();
+        assert!(done > 0, "{}: no {}", info.name, info.essential.name);
     }
 }
 
