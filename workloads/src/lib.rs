@@ -21,6 +21,7 @@
 //! | [`register`] | read, write, compare-and-set over several keys |
 //! | [`zookeeper`], [`etcd`] | workloads of coordination services, and what these promise |
 //! | [`promises`] | how a service is judged by what it promises |
+//! | [`resource`] | what locks are to protect |
 //! | [`recorder`] | turns calls and outcomes into a history |
 //! | [`generate`] | histories made to order, legal or with one read falsified |
 //! | `driver` | runs a client core on tokio (feature `driver`) |
@@ -42,6 +43,7 @@ pub mod generate;
 pub mod promises;
 pub mod recorder;
 pub mod register;
+pub mod resource;
 pub mod workload;
 pub mod zookeeper;
 

@@ -5,7 +5,7 @@ use super::serving::Asker;
 use super::state::{Lease, News};
 use super::words::{Ask, Command, Done, Error, Identity, LeaseId};
 use super::{AskBelow, Etcd, Turn};
-use crate::contract::{ClientId, Input, NodeId, Now, Refusal, RequestId, Session};
+use crate::contract::{Input, NodeId, Now, Refusal, RequestId, Session};
 use std::collections::BTreeMap;
 
 /// How long leases live, as who leads counts it.
@@ -264,7 +264,7 @@ impl Etcd {
             } => (as_user.clone(), *lease, *keep_alive),
         };
         let result = match keep_alive {
-            true => match self.keep_alive((client, lease), is_renewed, turn.now) {
+            true => match self.keep_alive(lease, is_renewed, turn.now) {
                 Kept::Answer(result) => result,
                 Kept::ForgetItsEnd { ttl_ms } => {
                     self.asked.insert(client, asked);
@@ -286,7 +286,7 @@ impl Etcd {
     }
 
     /// Keeps a lease alive. `is_renewed`: the log says by now that it has its full time.
-    fn keep_alive(&mut self, (_, lease): (ClientId, LeaseId), is_renewed: bool, now: Now) -> Kept {
+    fn keep_alive(&mut self, lease: LeaseId, is_renewed: bool, now: Now) -> Kept {
         let Some(known) = self.state().leases().get(&lease) else {
             return Kept::Answer(Err(Error::LeaseNotFound));
         };

@@ -4,6 +4,7 @@
 //! revision.
 
 use crate::client::member::Call;
+pub use crate::resource::Stored;
 use crate::workload::Operation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,15 +51,6 @@ pub struct Ended {
     /// Of a store: what the resource did with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
-}
-
-/// What a resource did with a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
-    /// Whether it took it. A resource with fencing takes no token that is older than one it took.
-    pub taken: bool,
-    /// How many stores had reached the resource before.
-    pub turn: u64,
 }
 
 /// What operations can do.

@@ -1,16 +1,15 @@
 //! A workload of an etcd-style service: how it is set, and at work.
 
-use super::dialect::{Asked, Ended, FUNCTIONS, Stored};
+use super::dialect::{Asked, Ended, FUNCTIONS};
 use super::kinds::EtcdKind;
 use super::promises::{self, Promise};
 use super::recipes::{self, Dice, Recipe};
 use crate::dice::{Settings, rest_ms_max};
 use crate::draw::Draws;
+use crate::resource::Resources;
 use crate::workload::{Completion, Findings, Operation, Workload};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use stormglass_checker::{CheckError, Evidence, History, Limits};
-use stormglass_impls::etcd::words::Revision;
 
 /// The clusters that serve such workloads.
 pub const CLUSTERS: &[&str] = &["etcd"];
@@ -114,33 +113,21 @@ pub struct Kv {
     recipe: Box<dyn Recipe>,
     draws: Draws,
     thinking: Draws,
-    /// What a lock protects: how many stores it had, and the newest token it took.
-    resources: BTreeMap<String, (u64, Revision)>,
+    /// What locks protect.
+    resources: Resources,
 }
 
 impl Kv {
     /// The workload of a seed.
     pub fn new(config: EtcdConfig, seed: u64) -> Self {
+        let is_fenced = config.kind == EtcdKind::FencedLock;
         Self {
             recipe: recipes::recipe(&config),
             config,
             draws: Draws::new(seed, "etcd operation"),
             thinking: Draws::new(seed, "etcd think time"),
-            resources: BTreeMap::new(),
+            resources: Resources::new(is_fenced),
         }
-    }
-
-    /// A store reaches what a lock protects.
-    fn store(&mut self, lock: &str, token: Revision) -> Stored {
-        let is_fenced = self.config.kind == EtcdKind::FencedLock;
-        let (turn, newest) = self.resources.entry(lock.to_string()).or_default();
-        let stored = Stored {
-            taken: !is_fenced || token >= *newest,
-            turn: *turn,
-        };
-        *turn += 1;
-        *newest = token.max(*newest);
-        stored
     }
 }
 
@@ -175,7 +162,7 @@ impl Workload for Kv {
         let ended = Ended::read(value);
         let mut ended = ended.expect("the binding writes what can be read");
         if let Ok(Asked::Store { lock, token, .. }) = &Asked::read(&operation.value) {
-            ended.stored = Some(self.store(lock, *token));
+            ended.stored = Some(self.resources.store(lock, *token));
         }
         Completion::Ok(ended.value())
     }

@@ -4,6 +4,7 @@
 //! a zxid.
 
 use crate::client::session::Call;
+pub use crate::resource::Stored;
 use crate::workload::Operation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,15 +66,6 @@ pub struct Fired {
     pub path: String,
     /// At which zxid; of what happened before the connection began, the last that the server had delivered then.
     pub zxid: ZxidNumber,
-}
-
-/// What a resource did with a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
-    /// Whether it took it. A resource with fencing takes no token that is older than one it took.
-    pub taken: bool,
-    /// How many stores had reached the resource before.
-    pub turn: u64,
 }
 
 /// What operations can do.

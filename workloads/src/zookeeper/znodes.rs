@@ -1,15 +1,16 @@
 //! The workloads of a ZooKeeper-style service: a recipe, and the promises that are judged by.
 
-use super::dialect::{Asked, Ended, FUNCTIONS, Stored};
+use super::dialect::{Asked, Ended, FUNCTIONS};
 use super::promises::{self, Promise};
 use super::recipes::{self, Dice, Recipe};
 use crate::dice::{Settings, rest_ms_max};
 use crate::draw::Draws;
+use crate::resource::Resources;
 use crate::workload::{Completion, Findings, Operation, Workload};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stormglass_checker::{CheckError, Evidence, History, Kind, Limits};
-use stormglass_impls::zookeeper::words::{Done, Error, SessionId, ZxidNumber};
+use stormglass_impls::zookeeper::words::{Done, Error, SessionId};
 
 /// The clusters that have znodes.
 pub const CLUSTERS: &[&str] = &["zookeeper"];
@@ -310,8 +311,8 @@ pub struct Znodes {
     draws: Draws,
     thinking: Draws,
     clients: BTreeMap<u32, Progress>,
-    /// What a lock protects: how many stores it had, and the newest token it took.
-    resources: BTreeMap<String, (u64, ZxidNumber)>,
+    /// What locks protect.
+    resources: Resources,
 }
 
 /// How far a client is.
@@ -325,6 +326,7 @@ struct Progress {
 impl Znodes {
     /// The workload of a seed.
     pub fn new(config: ZnodesConfig, seed: u64) -> Self {
+        let is_fenced = config.kind == ZnodesKind::FencedLock;
         let recipe = recipes::recipe(&config);
         Self {
             roots: recipe.roots(),
@@ -333,21 +335,8 @@ impl Znodes {
             draws: Draws::new(seed, "znode operation"),
             thinking: Draws::new(seed, "znode think time"),
             clients: BTreeMap::new(),
-            resources: BTreeMap::new(),
+            resources: Resources::new(is_fenced),
         }
-    }
-
-    /// A store reaches what a lock protects.
-    fn store(&mut self, path: &str, token: ZxidNumber) -> Stored {
-        let is_fenced = self.config.kind == ZnodesKind::FencedLock;
-        let (turn, newest) = self.resources.entry(path.to_string()).or_default();
-        let stored = Stored {
-            taken: !is_fenced || token >= *newest,
-            turn: *turn,
-        };
-        *turn += 1;
-        *newest = token.max(*newest);
-        stored
     }
 }
 
@@ -386,7 +375,7 @@ impl Workload for Znodes {
         let ended = Ended::read(value);
         let mut ended = ended.expect("the binding writes what can be read");
         if let Ok(Asked::Store { path, token, .. }) = &Asked::read(&operation.value) {
-            ended.stored = Some(self.store(path, *token));
+            ended.stored = Some(self.resources.store(path, *token));
         }
         Completion::Ok(ended.value())
     }

@@ -7,7 +7,7 @@ use stormglass_impls::etcd::words::{Ask, Done, Error, Header, Keys, Range, Reply
 
 #[test]
 fn a_resource_with_fencing_takes_no_older_token() {
-    let store = |workload: &mut Kv, token| workload.store("locks/k0/", token).taken;
+    let store = |workload: &mut Kv, token| workload.resources.store("locks/k0/", token).taken;
     let mut fenced = Kv::new(EtcdConfig::of(EtcdKind::FencedLock), 1);
     let taken = [5, 7, 5, 7, 8].map(|token| store(&mut fenced, token));
     assert_eq!(taken, [true, true, false, true, true]);

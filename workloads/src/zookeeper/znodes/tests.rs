@@ -6,7 +6,7 @@ use stormglass_impls::contract::{ClientId, NodeId};
 use stormglass_impls::machine::Machine;
 use stormglass_impls::zookeeper::tree::Znode;
 use stormglass_impls::zookeeper::words::{
-    Act, Body, Command, Event, Op, Read, Reply, Request, Stat, What,
+    Act, Body, Command, Event, Op, Read, Reply, Request, Stat, What, ZxidNumber,
 };
 use stormglass_impls::zookeeper::znodes::Znodes as Tree;
 
@@ -145,7 +145,7 @@ fn all_clients_of_a_line_get_their_turn() {
 
 #[test]
 fn a_resource_with_fencing_takes_no_older_token() {
-    let store = |workload: &mut Znodes, token| workload.store("/locks/k0", token).taken;
+    let store = |workload: &mut Znodes, token| workload.resources.store("/locks/k0", token).taken;
     let mut fenced = Znodes::new(ZnodesConfig::of(ZnodesKind::FencedLock), 1);
     let taken = [5, 7, 5, 7, 8].map(|token| store(&mut fenced, token));
     assert_eq!(taken, [true, true, false, true, true]);
