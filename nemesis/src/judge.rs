@@ -2,6 +2,7 @@
 
 use crate::arena::is_within;
 use crate::desk;
+use crate::observer::MISFIT;
 use crate::record::{FaultRecord, FaultStatus, Record, Run, Violation, ViolationKind};
 use crate::schedule::Fault;
 use crate::trial::Trial;
@@ -193,6 +194,10 @@ fn inside(violation: &Violation) -> String {
     match violation.kind {
         ViolationKind::Invariant => {
             format!("The cluster broke its own law {}{node}.", violation.name)
+        }
+        // A disk does not know whose it is.
+        ViolationKind::Panic if violation.name == MISFIT => {
+            "A node's writes do not fit each other.".to_string()
         }
         // Only a client is at no node.
         ViolationKind::Panic if violation.node.is_none() => "A client panicked.".to_string(),

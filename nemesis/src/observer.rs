@@ -445,6 +445,9 @@ impl Member for Watched {
     }
 }
 
+/// What a panic is called that a disk's fold of a node's writes ended in.
+pub(crate) const MISFIT: &str = "misfit";
+
 /// A disk that is observed: writes that make no sense one after the other are a finding, wherever they are read.
 struct WatchedDisk {
     disk: Box<dyn DiskImage>,
@@ -460,7 +463,7 @@ impl DiskImage for WatchedDisk {
             );
             self.board
                 .borrow_mut()
-                .violation(ViolationKind::Panic, "panic", None, message);
+                .violation(ViolationKind::Panic, MISFIT, None, message);
         }
     }
 

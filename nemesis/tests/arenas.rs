@@ -343,6 +343,7 @@ fn writes_that_do_not_fit_each_other_are_a_violation_wherever_they_are_read() {
             violation.message.contains("does not fit the disk"),
             "{arena:?}: {violation:?}"
         );
+        assert_eq!(judged.sentence, "A node's writes do not fit each other.");
     }
 }
 

@@ -319,13 +319,15 @@ impl Etcd {
         self.keep_up(turn);
     }
 
-    /// Passes on what the log wants done, but for its answers: those are for members here.
+    /// Passes on what the log wants done, but for its answers: those are for members here. An answer may set the log going again, so it comes
+    /// last: what the log then writes stands behind what it writes now.
     fn carry_out(
         &mut self,
         mut inner: Effects<Raft<State>>,
         origin: Option<NodeId>,
         turn: &mut Turn<'_>,
     ) {
+        let mut answers = Vec::new();
         for effect in inner.drain() {
             match effect {
                 Effect::Send { to, message } => self.send(to, Body::Raft(message), turn),
@@ -333,7 +335,7 @@ impl Etcd {
                     client,
                     request_id,
                     answer,
-                } => self.answered_below((client, request_id), answer, origin, turn),
+                } => answers.push(((client, request_id), answer)),
                 Effect::Persist(writes) => {
                     for write in &writes {
                         // A snapshot that is written is a backend, too.
@@ -354,6 +356,9 @@ impl Etcd {
                 // The log breaks no links, and tells nobody anything.
                 Effect::ResetLink(_) | Effect::Notify { .. } => {}
             }
+        }
+        for (asker, answer) in answers {
+            self.answered_below(asker, answer, origin, turn);
         }
     }
 

@@ -10,6 +10,10 @@ use crate::machine::Machine;
 use crate::session::Sessions;
 use crate::snapshot::{Assembly, Image};
 
+/// For how many bytes of its newest snapshot a node waits for one more entry: making an image costs as much as the state is large, and so its share
+/// of the cost of an entry stays the same however large the state grows.
+const IMAGE_BYTES_AN_ENTRY: u64 = 256;
+
 /// A part of a snapshot on its way.
 pub(super) struct Part {
     pub(super) last: Position,
@@ -24,8 +28,11 @@ impl<M: Machine> Raft<M> {
     pub(super) fn take_snapshot(&mut self, turn: &mut Turn<'_, M>) {
         let (every, kept) = (self.knobs().snapshot_every, self.knobs().entries_kept);
         let newest = self.snapshot.as_ref();
-        let since = newest.map_or(Index(0), |snapshot| snapshot.last.index);
-        if every == 0 || self.commit.0 < since.0 + every {
+        let (since, bytes) = newest.map_or((0, 0), |snapshot| {
+            (snapshot.last.index.0, snapshot.image.len() as u64)
+        });
+        let pause = every.max(bytes / IMAGE_BYTES_AN_ENTRY);
+        if every == 0 || self.commit.0 < since + pause {
             return;
         }
         let rules = *self.rules();
