@@ -6,11 +6,14 @@ use super::state::{Lease, News};
 use super::words::{Ask, Command, Done, Error, Identity, LeaseId};
 use super::{AskBelow, Etcd, Turn};
 use crate::contract::{Input, NodeId, Now, Refusal, RequestId, Session};
+use crate::raft::message::Term;
 use std::collections::BTreeMap;
 
 /// How long leases live, as who leads counts it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lessor {
+    /// In which term.
+    pub(super) term: Term,
     lives: BTreeMap<LeaseId, Life>,
 }
 
@@ -21,8 +24,10 @@ struct Life {
     ends_ns: u64,
     /// How long it lives without being kept alive, in milliseconds.
     ttl_ms: u64,
-    /// Whether this leader has put into the log that it has less than its full time left.
-    is_checkpointed: bool,
+    /// How much is left of it by the log, in milliseconds: by what is applied, and what this leader has said since.
+    said_ms: u64,
+    /// Whether an entry is on its way by which it has its full time again.
+    is_renewing: bool,
     /// Whether its end is in the log. If this leader is deposed, that may come to nothing.
     is_ending: bool,
 }
@@ -30,7 +35,9 @@ struct Life {
 /// What a leader proves its leadership for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
-    request_id: RequestId,
+    pub(super) request_id: RequestId,
+    /// Under which number the log was told to forget that little is left of a lease, once it was.
+    renewal: Option<RequestId>,
     /// The member at which the client waits.
     pub(super) origin: NodeId,
     purpose: Purpose,
@@ -51,11 +58,14 @@ enum Purpose {
 const NS_PER_MS: u64 = 1_000_000;
 
 impl Life {
-    fn begin(ttl_ms: u64, left_ns: u64, now: Now) -> Self {
+    /// `extra_ns`: how much longer it lives than the log says.
+    fn begin(ttl_ms: u64, said_ms: u64, extra_ns: u64, now: Now) -> Self {
+        let left_ns = said_ms.saturating_mul(NS_PER_MS).saturating_add(extra_ns);
         Self {
             ends_ns: now.monotonic_ns.saturating_add(left_ns),
             ttl_ms,
-            is_checkpointed: false,
+            said_ms,
+            is_renewing: false,
             is_ending: false,
         }
     }
@@ -76,23 +86,28 @@ impl Life {
 }
 
 impl Lessor {
-    /// A leadership begins. Every lease has what is left of it by the log, and some time on top in which its client finds the leader.
-    pub(super) fn begin(leases: &BTreeMap<LeaseId, Lease>, extra_ns: u64, now: Now) -> Self {
+    /// A leader has applied all that was there before it led. Every lease has what is left of it by the log, and some time on top in which its client
+    /// finds the leader.
+    pub(super) fn begin(
+        leases: &BTreeMap<LeaseId, Lease>,
+        term: Term,
+        extra_ns: u64,
+        now: Now,
+    ) -> Self {
         let lives = leases.iter().map(|(lease, known)| {
             let left_ms = known.remaining_ms.unwrap_or(known.ttl_ms);
-            let left_ns = left_ms.saturating_mul(NS_PER_MS).saturating_add(extra_ns);
-            (*lease, Life::begin(known.ttl_ms, left_ns, now))
+            (*lease, Life::begin(known.ttl_ms, left_ms, extra_ns, now))
         });
         let lives = lives.collect();
-        Self { lives }
+        Self { term, lives }
     }
 
     /// Something was applied.
     pub(super) fn hear(&mut self, news: News, now: Now) {
         match news {
             News::Granted { lease, ttl_ms } => {
-                let full_ns = ttl_ms.saturating_mul(NS_PER_MS);
-                self.lives.insert(lease, Life::begin(ttl_ms, full_ns, now));
+                self.lives
+                    .insert(lease, Life::begin(ttl_ms, ttl_ms, 0, now));
             }
             News::Ended { lease } => {
                 self.lives.remove(&lease);
@@ -100,6 +115,8 @@ impl Lessor {
             News::Renewed { lease, .. } => {
                 if let Some(life) = self.lives.get_mut(&lease) {
                     life.renew(now);
+                    life.said_ms = life.ttl_ms;
+                    life.is_renewing = false;
                 }
             }
             News::Ran { .. } => {}
@@ -177,6 +194,11 @@ impl Etcd {
         false
     }
 
+    /// The number of what comes next in the log: what the leader itself puts there is never the same again.
+    fn next_place(&self) -> RequestId {
+        RequestId(self.raft.log().last().index.0 + 1)
+    }
+
     /// Puts something into the log. What a lessor wants there is numbered by its place.
     fn propose(
         &mut self,
@@ -186,7 +208,7 @@ impl Etcd {
         turn: &mut Turn<'_>,
     ) {
         if client == LESSOR {
-            request_id = RequestId(self.raft.log().last().index.0 + 1);
+            request_id = self.next_place();
         }
         let input = Input::Request {
             client,
@@ -213,6 +235,7 @@ impl Etcd {
         let is_of_lease = matches!(purpose, Purpose::Lease { .. });
         let asked = Asked {
             request_id,
+            renewal: None,
             origin,
             purpose,
         };
@@ -231,9 +254,14 @@ impl Etcd {
 
     /// What was asked for a client in that request, if anything.
     pub(super) fn take_asked(&mut self, (client, request_id): Asker) -> Option<Asked> {
-        let client = kept_for(client).unwrap_or(client);
+        let kept_for = kept_for(client);
+        let client = kept_for.unwrap_or(client);
         let asked = self.asked.get(&client)?;
-        match asked.request_id == request_id {
+        let number = match kept_for {
+            Some(_) => asked.renewal,
+            None => Some(asked.request_id),
+        };
+        match number == Some(request_id) {
             true => self.asked.remove(&client),
             false => None,
         }
@@ -241,7 +269,7 @@ impl Etcd {
 
     /// This member leads, or a change was applied: a client may be answered.
     pub(super) fn proved(&mut self, asker: Asker, turn: &mut Turn<'_>) {
-        let Some(asked) = self.take_asked(asker) else {
+        let Some(mut asked) = self.take_asked(asker) else {
             return;
         };
         let client = kept_for(asker.0).unwrap_or(asker.0);
@@ -267,11 +295,18 @@ impl Etcd {
             true => match self.keep_alive(lease, is_renewed, turn.now) {
                 Kept::Answer(result) => result,
                 Kept::ForgetItsEnd { ttl_ms } => {
+                    // Numbered by its place, and not as the client has it: the same asked again is forgotten again, for little may be left again.
+                    let number = self.next_place();
+                    asked.renewal = Some(number);
                     self.asked.insert(client, asked);
                     let remaining_ms = vec![(lease, ttl_ms)];
                     let command = Command::Checkpoint { remaining_ms };
-                    let asker = (keeper(client), request_id);
-                    return self.propose(asker, command, origin, turn);
+                    self.propose((keeper(client), number), command, origin, turn);
+                    let is_on_its_way = self.next_place() != number;
+                    if let Some(life) = self.life(lease) {
+                        life.is_renewing |= is_on_its_way;
+                    }
+                    return;
                 }
                 Kept::Unknown => return,
             },
@@ -301,11 +336,9 @@ impl Etcd {
             // Once that is committed it will not be found.
             return Kept::Unknown;
         }
-        if (life.is_checkpointed || is_said_shorter) && !is_renewed {
-            life.is_checkpointed = true;
+        if (life.said_ms < ttl_ms || is_said_shorter) && !is_renewed {
             return Kept::ForgetItsEnd { ttl_ms };
         }
-        life.is_checkpointed = false;
         life.renew(now);
         Kept::Answer(Ok(Done::KeepAlive { lease, ttl_ms }))
     }
@@ -330,7 +363,7 @@ impl Etcd {
         })
     }
 
-    /// Ends the leases whose time is over; says of those whose time is half over how much is left.
+    /// Ends the leases whose time is over; says how much is left of those that have half the time, or less, that the log says.
     pub(super) fn look_after_leases(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
         let Some(lessor) = &self.lessor else { return };
@@ -340,9 +373,9 @@ impl Etcd {
             .map(|(lease, _)| *lease)
             .collect();
         let half_over: Vec<(LeaseId, u64)> = lives()
-            .filter(|(_, life)| !life.is_over(now) && !life.is_checkpointed)
-            .map(|(lease, life)| (*lease, life.left_ms(now), life.ttl_ms))
-            .filter(|(_, left_ms, ttl_ms)| *left_ms <= ttl_ms / 2)
+            .filter(|(_, life)| !life.is_over(now) && !life.is_renewing)
+            .map(|(lease, life)| (*lease, life.left_ms(now), life.said_ms))
+            .filter(|(_, left_ms, said_ms)| *left_ms <= said_ms / 2)
             .map(|(lease, left_ms, _)| (lease, left_ms))
             .collect();
         for lease in over {
@@ -355,9 +388,9 @@ impl Etcd {
         if !half_over.is_empty() {
             let remaining_ms = half_over.clone();
             if self.put_into_log(Command::Checkpoint { remaining_ms }, turn) {
-                for (lease, _) in half_over {
+                for (lease, left_ms) in half_over {
                     if let Some(life) = self.life(lease) {
-                        life.is_checkpointed = true;
+                        life.said_ms = left_ms;
                     }
                 }
             }

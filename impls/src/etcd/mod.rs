@@ -65,7 +65,10 @@
 //!   replicated state.
 //! * Every transaction goes through the log, also one that only reads. There are none within others.
 //! * Changes of one revision are told in the order of their keys.
-//! * A compaction is done where it is applied, all at once.
+//! * A compaction is done where it is applied, all at once; where it is applied together with changes before it, a watch that was not yet told of
+//!   these is over, as one that is behind would be.
+//! * A restored cluster is a new one to clients, too: nothing is known of what they asked of the old one, and they show their passwords again.
+//! * Who is no member any more goes on to show what it has, until its clients go elsewhere.
 //! * Leases count milliseconds, and clients choose their numbers.
 //! * A token is a name and the auth revision at which the password was shown: whoever names another is taken for it.
 //! * Who is root cannot be unmade while rights are looked at.
@@ -357,6 +360,7 @@ impl Etcd {
                 Effect::ResetLink(_) | Effect::Notify { .. } => {}
             }
         }
+        self.hear_news(turn);
         for (asker, answer) in answers {
             self.answered_below(asker, answer, origin, turn);
         }
@@ -374,13 +378,18 @@ impl Etcd {
             self.leads_in = leads_in;
             self.asked.clear();
             self.proposed.clear();
-            if leads_in.is_some() {
-                let longest_ns = self.setup().knobs.election_timeout.max_ns;
-                self.lessor = Some(Lessor::begin(self.state().leases(), longest_ns, turn.now));
-            } else if (self.rules().lessor_goes_with_leadership)() {
+            if leads_in.is_none() && (self.rules().lessor_goes_with_leadership)() {
                 self.lessor = None;
             }
         }
+        self.hear_news(turn);
+        self.hurry(turn);
+        self.tell(turn);
+        self.answer(turn);
+    }
+
+    /// Takes up what was applied; and who leads and has applied all that was there before it led counts from then on how long leases live.
+    fn hear_news(&mut self, turn: &Turn<'_>) {
         for news in self.raft.machine_mut().take_news() {
             match news {
                 News::Ran { at } if at > self.stored.0 => {
@@ -397,9 +406,18 @@ impl Etcd {
                 }
             }
         }
-        self.hurry(turn);
-        self.tell(turn);
-        self.answer(turn);
+        let term = self.raft.term();
+        let is_settled = self.raft.is_leader() && self.raft.has_committed_in_its_term();
+        if is_settled
+            && self
+                .lessor
+                .as_ref()
+                .is_none_or(|lessor| lessor.term != term)
+        {
+            let longest_ns = self.setup().knobs.election_timeout.max_ns;
+            let leases = self.state().leases();
+            self.lessor = Some(Lessor::begin(leases, term, longest_ns, turn.now));
+        }
     }
 
     /// Tells the members whose clients wait for what is committed now.

@@ -1,6 +1,6 @@
 //! A member and its clients: what they ask, and what they wait for.
 
-use super::message::Body;
+use super::message::{Body, kept_for};
 use super::state::sound_ask;
 use super::words::{Ask, Command, Done, Error, Op, Output, Request};
 use super::{AskBelow, Etcd, Turn};
@@ -223,7 +223,8 @@ impl Etcd {
             Answer::Done(Told::Output(_)) => self.proved(asker, turn),
             Answer::Refused(refusal) => {
                 if let Some(asked) = self.take_asked(asker) {
-                    let (client, request_id) = asker;
+                    let client = kept_for(asker.0).unwrap_or(asker.0);
+                    let request_id = asked.request_id;
                     let body = Body::Refused {
                         client,
                         request_id,

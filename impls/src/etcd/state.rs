@@ -182,6 +182,8 @@ impl State {
         for lease in self.leases.values_mut() {
             lease.remaining_ms = None;
         }
+        // Whoever showed a password to the old cluster shows it again.
+        self.auth.revision += revisions;
         self.applied = 0;
     }
 
@@ -326,8 +328,7 @@ impl State {
     fn holds(&self, compare: &Compare) -> bool {
         let revision = self.store.revision();
         let mut found = self.store.range(&compare.keys, revision).peekable();
-        let is_one_key = compare.keys.range_end.is_none();
-        if is_one_key && found.peek().is_none() {
+        if found.peek().is_none() {
             return match compare.target {
                 Target::Value(_) => false,
                 _ => compares(None, compare),
@@ -394,7 +395,7 @@ impl State {
     }
 }
 
-/// Whether a key, or none where one is named, is as a comparison wants it.
+/// Whether a key, or none where there is none, is as a comparison wants it.
 fn compares(kv: Option<&KeyValue>, compare: &Compare) -> bool {
     let number = |of: fn(&KeyValue) -> u64| kv.map_or(0, of);
     let order = match &compare.target {

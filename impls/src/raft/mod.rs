@@ -330,6 +330,11 @@ impl<M: Machine> Raft<M> {
         committed.expect("a committed entry is in the log, or its base")
     }
 
+    /// Whether an entry of its own term is committed. Who leads has applied all that older leaders decided, then (Raft 5.4.2, 8).
+    pub(crate) fn has_committed_in_its_term(&self) -> bool {
+        self.committed().term == self.term
+    }
+
     /// This node's log.
     pub fn log(&self) -> &Log<M::Command> {
         &self.log

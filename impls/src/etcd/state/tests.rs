@@ -147,11 +147,21 @@ fn comparisons_of_a_key_that_is_not_there() {
     ] {
         assert!(!holds(result, Target::Value(String::new())));
     }
-    assert!(state.holds(&Compare {
-        keys: Keys::from("a"),
-        result: CompareResult::Greater,
-        target: Target::Version(9),
-    }));
+    // A range in which there is nothing compares as one key that is not there.
+    let of_range = |result, target| {
+        let keys = Keys::from("a");
+        state.holds(&Compare {
+            keys,
+            result,
+            target,
+        })
+    };
+    assert!(of_range(CompareResult::Equal, Target::Version(0)));
+    assert!(!of_range(CompareResult::Greater, Target::Version(9)));
+    assert!(!of_range(
+        CompareResult::NotEqual,
+        Target::Value("x".into())
+    ));
 }
 
 #[test]

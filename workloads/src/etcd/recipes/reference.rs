@@ -353,11 +353,9 @@ fn holds(compare: &Compare, keys: &Keyed) -> bool {
             Target::Value(wanted) => kv.is_some_and(|kv| ordered(kv.value.cmp(wanted))),
         }
     };
-    match compare.keys.range_end {
-        None => one(keys.get(&compare.keys.key)),
-        Some(_) => {
-            let mut all = keys.values().filter(|kv| compare.keys.hold(&kv.key));
-            all.all(|kv| one(Some(kv)))
-        }
+    let mut all = keys.values().filter(|kv| compare.keys.hold(&kv.key));
+    match all.next() {
+        None => one(None),
+        Some(first) => one(Some(first)) && all.all(|kv| one(Some(kv))),
     }
 }
