@@ -4,7 +4,7 @@
 //! twice, so that every read names the write it saw. Each kind hides bugs from the other.
 
 use crate::draw::Draws;
-use crate::workload::{Binding, Completion, Findings, Operation, Workload};
+use crate::workload::{Binding, Completion, Findings, Operation, Plain, Workload};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -227,6 +227,20 @@ impl Binding for CacheBinding {
             ("cas", Output::Mismatch) => Ok(Completion::Mismatch),
             (f, output) => Err(format!("{output:?} is no answer to {f}")),
         }
+    }
+
+    fn plain(&self, plain: Plain<'_>) -> Option<(Operation, String)> {
+        let (f, key, value) = match plain {
+            Plain::Read(key) => ("read", key, Value::Null),
+            Plain::Write(key, value) => ("write", key, value.clone()),
+            Plain::Cas(key, expected, new) => ("cas", key, json!([expected, new])),
+        };
+        let text = match f {
+            "read" => format!("read {key}"),
+            _ => format!("{f} {key} {value}"),
+        };
+        let key = Some(key.to_string());
+        Some((Operation { f, key, value }, text))
     }
 }
 

@@ -408,6 +408,17 @@ pub trait Workload {
     fn judge(&self, history: &History, limits: &Limits) -> Result<Findings, CheckError>;
 }
 
+/// Something that every service of keys can be asked, whatever it calls that.
+#[derive(Clone, Copy, Debug)]
+pub enum Plain<'a> {
+    /// Read a key.
+    Read(&'a str),
+    /// Write a value.
+    Write(&'a str, &'a Value),
+    /// Compare a value and set another.
+    Cas(&'a str, &'a Value, &'a Value),
+}
+
 /// Puts operations into a system's words, and reads its answers.
 pub trait Binding {
     /// The system's request for an operation, in its wire form.
@@ -415,4 +426,22 @@ pub trait Binding {
 
     /// What the system's reply to an operation says; an error when it is no reply to that.
     fn completion(&self, operation: &Operation, reply: &[u8]) -> Result<Completion, String>;
+
+    /// What a node itself is asked, where its client is more than one that asks and waits.
+    fn bare_request(&self, operation: &Operation) -> Vec<u8> {
+        self.request(operation)
+    }
+
+    /// What a node's own reply says.
+    fn bare_completion(&self, operation: &Operation, reply: &[u8]) -> Result<Completion, String> {
+        self.completion(operation, reply)
+    }
+
+    /// Something plain as an operation, and in words; `None` from a service that cannot be asked so.
+    fn plain(&self, plain: Plain<'_>) -> Option<(Operation, String)>;
+
+    /// The operation that has this value, and in words; `None` from a service whose operations are all plain, and when it is none.
+    fn spoken(&self, _value: &Value) -> Option<(Operation, String)> {
+        None
+    }
 }

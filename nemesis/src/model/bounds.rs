@@ -68,6 +68,8 @@ pub enum Ask {
     Write(String, Value),
     /// Compare a value and set another.
     Cas(String, Value, Value),
+    /// What only this service can be asked, as a history of its clients has it.
+    Service(Value),
     /// Let these nodes have a vote.
     Members(Vec<u8>),
     /// Let this node lead.
@@ -83,7 +85,7 @@ impl Ask {
                 Some(Manage::Members(voters))
             }
             Ask::Transfer(node) => Some(Manage::Transfer(NodeId(*node))),
-            Ask::Read(_) | Ask::Write(..) | Ask::Cas(..) => None,
+            Ask::Read(_) | Ask::Write(..) | Ask::Cas(..) | Ask::Service(_) => None,
         }
     }
 }

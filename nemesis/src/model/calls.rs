@@ -5,13 +5,13 @@
 //! a reply that comes late tells less about the order of things than one that comes at once.
 
 use super::bounds::{Ask, Bounds};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use stormglass_checker::{Event, History, Kind, Limits, Process, Verdict};
 use stormglass_impls::contract::{ClientId, RequestId};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{System, Word};
-use stormglass_workloads::workload::{Completion, Operation, WorkloadConfig};
+use stormglass_workloads::workload::{Binding, Completion, Operation, Plain, WorkloadConfig};
 
 /// The most calls of a model, of all clients together.
 pub(super) const CALLS_MAX: usize = 16;
@@ -112,8 +112,7 @@ impl Clients {
 
     /// What the clients saw, as a history. An error when a reply is none.
     pub(super) fn history(&self, calls: &[Call], cluster: &str) -> Result<History, String> {
-        let register = WorkloadConfig::register();
-        let binding = register.binding(cluster);
+        let binding = WorkloadConfig::usual(cluster).binding(cluster);
         let binding = binding.ok_or("the cluster has no registers")?;
         let mut asked: Vec<(u16, usize)> = Vec::new();
         for (at, standing) in self.0.iter().enumerate() {
@@ -153,7 +152,7 @@ impl Clients {
                     let Some(operation) = &calls[earlier].operation else {
                         continue;
                     };
-                    match binding.completion(operation, reply)? {
+                    match binding.bare_completion(operation, reply)? {
                         Completion::Ok(value) => push(earlier, Kind::Ok, value, None),
                         Completion::Mismatch => {
                             let error = Some("mismatch".to_string());
@@ -173,14 +172,14 @@ impl Clients {
         Ok(history)
     }
 
-    /// Why what the clients saw is not linearizable, if it is not.
+    /// Why what the clients saw is not what the cluster promises, if it is not.
     pub(super) fn broken(&self, calls: &[Call], cluster: &str) -> Option<String> {
         let history = match self.history(calls, cluster) {
             Ok(history) => history,
             Err(error) => return Some(error),
         };
-        let register = WorkloadConfig::register();
-        match register.start(0).judge(&history, &Limits::default()) {
+        let workload = WorkloadConfig::usual(cluster);
+        match workload.start(0).judge(&history, &Limits::default()) {
             Ok(findings) => match findings.judgement.verdict {
                 Verdict::Valid(_) => None,
                 Verdict::Invalid(evidence) => Some(evidence.explanation),
@@ -191,43 +190,53 @@ impl Clients {
     }
 }
 
-/// An ask as an operation of the register workload, and in words.
-pub(super) fn operation(ask: &Ask) -> (Option<Operation>, String) {
-    let of = |f, key: &String, value: Value| {
-        let text = match f {
-            "read" => format!("read {key}"),
-            _ => format!("{f} {key} {value}"),
-        };
-        let key = Some(key.clone());
-        (Some(Operation { f, key, value }), text)
-    };
-    match ask {
-        Ask::Read(key) => of("read", key, Value::Null),
-        Ask::Write(key, value) => of("write", key, value.clone()),
-        Ask::Cas(key, expected, new) => of("cas", key, json!([expected, new])),
-        Ask::Members(nodes) => (None, format!("members {nodes:?}")),
-        Ask::Transfer(node) => (None, format!("transfer to n{node}")),
+/// What is broken when a cluster's clients see what they must not.
+pub(super) fn promise(cluster: &str) -> &'static str {
+    match WorkloadConfig::usual(cluster) {
+        WorkloadConfig::Register(_) => "linearizability",
+        WorkloadConfig::Znodes(_) | WorkloadConfig::Etcd(_) => "promises",
     }
+}
+
+/// An ask as an operation of the cluster's clients, and in words. What an operator asks is none.
+fn operation(
+    ask: &Ask,
+    binding: Option<&dyn Binding>,
+) -> Result<(Option<Operation>, String), String> {
+    let plain = match ask {
+        Ask::Read(key) => Plain::Read(key),
+        Ask::Write(key, value) => Plain::Write(key, value),
+        Ask::Cas(key, expected, new) => Plain::Cas(key, expected, new),
+        Ask::Service(value) => {
+            let spoken = binding.and_then(|binding| binding.spoken(value));
+            let (operation, text) = spoken.ok_or(format!("the cluster cannot be asked {value}"))?;
+            return Ok((Some(operation), text));
+        }
+        Ask::Members(nodes) => return Ok((None, format!("members {nodes:?}"))),
+        Ask::Transfer(node) => return Ok((None, format!("transfer to n{node}"))),
+    };
+    let spoken = binding.and_then(|binding| binding.plain(plain));
+    let (operation, text) = spoken.ok_or("the cluster has no registers")?;
+    Ok((Some(operation), text))
 }
 
 /// The calls of bounds, in the words of a system.
 pub(super) fn call_list(bounds: &Bounds, system: &dyn System) -> Result<Vec<Call>, String> {
-    let register = WorkloadConfig::register();
-    let binding = register.binding(&bounds.cluster);
+    let binding = WorkloadConfig::usual(&bounds.cluster).binding(&bounds.cluster);
     let mut calls = Vec::new();
     for (client, asks) in bounds.clients.iter().enumerate() {
         for (number, ask) in asks.iter().enumerate() {
-            let (operation, text) = operation(ask);
-            let body = match (&operation, ask.manage()) {
-                (Some(operation), _) => {
-                    let binding = binding.as_ref().ok_or("the cluster has no registers")?;
-                    let bytes = binding.request(operation);
+            let (operation, text) = operation(ask, binding.as_deref())?;
+            let body = match (&operation, &binding) {
+                (Some(operation), Some(binding)) => {
+                    let bytes = binding.bare_request(operation);
                     let body = system.decode(Word::Request, &bytes);
                     body.map_err(|error| error.to_string())?
                 }
-                (None, manage) => manage
-                    .and_then(|manage| system.manage(manage))
-                    .ok_or("the cluster cannot be managed")?,
+                _ => {
+                    let manage = ask.manage().and_then(|manage| system.manage(manage));
+                    manage.ok_or("the cluster cannot be managed")?
+                }
             };
             calls.push(Call {
                 client: client as u8,

@@ -120,7 +120,7 @@ pub fn storms(bounds: &Bounds, seeds: std::ops::RangeInclusive<u64>) -> Result<S
 }
 
 fn storm(bounds: &Bounds, seed: u64) -> Trial {
-    let workload = WorkloadConfig::register();
+    let workload = WorkloadConfig::usual(&bounds.cluster);
     let system = catalog::system(&bounds.cluster).expect("bounds are of a cluster that there is");
     let mut trial = Trial::calm(&bounds.cluster, workload, Arena::Simulator, seed);
     // Beyond two terms there is nothing to see.

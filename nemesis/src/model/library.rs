@@ -1,5 +1,6 @@
 //! The bounds that have names, and which of them show which mutant.
 
+mod etcd;
 mod kills;
 mod zab;
 
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Bounds> {
     let mut all = raft();
     all.extend(paxos());
     all.extend(zab::zab());
+    all.extend(etcd::etcd());
     all
 }
 

@@ -2,7 +2,7 @@
 
 use super::action::Fate;
 use super::bounds::{NODES_MAX, Network};
-use super::calls::Clients;
+use super::calls::{Clients, promise};
 use super::moves::Move;
 use super::network::Letters;
 use super::pool::Keys;
@@ -143,7 +143,8 @@ impl Space {
             return Some((invariant.to_string(), message.clone()));
         }
         let broken = self.clients.get(state.clients).broken.as_ref();
-        broken.map(|message| ("linearizability".to_string(), message.clone()))
+        let promise = promise(&self.bounds.cluster);
+        broken.map(|message| (promise.to_string(), message.clone()))
     }
 
     /// How the nodes stand in a state, one a line.

@@ -6,7 +6,7 @@
 
 use super::action::{Action, Fate};
 use super::bounds::{Bounds, Disk, Network};
-use super::calls::{Call, Clients, call_list};
+use super::calls::{Call, Clients, call_list, promise};
 use super::pool::digest;
 use super::space::{Reductions, Space, SpaceError, Worker};
 use super::state::State;
@@ -330,7 +330,7 @@ impl Trace {
 
     /// The cluster of the bounds as a trial in which nothing happens by itself.
     pub(crate) fn trial(&self, arena: Arena) -> Result<Trial, TraceError> {
-        let workload = WorkloadConfig::register();
+        let workload = WorkloadConfig::usual(&self.bounds.cluster);
         let setup = self.bounds.setup(NodeId(1), self.mutant.as_deref());
         let setup = setup.map_err(|cause| SpaceError::Bounds {
             name: self.bounds.name.clone(),
@@ -412,7 +412,7 @@ impl Trace {
             }
             broken = stage.broken();
             if clients.broken(&calls, &self.bounds.cluster).is_some() {
-                broken.push("linearizability".to_string());
+                broken.push(promise(&self.bounds.cluster).to_string());
             }
         }
         Ok(Walked { standings, broken })

@@ -14,6 +14,13 @@ fn small_models_of_each_protocol_are_exhausted() {
         ("raft-cache", "retry", (72_946, 158_392, 30)),
         ("paxos-cache", "membership", (186_952, 885_648, 34)),
         ("paxos-cache", "snapshot", (180_902, 557_797, 45)),
+        ("etcd", "pair", (4_279, 6_877, 22)),
+        ("etcd", "read", (97_754, 336_293, 26)),
+        ("etcd", "lease", (94_862, 328_634, 25)),
+        ("etcd", "backend", (5_746, 7_833, 14)),
+        ("etcd", "compacted", (2_509, 3_531, 16)),
+        ("etcd", "txn", (467, 597, 17)),
+        ("etcd", "rights", (4_278, 6_055, 19)),
     ];
     for (cluster, name, (unique, generated, depth)) in pinned {
         let outcome = explore(&named(cluster, name), None, Reductions::ALL);

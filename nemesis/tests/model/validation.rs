@@ -13,7 +13,7 @@ use stormglass_workloads::workload::WorkloadConfig;
 /// A storm of a few seconds in which the seed draws everything but what would let clocks into the nodes.
 fn storm(cluster: &str, arena: Arena, seed: u64, storm_ms: u64) -> Trial {
     let system = catalog::system(cluster).unwrap();
-    let workload = WorkloadConfig::register();
+    let workload = WorkloadConfig::usual(cluster);
     let mut trial = Trial::calm(cluster, workload, arena, seed);
     trial.storm_ms = storm_ms;
     trial.nodes = 3;

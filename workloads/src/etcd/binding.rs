@@ -2,8 +2,12 @@
 
 use super::dialect::{Asked, Ended};
 use crate::client::member::Returned;
-use crate::workload::{Binding, Completion, Operation};
-use stormglass_impls::etcd::words::Done;
+use crate::workload::{Binding, Completion, Operation, Plain};
+use serde_json::Value;
+use stormglass_impls::contract::NodeId;
+use stormglass_impls::etcd::words::{
+    Ask, Compare, CompareResult, Done, Keys, Op, Put, Range, Target, Txn, TxnOp,
+};
 
 /// The service's clients.
 pub struct EtcdBinding;
@@ -47,6 +51,69 @@ impl Binding for EtcdBinding {
         };
         Ok(Completion::Ok(ended.value()))
     }
+
+    fn bare_request(&self, operation: &Operation) -> Vec<u8> {
+        match Asked::read(&operation.value) {
+            Ok(Asked::Ask(request)) => {
+                let bytes = postcard::to_allocvec(&request);
+                bytes.expect("postcard fails only on maps of unknown length, and words have none")
+            }
+            // A member knows nothing of that.
+            _ => Vec::new(),
+        }
+    }
+
+    fn bare_completion(&self, operation: &Operation, reply: &[u8]) -> Result<Completion, String> {
+        let reply = postcard::from_bytes(reply).map_err(|error| error.to_string())?;
+        let returned = Returned {
+            reply: Some(reply),
+            server: NOBODY,
+            events: Vec::new(),
+        };
+        let bytes = postcard::to_allocvec(&returned);
+        let bytes =
+            bytes.expect("postcard fails only on maps of unknown length, and words have none");
+        self.completion(operation, &bytes)
+    }
+
+    fn plain(&self, plain: Plain<'_>) -> Option<(Operation, String)> {
+        let put = |key: &str, value: &Value| Put {
+            key: key.to_string(),
+            value: value.to_string(),
+            lease: 0,
+            prev_kv: false,
+        };
+        let ask = match plain {
+            Plain::Read(key) => Ask::Range(Range::of(Keys::one(key))),
+            Plain::Write(key, value) => Ask::Write(Op::Put(put(key, value))),
+            Plain::Cas(key, expected, new) => Ask::Write(Op::Txn(Txn {
+                compare: vec![Compare {
+                    keys: Keys::one(key),
+                    result: CompareResult::Equal,
+                    target: Target::Value(expected.to_string()),
+                }],
+                success: vec![TxnOp::Put(put(key, new))],
+                failure: Vec::new(),
+            })),
+        };
+        Some(in_words(Asked::ask(ask)))
+    }
+
+    fn spoken(&self, value: &Value) -> Option<(Operation, String)> {
+        let asked = Asked::read(value).ok()?;
+        matches!(asked, Asked::Ask(_)).then(|| in_words(asked))
+    }
+}
+
+/// Who answers where nobody knows who did.
+const NOBODY: NodeId = NodeId(0);
+
+fn in_words(asked: Asked) -> (Operation, String) {
+    let text = match &asked {
+        Asked::Ask(request) => format!("{request:?}"),
+        other => format!("{other:?}"),
+    };
+    (asked.operation(), text)
 }
 
 /// Whether that can come of this.

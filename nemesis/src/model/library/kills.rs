@@ -25,7 +25,8 @@ const fn beyond(mutant: &'static str, why: &'static str) -> Kill {
 
 const LIVENESS: &str =
     "nothing wrong happens, only nothing at all: a search for broken laws does not see it";
-const WORDS: &str = "the clients of a search know no revisions, leases, watches or rights, only the keys of a cache";
+const WATCHES: &str =
+    "the clients of a search ask and are answered: they hear nothing of what they watch";
 const SESSIONS: &str = "the clients of a search have no sessions and no watches, only keys";
 const CLOCKS: &str = "a lease needs clocks that move, and clocks stand still here";
 
@@ -95,20 +96,20 @@ pub const KILLS: &[Kill] = &[
     beyond("zookeeper/event-after-data", SESSIONS),
     beyond("zookeeper/sync-without-quorum", SESSIONS),
     beyond("zookeeper/acl-open-to-all", SESSIONS),
-    beyond("etcd/index-outside-txn", WORDS),
-    beyond("etcd/ack-before-fsync", WORDS),
-    beyond("etcd/revision-decreases", WORDS),
-    beyond("etcd/restored-delete-lost", WORDS),
-    beyond("etcd/compacted-delete-lost", WORDS),
-    beyond("etcd/txn-half-done", WORDS),
-    beyond("etcd/auth-forgotten", WORDS),
-    beyond("etcd/stale-leader-revokes", WORDS),
-    beyond("etcd/keep-alive-unproven", WORDS),
-    beyond("etcd/watch-starved-loss", WORDS),
-    beyond("etcd/duplicate-event", WORDS),
-    beyond("etcd/progress-ahead", WORDS),
-    beyond("etcd/watch-goes-back", WORDS),
-    beyond("etcd/future-progress", WORDS),
+    kill("etcd/index-outside-txn", "backend"),
+    kill("etcd/ack-before-fsync", "backend"),
+    kill("etcd/revision-decreases", "compacted"),
+    kill("etcd/restored-delete-lost", "compacted"),
+    kill("etcd/compacted-delete-lost", "compacted"),
+    kill("etcd/txn-half-done", "txn"),
+    kill("etcd/auth-forgotten", "rights"),
+    beyond("etcd/stale-leader-revokes", CLOCKS),
+    kill("etcd/keep-alive-unproven", "lease"),
+    beyond("etcd/watch-starved-loss", WATCHES),
+    beyond("etcd/duplicate-event", WATCHES),
+    beyond("etcd/progress-ahead", WATCHES),
+    beyond("etcd/watch-goes-back", WATCHES),
+    beyond("etcd/future-progress", WATCHES),
 ];
 
 /// What the bounds of a mutant are, if it is known.
