@@ -118,7 +118,7 @@ fn as_granted(story: &Story, number: LeaseId, lease: &Lease) -> Result<(), Breac
     }
     for (by, ttl_ms) in &lease.told {
         let call = granted.get(ttl_ms);
-        if !call.is_some_and(|call| *call < story.deeds[*by].answer) {
+        if call.is_none_or(|call| *call >= story.deeds[*by].answer) {
             let said = format!(
                 "Lease {number} was said to live for {ttl_ms} ms, and nobody had been granted that."
             );
