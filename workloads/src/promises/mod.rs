@@ -14,9 +14,9 @@ pub mod story;
 use crate::workload::{Findings, Measure};
 use serde_json::Value;
 use std::fmt::Debug;
-use stormglass_checker::limits::Work;
+use stormglass_checker::limits::{Reason, Work};
 use stormglass_checker::{
-    Certificate, CheckError, Evidence, History, Judgement, Limits, Part, Verdict,
+    Certificate, CheckError, Evidence, History, Judgement, Limits, Part, Progress, Unknown, Verdict,
 };
 use story::{Deed, Story};
 
@@ -46,8 +46,13 @@ pub trait Service: Copy + Debug + 'static {
     /// When it is none, or no service lives to give it.
     fn ended(value: &Value) -> Result<Self::Ended, String>;
 
-    /// The ground on which a story is judged.
-    fn ground(story: &Story<Self>) -> Self::Ground<'_>;
+    /// The ground on which a story is judged within limits.
+    fn ground<'a>(story: &'a Story<Self>, limits: &Limits) -> Self::Ground<'a>;
+
+    /// The limit that kept a promise from being judged on this ground, with its value. Most promises take a time that is never too long.
+    fn undecided(_ground: &Self::Ground<'_>) -> Option<(Reason, u64)> {
+        None
+    }
 
     /// The place that an answered operation has in the one order of changes, if it has one.
     fn place(deed: &Deed<Self>) -> Option<u64>;
@@ -85,7 +90,7 @@ impl<S: Service> Promise<S> {
     /// # Errors
     /// How it does not.
     pub fn judged(&self, story: &Story<S>) -> Result<(), Breach> {
-        (self.judge)(&S::ground(story))
+        (self.judge)(&S::ground(story, &Limits::default()))
     }
 }
 
@@ -117,17 +122,17 @@ impl Breach {
     }
 }
 
-/// Judges a history by some promises. The first that is broken counts.
+/// Judges a history by some promises. The first that is broken counts; where none is and one could not be judged, it is not known.
 ///
 /// # Errors
 /// When the history contradicts itself, or is not in the words of this service.
 pub fn judge<'p, S: Service>(
     promises: impl IntoIterator<Item = &'p Promise<S>>,
     history: &History,
-    _limits: &Limits,
+    limits: &Limits,
 ) -> Result<Findings, CheckError> {
     let story = Story::<S>::read(history)?;
-    let ground = S::ground(&story);
+    let ground = S::ground(&story, limits);
     let broken = promises.into_iter().find_map(|promise| {
         let breach = (promise.judge)(&ground).err()?;
         Some((promise, breach))
@@ -136,9 +141,10 @@ pub fn judge<'p, S: Service>(
         steps: story.deeds.len() as u64,
         ..Work::default()
     };
-    let verdict = match broken {
-        None => Verdict::Valid(certificate(&story)),
-        Some((promise, breach)) => Verdict::Invalid(evidence(history, promise, breach)?),
+    let verdict = match (broken, S::undecided(&ground)) {
+        (Some((promise, breach)), _) => Verdict::Invalid(evidence(history, promise, breach)?),
+        (None, Some((reason, limit))) => Verdict::Unknown(unknown(history, reason, limit)),
+        (None, None) => Verdict::Valid(certificate(&story)),
     };
     let judgement = Judgement { verdict, work };
     Ok(Findings {
@@ -157,6 +163,22 @@ fn certificate<S: Service>(story: &Story<S>) -> Certificate {
     let order = changes.into_iter().map(|(_, id)| id).collect();
     Certificate {
         parts: vec![Part { key: None, order }],
+    }
+}
+
+/// Everything is judged together, so that one limit leaves everything open.
+fn unknown(history: &History, reason: Reason, limit: u64) -> Unknown {
+    let progress = Progress {
+        events_judged: 0,
+        events_total: history.events.len(),
+        key: None,
+        parts_open: 1,
+        parts_total: 1,
+    };
+    Unknown {
+        reason,
+        limit,
+        progress,
     }
 }
 

@@ -5,9 +5,9 @@
 //! >
 //! > *etcd API guarantees*, APIs to consider
 //!
-//! An answer that something is compacted names a compaction that was asked for by then, and is right for what was asked. A linearizable read below a
-//! compaction that had been answered before it was called is refused. A revision is in the future only if the store has not come to it. A watch is over
-//! only when what it is to tell next is gone.
+//! An answer that something is compacted names a compaction that was asked for by then, up to a revision that was there, and is right for what was asked. A
+//! linearizable read below a compaction that had been answered before it was called is refused; and any read, if its answer is of a later revision than that
+//! of the compaction. A revision is in the future only if the store has not come to it. A watch is over only when what it is to tell next is gone.
 //!
 //! Counterexample: the store is compacted up to 9, which is answered; after that a linearizable read of revision 7 shows keys.
 
@@ -75,6 +75,8 @@ struct Compactions {
     asked: BTreeMap<Revision, usize>,
     /// For each operation, up to where compaction had been answered before it was called, and by whom.
     floors: Vec<(Revision, usize)>,
+    /// By the revision at which it was done, the newest compaction up to then, and whose it was.
+    at: BTreeMap<Revision, (Revision, usize)>,
 }
 
 /// Up to which revision somebody asked to compact, unless that was refused.
@@ -117,7 +119,34 @@ impl Compactions {
             }
         }
         let floors = story.floors(|deed| compacts(deed).filter(|_| deed.done().is_some()));
-        Self { asked, floors }
+        let mut at: BTreeMap<Revision, (Revision, usize)> = BTreeMap::new();
+        for deed in story.deeds.iter().filter(|deed| deed.done().is_some()) {
+            if let (Some(up_to), Some(revision)) = (compacts(deed), deed.revision()) {
+                let newest = at.entry(revision).or_default();
+                *newest = (up_to, deed.id).max(*newest);
+            }
+        }
+        let mut newest = (0, 0);
+        for all in at.values_mut() {
+            newest = newest.max(*all);
+            *all = newest;
+        }
+        Self { asked, floors, at }
+    }
+
+    /// Up to where all was compacted when an operation was answered, at least, and by whom.
+    fn floor(&self, deed: &Deed) -> (Revision, usize) {
+        let in_time = match deed.is_linearizable() {
+            true => self.floors[deed.id],
+            false => (0, deed.id),
+        };
+        // A member that is at a later revision has applied what was done at an earlier one.
+        let before = self.at.range(..deed.revision().unwrap_or(0)).next_back();
+        let by_revision = before.map_or((0, deed.id), |(_, newest)| *newest);
+        match by_revision.0 > in_time.0 {
+            true => by_revision,
+            false => in_time,
+        }
     }
 
     fn asked_by_then(&self, deed: &Deed, revision: Revision) -> Result<(), Breach> {
@@ -153,10 +182,17 @@ impl Compactions {
                     );
                     return Breach::of([deed.id], said);
                 }
-                let (floor, by) = self.floors[deed.id];
-                if deed.is_linearizable() && *compact_revision < floor {
+                let now = deed.revision().unwrap_or(0);
+                if *compact_revision > now {
                     let said = format!(
-                        "A {function} was told that all is compacted up to revision {compact_revision}, and a compaction up to {floor} had been answered before."
+                        "A {function} was told that all is compacted up to revision {compact_revision}, and the store was at revision {now}."
+                    );
+                    return Breach::of([deed.id], said);
+                }
+                let (floor, by) = self.floor(deed);
+                if *compact_revision < floor {
+                    let said = format!(
+                        "A {function} was told that all is compacted up to revision {compact_revision}, and a compaction up to {floor} had been done before."
                     );
                     return Breach::of([by, deed.id], said);
                 }
@@ -180,7 +216,7 @@ impl Compactions {
         if deed.done().is_none() {
             return Ok(());
         }
-        let (floor, by) = self.floors[deed.id];
+        let (floor, by) = self.floor(deed);
         let now = deed.revision().unwrap_or(0);
         let function = deed.asked.function();
         for asked in explicit(deed).into_iter().chain(compacts(deed)) {
@@ -192,9 +228,9 @@ impl Compactions {
             }
         }
         for asked in explicit(deed) {
-            if asked < floor && deed.is_linearizable() {
+            if asked < floor {
                 let said = format!(
-                    "A {function} of revision {asked} was answered, and a compaction up to {floor} had been answered before it was called."
+                    "A {function} of revision {asked} was answered at revision {now}, and a compaction up to {floor} had been done before."
                 );
                 return Breach::of([by, deed.id], said);
             }
@@ -274,7 +310,38 @@ mod tests {
         let (kvs, count) = (Vec::new(), 0);
         assert!(read(&mut service, 3).is_err());
         service.lie(0, |ended| ended.result = Ok(Done::Range { kvs, count }));
-        service.breaks(PROMISE, "had been answered before it was called");
+        service.breaks(PROMISE, "had been done before");
+    }
+
+    #[test]
+    fn a_member_that_has_come_further_has_compacted_too() {
+        let mut service = compacted();
+        service.put(0, "a", "6");
+        let (revision, serializable) = (3, true);
+        let range = Range {
+            revision,
+            serializable,
+            ..Range::of(Keys::one("a"))
+        };
+        assert!(service.ask(1, Ask::Range(range)).is_err());
+        let (kvs, count) = (Vec::new(), 0);
+        service.lie(0, |ended| {
+            ended.result = Ok(Done::Range { kvs, count });
+            ended.revision = 6;
+        });
+        service.keeps(PROMISE);
+        service.lie(0, |ended| ended.revision = 7);
+        service.breaks(PROMISE, "was answered at revision 7");
+    }
+
+    #[test]
+    fn nothing_is_compacted_beyond_what_is_there() {
+        let mut service = compacted();
+        service.call(0, Ask::Write(Op::Compact { revision: 100 }));
+        service.lose(0);
+        read(&mut service, 5).unwrap();
+        service.lie(0, refused(100));
+        service.breaks(PROMISE, "the store was at revision 6");
     }
 
     #[test]

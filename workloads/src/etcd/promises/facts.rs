@@ -9,6 +9,7 @@
 //!
 //! What serializable reads show is no fact: they are judged by facts.
 
+mod answers;
 mod gather;
 mod known;
 mod ledger;
@@ -98,6 +99,14 @@ impl<'a> Facts<'a> {
         };
         let cleared = known.cleared.iter();
         changes.extend(cleared.filter(|(at, _)| there(*at).is_some()));
+        // So was what was there and is missing right afterwards, whoever did it: by a lease's end, or by what nobody was answered.
+        for pair in self.spans[number].windows(2) {
+            let (span, next) = (&pair[0], &pair[1]);
+            let is_gone = span.state != State::Absent && next.state == State::Absent;
+            if is_gone && span.until + 1 == next.from {
+                changes.extend(next.by.or(span.by).map(|by| (next.from, by)));
+            }
+        }
         changes.sort_unstable();
         changes.dedup_by_key(|(at, _)| *at);
         changes

@@ -244,6 +244,10 @@ impl World {
                     keys: kept.keys.iter().cloned().collect(),
                 }),
             },
+            Ask::Authenticate { user, password } => {
+                let shown = self.store.auth.authenticate(user, password);
+                shown.map(|auth_revision| Done::Auth { auth_revision })
+            }
             _ => Err(Error::BadArguments),
         };
         (self.store.revision, result)
@@ -421,9 +425,6 @@ impl World {
                 }
                 None => Err(Error::WatchNotFound),
             },
-            Ask::Authenticate { user, password } => auth
-                .authenticate(user, password)
-                .map(|auth_revision| Done::Auth { auth_revision }),
             _ => Err(Error::BadArguments),
         };
         (mark.revision, result)
@@ -462,7 +463,10 @@ impl Client {
 fn needs_leader(ask: &Ask) -> bool {
     match ask {
         Ask::Range(range) => !range.serializable,
-        Ask::Write(_) | Ask::KeepAlive { .. } | Ask::TimeToLive { .. } => true,
+        Ask::Write(_)
+        | Ask::Authenticate { .. }
+        | Ask::KeepAlive { .. }
+        | Ask::TimeToLive { .. } => true,
         _ => false,
     }
 }

@@ -3,21 +3,34 @@
 use super::facts::Facts;
 use super::story::Story;
 use super::watches::Watches;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
+use stormglass_checker::Limits;
+use stormglass_checker::limits::Reason;
 
 /// A story, and what is made of it once somebody asks.
 pub struct Ground<'a> {
     /// The story.
     pub story: &'a Story,
+    /// How much it may cost to judge it, where that is no matter of course.
+    pub limits: Limits,
+    /// The limit that kept a promise from being judged, with its value. Whoever reaches one says so here.
+    pub undecided: Cell<Option<(Reason, u64)>>,
     facts: OnceCell<Facts<'a>>,
     watches: OnceCell<Watches<'a>>,
 }
 
 impl<'a> Ground<'a> {
-    /// The ground on which a story is judged.
+    /// The ground on which a story is judged within the usual limits.
     pub fn of(story: &'a Story) -> Self {
+        Self::within(story, Limits::default())
+    }
+
+    /// The ground on which a story is judged within limits.
+    pub fn within(story: &'a Story, limits: Limits) -> Self {
         Self {
             story,
+            limits,
+            undecided: Cell::new(None),
             facts: OnceCell::new(),
             watches: OnceCell::new(),
         }

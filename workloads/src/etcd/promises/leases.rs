@@ -23,7 +23,9 @@ pub(super) struct Lease {
     pub(super) revokes: Vec<usize>,
     /// Whose answers say that it was given its full time: with how many milliseconds.
     pub(super) kept: Vec<(usize, u64)>,
-    /// Who did something in it.
+    /// Who was told how long it lives when it is kept alive, in milliseconds.
+    pub(super) told: Vec<(usize, u64)>,
+    /// Who did something in it, or was refused to grant it because it was there.
     pub(super) used: Vec<usize>,
     /// Who was told that there is no such lease.
     pub(super) missed: Vec<usize>,
@@ -61,16 +63,23 @@ fn of_deed(deed: &Deed, leases: &mut BTreeMap<LeaseId, Lease>) {
         }
         Ask::KeepAlive { lease } => {
             if let Some(Done::KeepAlive { ttl_ms, .. }) = deed.done() {
-                leases
-                    .entry(*lease)
-                    .or_default()
-                    .kept
-                    .push((deed.id, *ttl_ms));
+                let known = leases.entry(*lease).or_default();
+                known.kept.push((deed.id, *ttl_ms));
+                known.told.push((deed.id, *ttl_ms));
+            }
+        }
+        Ask::TimeToLive { lease } => {
+            if let Some(Done::TimeToLive { granted_ms, .. }) = deed.done() {
+                let known = leases.entry(*lease).or_default();
+                known.told.push((deed.id, *granted_ms));
             }
         }
         _ => {}
     }
     let of_it = leases_of(deed);
+    if let (Ask::Write(Op::Grant { lease, .. }), Some(Error::LeaseExists)) = (ask, deed.error()) {
+        leases.entry(*lease).or_default().used.push(deed.id);
+    }
     if deed.done().is_some() {
         for lease in &of_it {
             leases.entry(*lease).or_default().used.push(deed.id);
@@ -113,6 +122,7 @@ fn leases_of(deed: &Deed) -> BTreeSet<LeaseId> {
 /// A key that was there with a lease, and is not any more though nobody can have deleted it, went with the lease.
 fn keys_gone(facts: &Facts<'_>, leases: &mut BTreeMap<LeaseId, Lease>) {
     for (known, spans) in facts.known.iter().zip(&facts.spans) {
+        let others = known.delete_floor().min(known.put_floor());
         for pair in spans.windows(2) {
             let (State::Is(version), State::Absent, Some(by)) =
                 (&pair[0].state, &pair[1].state, pair[1].by)
@@ -124,15 +134,35 @@ fn keys_gone(facts: &Facts<'_>, leases: &mut BTreeMap<LeaseId, Lease>) {
             };
             let gone = pair[1].from;
             let cleared = known.cleared.binary_search_by_key(&gone, |(at, _)| *at);
-            let by_others = known.delete_floor().min(known.put_floor()) < gone;
-            if cleared.is_err() && !by_others {
+            if cleared.is_err() && others >= gone {
                 leases.entry(lease).or_default().seen_over.push(by);
             }
         }
     }
 }
 
-/// Whether an operation can have taken place after another had begun.
-pub(super) fn may_follow(story: &Story, first: usize, later: usize) -> bool {
-    story.deeds[later].answer > story.deeds[first].call
+/// The greatest of what was up to an event of the history.
+struct Greatest<T>(Vec<(usize, T)>);
+
+impl<T: Ord + Copy> Greatest<T> {
+    /// Of these, each with its event.
+    fn of(all: impl Iterator<Item = (usize, T)>) -> Self {
+        let mut all: Vec<(usize, T)> = all.collect();
+        all.sort_unstable();
+        for place in 1..all.len() {
+            all[place].1 = all[place].1.max(all[place - 1].1);
+        }
+        Self(all)
+    }
+
+    fn before(&self, event: usize) -> Option<T> {
+        let next = self.0.partition_point(|(at, _)| *at < event);
+        Some(self.0[next.checked_sub(1)?].1)
+    }
+}
+
+/// When operations that may have taken place by an event were over: the last of them.
+fn over_last(story: &Story, deeds: &[usize]) -> Greatest<usize> {
+    let deeds = deeds.iter().map(|deed| &story.deeds[*deed]);
+    Greatest::of(deeds.map(|deed| (deed.call, deed.answer)))
 }

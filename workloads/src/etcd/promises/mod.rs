@@ -43,6 +43,8 @@ use crate::promises::{self, Service};
 use crate::workload::Measure;
 use ground::Ground;
 use serde_json::Value;
+use stormglass_checker::Limits;
+use stormglass_checker::limits::Reason;
 use story::{Deed, Story};
 
 pub use crate::promises::{Breach, judge};
@@ -70,8 +72,12 @@ impl Service for Etcd {
         Ended::read(value).and_then(story::in_bounds)
     }
 
-    fn ground(story: &Story) -> Ground<'_> {
-        Ground::of(story)
+    fn ground<'a>(story: &'a Story, limits: &Limits) -> Ground<'a> {
+        Ground::within(story, *limits)
+    }
+
+    fn undecided(ground: &Ground<'_>) -> Option<(Reason, u64)> {
+        ground.undecided.get()
     }
 
     fn place(deed: &Deed) -> Option<u64> {
@@ -138,7 +144,7 @@ mod tests {
     use super::reference::{Service, shown};
     use super::*;
     use crate::promises::is_broken;
-    use stormglass_checker::{History, Limits, Verdict};
+    use stormglass_checker::{History, Verdict};
     use stormglass_impls::etcd::words::Keys;
 
     /// A key is set twice and read, and the read shows what it was before.

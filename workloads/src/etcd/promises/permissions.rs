@@ -7,7 +7,7 @@
 //! Changes of rights are numbered by the auth revisions that they make, so that the rights at each are known, as far as these changes are. An operation took
 //! place at one of them: not before what had been shown when it was called, not after what was asked for only later; and what made a revision of the store
 //! came after all changes of rights at older ones. Its answer must be right at one of these. What somebody showed a password for is worth nothing once rights
-//! have changed. Serializable reads and watches are judged by the rights that their member has, and these may be old.
+//! have changed. Serializable reads and watches are judged by the rights that their member has, and these may be old: as old as the revision of the answer.
 //!
 //! Counterexample: the right to write `k` is taken from `ann`, which is answered; after that `ann` sets `k`.
 
@@ -32,13 +32,24 @@ pub const PROMISE: Promise = Promise {
 
 fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     let deeds = &ground.story.deeds;
-    let is_plain = |deed: &Deed| change(deed).is_none() && login(deed).is_none();
+    let is_refused = |deed: &Deed| {
+        let error = deed.error();
+        error.is_some_and(|error| {
+            matches!(
+                error,
+                Error::PermissionDenied | Error::UserEmpty | Error::OldAuthRevision
+            )
+        })
+    };
+    let is_plain =
+        |deed: &Deed| change(deed).is_none() && login(deed).is_none() && !is_refused(deed);
     if deeds.iter().all(is_plain) {
         return Ok(());
     }
     let changes = Changes::of(ground.story);
+    changes.each_was_made()?;
     for deed in deeds {
-        if deed.ended.is_none() {
+        if deed.ended.is_none() || deed.request().is_none() {
             continue;
         }
         numbered(deed, &changes)?;
@@ -48,12 +59,19 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
                 let before = auth_revision.saturating_sub(1);
                 before..=before
             }
-            (_, Some(Done::Auth { auth_revision })) => *auth_revision..=*auth_revision,
+            // A login says at which it took place.
+            (_, Some(Done::Auth { auth_revision })) => {
+                let when = changes.when(deed);
+                if !when.contains(auth_revision) {
+                    return wrong(deed, &changes, *when.start(), *when.end());
+                }
+                *auth_revision..=*auth_revision
+            }
             _ => changes.when(deed),
         };
         let mut possible = when.clone();
         let is_right = possible.any(|auth_revision| match changes.at(auth_revision) {
-            None => true,
+            None => !changes.are_looked_at() || is_in_time(auth_revision, deed),
             Some(all) => all
                 .iter()
                 .any(|rights| explains(rights, auth_revision, deed)),
@@ -111,6 +129,23 @@ fn wrong(deed: &Deed, changes: &Changes<'_>, from: u64, to: u64) -> Result<(), B
     let before = changes.made.range(..=from).next_back();
     let known = made.into_iter().chain(before);
     Breach::of(known.map(|(_, (by, _))| *by).chain([deed.id]), said)
+}
+
+/// Whether what came of an operation can have come of it whatever the rights were, as long as they are looked at: who shows something old is served nothing.
+fn is_in_time(auth_revision: u64, deed: &Deed) -> bool {
+    let request = deed.request();
+    let needs = request.and_then(|request| Needs::of(&request.ask));
+    let (Some(request), Some(_)) = (request, needs) else {
+        return true;
+    };
+    let identity = request.as_user.as_ref();
+    let is_valid = identity.is_some_and(|identity| identity.auth_revision >= auth_revision);
+    match deed.error() {
+        None | Some(Error::PermissionDenied) => is_valid,
+        Some(Error::OldAuthRevision) => identity.is_some() && !is_valid,
+        Some(Error::UserEmpty) => identity.is_none(),
+        Some(_) => true,
+    }
 }
 
 /// Whether these rights explain what came of an operation.
@@ -180,7 +215,9 @@ mod tests {
     use super::PROMISE;
     use crate::etcd::dialect::Ended;
     use crate::etcd::promises::reference::{Service, put};
-    use stormglass_impls::etcd::words::{Ask, AuthOp, Done, Error, Keys, Op, Permission, ROOT};
+    use stormglass_impls::etcd::words::{
+        Ask, AuthOp, Done, Error, Keys, Op, Permission, ROOT, Revision,
+    };
 
     fn name(name: &str) -> String {
         name.to_string()
@@ -289,6 +326,14 @@ mod tests {
     }
 
     #[test]
+    fn who_is_refused_where_nobody_looks_at_rights_is_a_breach() {
+        let mut service = Service::new(1);
+        service.put(0, "a", "1");
+        service.lie(0, |ended| ended.result = Err(Error::UserEmpty));
+        service.breaks(PROMISE, "was refused");
+    }
+
+    #[test]
     fn a_change_of_rights_of_unknown_outcome_may_have_been_made() {
         let mut service = guarded();
         service.call(0, Ask::Write(permit(Keys::one("b"))));
@@ -324,6 +369,106 @@ mod tests {
             PROMISE,
             "an authenticate was done".trim_start_matches("an "),
         );
+    }
+
+    /// Reads `a` at a member that has come to a revision, where that is allowed, whatever the rights are now.
+    fn local(service: &mut Service, at: Revision) {
+        service.get_local(1, Keys::one("a"), at);
+    }
+
+    #[test]
+    fn a_member_that_is_behind_judges_by_old_rights_and_no_other_does() {
+        let mut service = guarded();
+        service.put(1, "a", "1");
+        service.write(0, forbid(Keys::one("a"))).unwrap();
+        service.is(0, ROOT, 10);
+        service.put(0, "b", "2");
+        local(&mut service, 2);
+        service.keeps(PROMISE);
+        local(&mut service, 3);
+        service.breaks(
+            PROMISE,
+            "was done, and cannot have been at auth revision 10",
+        );
+        let mut service = guarded();
+        service.write(0, forbid(Keys::one("a"))).unwrap();
+        service.is(0, ROOT, 10);
+        service.put(0, "b", "2");
+        service.watch(1, 1, Keys::one("a"), 0);
+        service.breaks(PROMISE, "a watch".trim_start_matches("a "));
+    }
+
+    #[test]
+    fn a_login_that_is_old_is_a_breach() {
+        let mut service = guarded();
+        let user = name("ann");
+        service
+            .write(0, Op::Auth(AuthOp::DeleteUser { user }))
+            .unwrap();
+        let (user, password) = (name("ann"), name("p"));
+        let login = service.ask(1, Ask::Authenticate { user, password });
+        assert_eq!(login, Err(Error::AuthFailed));
+        service.keeps(PROMISE);
+        service.lie(0, |ended| {
+            ended.result = Ok(Done::Auth { auth_revision: 9 })
+        });
+        service.breaks(PROMISE, "cannot have been at auth revision 10");
+    }
+
+    /// Root asks for the right to a key, and never hears of it.
+    fn lose_permit(service: &mut Service, key: &str, is_made: bool) {
+        service.call(0, Ask::Write(permit(Keys::one(key))));
+        if is_made {
+            service.apply(0);
+        }
+        service.lose(0);
+    }
+
+    #[test]
+    fn what_was_asked_for_later_made_no_earlier_revision() {
+        let mut service = guarded();
+        lose_permit(&mut service, "y", true);
+        service.is(0, ROOT, 10);
+        service.write(0, forbid(Keys::one("a"))).unwrap();
+        service.is(1, "ann", 11);
+        assert!(service.write(1, put("a", "1", 0)).is_err());
+        service.lie(0, done);
+        for number in 0..40 {
+            lose_permit(&mut service, &format!("z{number}"), false);
+        }
+        service.breaks(
+            PROMISE,
+            "was done, and cannot have been at auth revision 11",
+        );
+    }
+
+    #[test]
+    fn a_change_of_unknown_outcome_is_made_once() {
+        let mut service = guarded();
+        for number in 0..7 {
+            lose_permit(&mut service, &format!("y{number}"), number == 0);
+        }
+        service.is(0, ROOT, 10);
+        service.write(0, permit(Keys::one("q"))).unwrap();
+        service.is(0, ROOT, 11);
+        lose_permit(&mut service, "y7", true);
+        service.is(0, ROOT, 12);
+        service.write(0, forbid(Keys::one("a"))).unwrap();
+        service.is(1, "ann", 13);
+        assert!(service.write(1, put("a", "1", 0)).is_err());
+        service.keeps(PROMISE);
+        service.lie(0, done);
+        service.breaks(PROMISE, "was done");
+        // With one more that nobody can have made.
+        let mut service = guarded();
+        lose_permit(&mut service, "y", true);
+        service.is(0, ROOT, 10);
+        service.write(0, permit(Keys::one("q"))).unwrap();
+        service.keeps(PROMISE);
+        service.lie(0, |ended| {
+            ended.result = Ok(Done::Auth { auth_revision: 12 })
+        });
+        service.breaks(PROMISE, "Auth revision 11 is there");
     }
 
     #[test]

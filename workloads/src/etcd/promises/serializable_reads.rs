@@ -10,10 +10,11 @@
 //! Counterexample: two keys are set at once at revision 5, and a serializable read shows one of them as it was at 4 and the other as it was at 5.
 
 use super::facts::lists::{self, List, impossible_alone, impossible_key};
-use super::facts::{Facts, State};
+use super::facts::{Facts, Span, State};
 use super::ground::Ground;
 use super::story::Deed;
 use super::{Breach, Promise};
+use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::{Done, KeyValue, Range, Revision};
 
 /// See [the module](self).
@@ -31,6 +32,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
         return Ok(());
     }
     let facts = ground.facts();
+    let mut telling = Telling::new(facts);
     let mut lists = Vec::new();
     for read in &reads {
         if let Some(why) = impossible_alone(read.range, read.kvs, read.count) {
@@ -38,7 +40,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
             return Breach::of([read.by], said);
         }
         for kv in read.kvs {
-            was_so(facts, kv, read)?;
+            was_so(&mut telling, kv, read)?;
         }
         let keys = &read.range.keys;
         if keys.range_end.is_some() || read.kvs.is_empty() {
@@ -83,14 +85,54 @@ fn read(deed: &Deed) -> Option<Read<'_>> {
     })
 }
 
-/// Whether a key can have been so from when it was set until it was read.
-fn was_so(facts: &Facts<'_>, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breach> {
+/// Which spans of each key say since when it was there, or that it was not.
+struct Telling<'f, 'a> {
+    facts: &'f Facts<'a>,
+    /// For each key that somebody asked for, the places of such spans.
+    places: BTreeMap<usize, Vec<usize>>,
+    /// How many spans were looked at.
+    looked_at: u64,
+}
+
+impl<'f, 'a> Telling<'f, 'a> {
+    fn new(facts: &'f Facts<'a>) -> Self {
+        Self {
+            facts,
+            places: BTreeMap::new(),
+            looked_at: 0,
+        }
+    }
+
+    /// The last such span of a key before one of its spans.
+    fn before(&mut self, number: usize, place: usize) -> Option<&'f Span<'a>> {
+        let spans = &self.facts.spans[number];
+        let places = self.places.entry(number).or_insert_with(|| {
+            self.looked_at += spans.len() as u64;
+            let tells = |span: &Span<'_>| match &span.state {
+                State::Absent => true,
+                State::Alive(create) => create.is_some(),
+                State::Is(version) => version.create.is_some(),
+            };
+            let all = spans.iter().enumerate();
+            all.filter(|(_, span)| tells(span))
+                .map(|(place, _)| place)
+                .collect()
+        });
+        let next = places.partition_point(|other| *other < place);
+        Some(&spans[places[next.checked_sub(1)?]])
+    }
+}
+
+/// Whether a key can have been so from when it was set until it was read. It was there since it was made: the last that is known from before it was set says
+/// as much as all.
+fn was_so<'a>(telling: &mut Telling<'_, 'a>, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breach> {
     let said = |why: &str| {
         format!(
             "A serializable read showed {kv:?} at revision {}, and that cannot be: {why}.",
             read.at
         )
     };
+    let facts = telling.facts;
     if let Some(why) = impossible_key(kv, read.at) {
         return Breach::of([read.by], said(why));
     }
@@ -98,9 +140,13 @@ fn was_so(facts: &Facts<'_>, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breac
         return Breach::of([read.by], said("nobody ever set it"));
     };
     let spans = &facts.spans[number];
-    let first = spans.partition_point(|span| span.until < kv.create_revision);
+    let first = spans.partition_point(|span| span.until < kv.mod_revision);
+    let before = telling.before(number, first);
+    let before = before.filter(|span| span.until >= kv.create_revision);
     let during = spans[first..].iter();
-    for span in during.take_while(|span| span.from <= read.at) {
+    let during = during.take_while(|span| span.from <= read.at);
+    for span in before.into_iter().chain(during) {
+        telling.looked_at += 1;
         let fits = match &span.state {
             State::Absent => false,
             State::Alive(create) => create.is_none_or(|create| create == kv.create_revision),
@@ -129,17 +175,19 @@ fn was_so(facts: &Facts<'_>, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breac
 }
 
 /// Somebody set it so.
-fn written(facts: &Facts<'_>, number: usize, kv: &KeyValue, read: &Read<'_>) -> Result<(), Breach> {
+fn written<'a>(
+    facts: &Facts<'a>,
+    number: usize,
+    kv: &'a KeyValue,
+    read: &Read<'a>,
+) -> Result<(), Breach> {
     let known = &facts.known[number];
     let set = kv.mod_revision;
     let from = known.shown.partition_point(|shown| shown.set < set);
     let is_known = known.shown.get(from).is_some_and(|shown| shown.set == set);
-    let wish = known
-        .put_wishes
-        .iter()
-        .find(|wish| wish.wish.floor < set && wish.put == (kv.value.as_str(), kv.lease));
+    let may_be = !known.may_have_set((&kv.value, kv.lease), set).is_empty();
     let owner = facts.ledger.owner(set);
-    if is_known || (owner.is_none() && wish.is_some()) {
+    if is_known || (owner.is_none() && may_be) {
         return Ok(());
     }
     let said = format!(
@@ -153,7 +201,7 @@ fn written(facts: &Facts<'_>, number: usize, kv: &KeyValue, read: &Read<'_>) -> 
 mod tests {
     use super::super::reference::{Service, a_put, shown, txn};
     use super::super::stale::stale_reads;
-    use super::PROMISE;
+    use super::{Facts, PROMISE, Telling};
     use stormglass_impls::etcd::words::{Keys, TxnOp};
 
     /// `a` and `b` are set at once, twice: revisions 2 and 3.
@@ -213,5 +261,46 @@ mod tests {
             }
         });
         service.breaks(PROMISE, "was not among the keys");
+    }
+
+    /// A key is set so often, and then read as often by a member that has come as far.
+    fn long(puts: u64) -> Service {
+        let mut service = Service::new(1);
+        for value in 0..puts {
+            service.put(0, "a", &value.to_string());
+        }
+        for _ in 0..puts {
+            service.get_local(0, Keys::one("a"), puts + 1);
+        }
+        service
+    }
+
+    #[test]
+    fn a_read_costs_no_more_after_a_long_life_than_after_a_short_one() {
+        let looked_at = |puts: u64| {
+            let story = long(puts).story();
+            let facts = Facts::of(&story);
+            let mut telling = Telling::new(&facts);
+            for read in story.deeds.iter().filter_map(super::read) {
+                super::was_so(&mut telling, &read.kvs[0], &read).unwrap();
+            }
+            telling.looked_at
+        };
+        assert!(looked_at(400) <= 5 * looked_at(100), "{}", looked_at(400));
+    }
+
+    #[test]
+    fn a_life_that_began_later_is_a_breach() {
+        let mut service = Service::new(1);
+        for value in ["1", "2", "3", "4"] {
+            service.put(0, "a", value);
+        }
+        service.get_local(0, Keys::one("a"), 5);
+        service.keeps(PROMISE);
+        service.lie(0, |ended| {
+            let kv = &mut shown(ended)[0];
+            (kv.create_revision, kv.version) = (3, 3);
+        });
+        service.breaks(PROMISE, "it was another from revision 4");
     }
 }

@@ -42,8 +42,9 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     if added.is_empty() {
         return Ok(());
     }
-    let deletes: Vec<&Keys> = deeds.iter().flat_map(may_delete).collect();
-    added.retain(|key, _| !deletes.iter().any(|keys| keys.hold(key)));
+    for keys in deeds.iter().flat_map(may_delete) {
+        delete(&mut added, keys);
+    }
     let leased = deeds.iter().flat_map(may_put);
     for put in leased.filter(|put| put.lease != 0) {
         added.remove(put.key.as_str());
@@ -52,6 +53,18 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
         lists_all(deed, &added)?;
     }
     Ok(())
+}
+
+/// Takes away the keys of a range. Each goes once, however many ranges hold it.
+fn delete(added: &mut BTreeMap<&str, (usize, usize)>, keys: &Keys) {
+    let from = (Bound::Included(keys.key.as_str()), Bound::Unbounded);
+    loop {
+        let first = added.range::<str, _>(from).next();
+        let Some(key) = first.map(|(key, _)| *key).filter(|key| keys.hold(key)) else {
+            return;
+        };
+        added.remove(key);
+    }
 }
 
 /// Whether a list has all that had been added before it was called.

@@ -83,6 +83,7 @@ impl Deed {
         match &request.ask {
             Ask::Range(range) => !range.serializable && !by_itself,
             Ask::Write(_) => !by_itself,
+            Ask::Authenticate { .. } => true,
             _ => false,
         }
     }

@@ -15,11 +15,12 @@ use super::ground::Ground;
 use super::story::Deed;
 use super::{Breach, Promise};
 use serde_json::{Value, json};
+use stormglass_checker::History;
 use stormglass_checker::history::{Event, Kind, Process};
 use stormglass_checker::transactions::{
-    Level, TransactionKind, TransactionOptions, TransactionVerdict, check_transactions,
+    Anomaly, AnomalyKind, Level, TransactionKind, TransactionOptions, TransactionVerdict,
+    check_transactions,
 };
-use stormglass_checker::{History, TransactionJudgement};
 use stormglass_impls::etcd::words::{
     Ask, Compare, CompareResult, Done, KeyValue, Keys, Op, Put, TO_THE_END, Target, Txn, TxnOp,
 };
@@ -62,10 +63,18 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
         kind: TransactionKind::ListAppend,
         level: Level::StrictSerializable,
         reported_max: 1,
+        limits: ground.limits,
         ..TransactionOptions::default()
     };
     match check_transactions(&derived.history, &options) {
-        Ok(judgement) => derived.collision(&judgement),
+        Ok(judgement) => match &judgement.verdict {
+            TransactionVerdict::Valid => Ok(()),
+            TransactionVerdict::Invalid { kinds } => derived.collision(kinds, &judgement.anomalies),
+            TransactionVerdict::Unknown { reason, limit } => {
+                ground.undecided.set(Some((*reason, *limit)));
+                Ok(())
+            }
+        },
         // A client took a number that it had given up: the history was read, so that cannot be.
         Err(error) => Breach::of([], format!("The lists cannot be judged: {error}.")),
     }
@@ -119,13 +128,10 @@ impl Derived {
         (!history.events.is_empty()).then_some(Self { history, deeds })
     }
 
-    fn collision(&self, judgement: &TransactionJudgement) -> Result<(), Breach> {
-        let TransactionVerdict::Invalid { kinds } = &judgement.verdict else {
-            return Ok(());
-        };
-        let mut found = judgement.anomalies.iter();
+    fn collision(&self, kinds: &[AnomalyKind], anomalies: &[Anomaly]) -> Result<(), Breach> {
+        let mut found = anomalies.iter();
         let Some(anomaly) = found.find(|anomaly| kinds.contains(&anomaly.kind)) else {
-            return Ok(());
+            return Breach::of([], format!("The lists cannot be put in order: {kinds:?}."));
         };
         let participants = anomaly.evidence.participants().into_iter();
         let culprits = participants.filter_map(|one| self.deeds.get(one.call).copied());
@@ -253,6 +259,9 @@ fn lost(txn: &Txn) -> Micro {
 mod tests {
     use super::super::reference::{Service, a_put, equal, put, shown, txn};
     use super::PROMISE;
+    use crate::etcd::promises::judge;
+    use stormglass_checker::limits::Reason;
+    use stormglass_checker::{Limits, Verdict};
     use stormglass_impls::etcd::words::{Done, Error, Keys, Op, Target, TxnOp};
 
     const LIST: &str = "lists/l";
@@ -292,6 +301,26 @@ mod tests {
         ));
         service.get(2, Keys::one(LIST));
         service.keeps(PROMISE);
+    }
+
+    #[test]
+    fn what_takes_too_long_to_judge_is_not_known() {
+        let mut service = Service::new(1);
+        append(&mut service, 0, "1").unwrap();
+        append(&mut service, 0, "2").unwrap();
+        let verdict = |steps: u64| {
+            let limits = Limits {
+                steps,
+                ..Limits::default()
+            };
+            let findings = judge(&[PROMISE], &service.history, &limits).unwrap();
+            findings.judgement.verdict
+        };
+        assert!(matches!(verdict(1_000_000), Verdict::Valid(_)));
+        let Verdict::Unknown(unknown) = verdict(1) else {
+            panic!("a step is not enough");
+        };
+        assert_eq!((unknown.reason, unknown.limit), (Reason::Steps, 1));
     }
 
     #[test]

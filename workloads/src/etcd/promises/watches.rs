@@ -181,9 +181,9 @@ fn hear<'a>(
 #[cfg(test)]
 mod tests {
     use super::super::Promise;
-    use super::super::reference::{Service, a_put, put, txn};
+    use super::super::reference::{Service, a_put, delete, grant, put, txn};
     use super::{atomic, bookmarkable, ordered, reliable, resumable, unique};
-    use stormglass_impls::etcd::words::{Ask, Event, Keys, TxnOp};
+    use stormglass_impls::etcd::words::{Ask, Event, Keys, Op, TxnOp};
 
     const ALL: [Promise; 6] = [
         ordered::PROMISE,
@@ -300,6 +300,54 @@ mod tests {
         service.tell_progress(1, 7, 6);
         service.rest(1);
         service.breaks(bookmarkable::PROMISE, "never what became of c");
+    }
+
+    /// Client 1 watches everything, and is told of revisions 2 and 4; at 3 the key is deleted by somebody who is not answered so.
+    fn not_told_of_an_end(end: impl FnOnce(&mut Service)) -> Service {
+        let mut service = Service::new(2);
+        service.watch(1, 7, all(), 0);
+        service.write(0, grant(5, 900)).unwrap();
+        service.write(0, put("a", "1", 5)).unwrap();
+        end(&mut service);
+        service.get(1, Keys::one("a"));
+        service.put(1, "b", "2");
+        service
+    }
+
+    #[test]
+    fn an_end_that_nobody_answers_for_is_told_too() {
+        let by_lease = |service: &mut Service| {
+            service.write(0, Op::Revoke { lease: 5 }).unwrap();
+        };
+        let by_time = |service: &mut Service| assert!(service.store.end(5));
+        let unanswered = |service: &mut Service| {
+            service.call(0, Ask::Write(delete(Keys::one("a"))));
+            service.apply(0);
+            service.lose(0);
+        };
+        let ends: [&dyn Fn(&mut Service); 3] = [&by_lease, &by_time, &unanswered];
+        for end in ends {
+            let mut service = not_told_of_an_end(end);
+            service.tell(1, 7, &all(), 2..=4);
+            service.rest(1);
+            keeps(&service);
+            let mut service = not_told_of_an_end(end);
+            service.tell(1, 7, &all(), 2..=2);
+            service.tell(1, 7, &all(), 4..=4);
+            service.rest(1);
+            service.breaks(reliable::PROMISE, "of revisions 2 and 4");
+        }
+        // That it was gone some time between two reads says nothing of when.
+        let mut service = not_told_of_an_end(|service| {
+            service.call(0, Ask::Write(put("c", "3", 0)));
+            service.apply(0);
+            service.lose(0);
+            service.store.end(5);
+        });
+        service.tell(1, 7, &all(), 2..=2);
+        service.tell(1, 7, &all(), 5..=5);
+        service.rest(1);
+        keeps(&service);
     }
 
     #[test]

@@ -47,6 +47,7 @@ use crate::workload::Measure;
 use crate::zookeeper::dialect::{Asked, Ended};
 use ground::Ground;
 use serde_json::Value;
+use stormglass_checker::Limits;
 use story::{Deed, Story};
 
 pub use crate::promises::{Breach, judge};
@@ -74,7 +75,7 @@ impl Service for ZooKeeper {
         Ended::read(value).and_then(story::in_bounds)
     }
 
-    fn ground(story: &Story) -> Ground<'_> {
+    fn ground<'a>(story: &'a Story, _limits: &Limits) -> Ground<'a> {
         Ground::of(story)
     }
 

@@ -1,6 +1,7 @@
 //! How facts are read from answers.
 
-use super::known::{Known, PutWish, Shown};
+use super::answers;
+use super::known::{Known, Shown};
 use super::lists::{List, impossible_alone, impossible_key};
 use super::{Leases, Ledger, Wish, numbers};
 use crate::etcd::promises::Breach;
@@ -49,6 +50,12 @@ impl<'a> Gatherer<'a> {
         let Some(request) = deed.request() else {
             return self.told(deed);
         };
+        if let Some(ended) = &deed.ended
+            && let Err(why) = answers::fits(&request.ask, &ended.result)
+        {
+            let said = format!("A {} {why}.", deed.asked.function());
+            self.contradicts(deed.id, said);
+        }
         let floor = ledger.floor(deed.id).0;
         if let Ask::Write(Op::Grant { lease, .. }) = &request.ask
             && deed.error().is_none()
@@ -357,11 +364,9 @@ impl<'a> Gatherer<'a> {
     }
 
     fn wished_put(&mut self, put: &'a Put, wish: Wish) {
-        let put_wish = PutWish {
-            wish,
-            put: (&put.value, put.lease),
-        };
-        self.known(&put.key).put_wishes.push(put_wish);
+        let wishes = &mut self.known(&put.key).put_wishes;
+        let same = wishes.entry((&put.value, put.lease)).or_default();
+        same.push(wish);
     }
 
     /// Something of unknown outcome was done after all. Of a transaction, the branch that changes something.
@@ -422,9 +427,10 @@ impl<'a> Gatherer<'a> {
             }
         }
         for known in &mut self.known {
-            known
-                .put_wishes
-                .retain(|put| !found.contains_key(&put.wish.by));
+            known.put_wishes.retain(|_, wishes| {
+                wishes.retain(|wish| !found.contains_key(&wish.by));
+                !wishes.is_empty()
+            });
             known.sort();
         }
     }

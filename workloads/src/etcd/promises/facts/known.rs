@@ -1,6 +1,7 @@
 //! What is known of one key.
 
 use super::Wish;
+use std::collections::BTreeMap;
 use stormglass_impls::etcd::words::{KeyValue, LeaseId, Revision};
 
 /// The key as somebody was shown it, or set it.
@@ -18,15 +19,6 @@ pub struct Shown<'a> {
     pub put: Option<(&'a str, LeaseId)>,
 }
 
-/// What of unknown outcome would have set it.
-#[derive(Clone, Copy, Debug)]
-pub struct PutWish<'a> {
-    /// Who, and when at the earliest.
-    pub wish: Wish,
-    /// The value and the lease.
-    pub put: (&'a str, LeaseId),
-}
-
 /// All that is known of one key.
 #[derive(Clone, Debug, Default)]
 pub struct Known<'a> {
@@ -40,8 +32,8 @@ pub struct Known<'a> {
     pub cleared: Vec<(Revision, usize)>,
     /// When it was certainly deleted, and who knows.
     pub deleted: Vec<(Revision, usize)>,
-    /// What of unknown outcome would have set it.
-    pub put_wishes: Vec<PutWish<'a>>,
+    /// What of unknown outcome would have set it, by the value and the lease that it would have set; each by call, so that floors never fall.
+    pub put_wishes: BTreeMap<(&'a str, LeaseId), Vec<Wish>>,
     /// What of unknown outcome would have deleted it.
     pub delete_wishes: Vec<Wish>,
 }
@@ -49,8 +41,15 @@ pub struct Known<'a> {
 impl<'a> Known<'a> {
     /// The earliest revision after which something of unknown outcome may have set it.
     pub fn put_floor(&self) -> Revision {
-        let floors = self.put_wishes.iter().map(|put| put.wish.floor);
+        let first = self.put_wishes.values().filter_map(|wishes| wishes.first());
+        let floors = first.map(|wish| wish.floor);
         floors.min().unwrap_or(Revision::MAX)
+    }
+
+    /// What of unknown outcome may have set it so at a revision.
+    pub fn may_have_set(&self, put: (&'a str, LeaseId), at: Revision) -> &[Wish] {
+        let wishes = self.put_wishes.get(&put).map_or(&[][..], Vec::as_slice);
+        &wishes[..wishes.partition_point(|wish| wish.floor < at)]
     }
 
     /// The earliest revision after which something of unknown outcome may have deleted it.

@@ -62,10 +62,8 @@ fn only_explanations(known: &Known<'_>, ledger: &Ledger) -> Vec<(Revision, usize
             continue;
         };
         let put = (kv.value.as_str(), kv.lease);
-        let fits = known.put_wishes.iter();
-        let mut fits = fits.filter(|wish| wish.put == put && wish.wish.floor < shown.set);
-        if let (Some(only), None) = (fits.next(), fits.next()) {
-            found.push((shown.set, only.wish.by, shown.by));
+        if let [only] = known.may_have_set(put, shown.set) {
+            found.push((shown.set, only.by, shown.by));
         }
     }
     found

@@ -73,7 +73,7 @@ pub(super) fn of_key<'a>(
         let by_kv = shown.kv.map(|kv| kv.lease);
         by_kv.or(shown.put.map(|(_, lease)| lease))
     });
-    let wished = known.put_wishes.iter().map(|wish| wish.put.1);
+    let wished = known.put_wishes.keys().map(|(_, lease)| *lease);
     let with = shown.chain(wished).filter_map(|lease| leases.get(&lease));
     let key = Key {
         name,

@@ -6,15 +6,19 @@
 //!
 //! Whoever was answered that a lease is granted, or kept alive, knows that it lives for its time from the call on; the leader measures that by its own
 //! clock, which may run half as fast again as others. Before that nobody is told that there is no such lease, or that there is a new one, and none of its
-//! keys is gone, unless somebody asked for its end.
+//! keys is gone, unless somebody asked for its end. How long it lives is what was granted.
+//!
+//! That a lease does expire is promised too, and judged nowhere: no answer tells one that lives too long from one that somebody kept alive, and when its
+//! end is put into the log nothing says.
 //!
 //! Counterexample: a lease of 900 ms is kept alive at 0 ms, and at 400 ms somebody is told that there is no such lease.
 
-use super::{Lease, may_follow};
+use super::{Greatest, Lease, over_last};
 use crate::etcd::promises::ground::Ground;
 use crate::etcd::promises::story::Story;
 use crate::etcd::promises::{Breach, Promise};
-use stormglass_impls::etcd::words::LeaseId;
+use std::collections::BTreeMap;
+use stormglass_impls::etcd::words::{Done, LeaseId};
 
 /// See [the module](self).
 pub const PROMISE: Promise = Promise {
@@ -30,6 +34,7 @@ fn judge(ground: &Ground<'_>) -> Result<(), Breach> {
     for (number, lease) in &super::of(ground) {
         by_answers(ground.story, *number, lease)?;
         by_keys(ground.story, *number, lease)?;
+        as_granted(ground.story, *number, lease)?;
     }
     Ok(())
 }
@@ -40,18 +45,13 @@ fn lives_until_ns(story: &Story, (deed, ttl_ms): (usize, u64)) -> u64 {
     story.deeds[deed].call_ns.saturating_add(ttl_ns)
 }
 
-/// Who knows that the lease was there longest: of all that were answered before an event.
-fn longest(story: &Story, lease: &Lease, before: usize) -> Option<(u64, usize)> {
+/// By answer, until when the lease certainly lives, and who knows.
+fn lives(story: &Story, lease: &Lease) -> Greatest<(u64, usize)> {
     let kept = lease.kept.iter();
-    let kept = kept.filter(|(deed, _)| story.deeds[*deed].answer < before);
-    kept.map(|kept| (lives_until_ns(story, *kept), kept.0))
-        .max()
-}
-
-/// Whether somebody may have ended the lease between one operation and another.
-fn may_be_revoked(story: &Story, lease: &Lease, since: usize, until: usize) -> bool {
-    let mut revokes = lease.revokes.iter();
-    revokes.any(|revoke| may_follow(story, since, *revoke) && may_follow(story, *revoke, until))
+    Greatest::of(kept.map(|kept| {
+        let lives = (lives_until_ns(story, *kept), kept.0);
+        (story.deeds[kept.0].answer, lives)
+    }))
 }
 
 fn ended_early(
@@ -74,12 +74,16 @@ fn ended_early(
 fn by_answers(story: &Story, number: LeaseId, lease: &Lease) -> Result<(), Breach> {
     let answered = |deed: &&usize| story.deeds[**deed].ended.is_some();
     let renewed = lease.grants.iter().filter(answered);
+    let (lives, revoked) = (lives(story, lease), over_last(story, &lease.revokes));
     for gone in lease.missed.iter().chain(renewed) {
-        let Some(kept) = longest(story, lease, story.deeds[*gone].call) else {
+        let deed = &story.deeds[*gone];
+        let Some(kept) = lives.before(deed.call) else {
             continue;
         };
-        let is_early = story.deeds[*gone].answer_ns < kept.0;
-        if is_early && !may_be_revoked(story, lease, kept.1, *gone) {
+        let is_early = deed.answer_ns < kept.0;
+        // Somebody may have ended it between the two.
+        let last = revoked.before(deed.answer);
+        if is_early && last.is_none_or(|last| last <= story.deeds[kept.1].call) {
             return ended_early(story, number, kept, *gone);
         }
     }
@@ -91,7 +95,7 @@ fn by_keys(story: &Story, number: LeaseId, lease: &Lease) -> Result<(), Breach> 
     if lease.grants.len() != 1 || !lease.revokes.is_empty() {
         return Ok(());
     }
-    let Some(kept) = longest(story, lease, usize::MAX) else {
+    let Some(kept) = lives(story, lease).before(usize::MAX) else {
         return Ok(());
     };
     let mut gone = lease.seen_over.iter();
@@ -101,11 +105,34 @@ fn by_keys(story: &Story, number: LeaseId, lease: &Lease) -> Result<(), Breach> 
     }
 }
 
+/// Who is told how long a lease lives is told what somebody was granted by then.
+fn as_granted(story: &Story, number: LeaseId, lease: &Lease) -> Result<(), Breach> {
+    // For how long, with the first call.
+    let mut granted: BTreeMap<u64, usize> = BTreeMap::new();
+    for grant in &lease.grants {
+        let Some(Done::Grant { ttl_ms, .. }) = story.deeds[*grant].done() else {
+            // For how long it was granted there, if it was, is not known.
+            return Ok(());
+        };
+        granted.entry(*ttl_ms).or_insert(story.deeds[*grant].call);
+    }
+    for (by, ttl_ms) in &lease.told {
+        let call = granted.get(ttl_ms);
+        if call.is_none_or(|call| *call >= story.deeds[*by].answer) {
+            let said = format!(
+                "Lease {number} was said to live for {ttl_ms} ms, and nobody had been granted that."
+            );
+            return Breach::of(lease.grants.iter().copied().chain([*by]), said);
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::PROMISE;
     use crate::etcd::promises::reference::{Service, grant, put};
-    use stormglass_impls::etcd::words::{Ask, Keys, Op};
+    use stormglass_impls::etcd::words::{Ask, Done, Keys, Op};
 
     /// Lease 5 of 900 ms is granted at 0 ms, and `a` is put with it.
     fn leased() -> Service {
@@ -142,6 +169,26 @@ mod tests {
         by_key.now_ms = 599;
         by_key.get(1, Keys::one("a"));
         by_key.breaks(PROMISE, "seen to be over at 599 ms");
+    }
+
+    #[test]
+    fn a_time_that_nobody_was_granted_is_a_breach() {
+        let mut service = leased();
+        let (lease, granted_ms, remaining_ms) = (5, 900, 0);
+        service.ask(0, Ask::KeepAlive { lease }).unwrap();
+        service.call(1, Ask::TimeToLive { lease });
+        service.apply(1);
+        service.answer(1).unwrap();
+        let told = |granted_ms| Done::TimeToLive {
+            lease,
+            granted_ms,
+            remaining_ms,
+            keys: vec!["a".to_string()],
+        };
+        service.lie(0, |ended| ended.result = Ok(told(granted_ms)));
+        service.keeps(PROMISE);
+        service.lie(0, |ended| ended.result = Ok(told(901)));
+        service.breaks(PROMISE, "was said to live for 901 ms");
     }
 
     #[test]

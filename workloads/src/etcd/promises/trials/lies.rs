@@ -62,8 +62,14 @@ pub(super) enum Lie {
     LeaseKept,
     /// A read without the right to it is answered.
     Granted,
+    /// A serializable read without the right to it is answered.
+    LocalGranted,
     /// A read with the right to it is refused.
     Denied,
+    /// A login is as old as before rights were changed last.
+    OldLogin,
+    /// A deletion between two other events is not told, whoever it was by.
+    NoDeletion,
     /// An element at the end of a list of appended ones is missing.
     LostAppend,
 }
@@ -95,14 +101,14 @@ pub(super) const EXPECTED: &[(Lie, &[Promise], u64)] = &[
     (Lie::OldRead, TIME, 100),
     (Lie::LocalValue, LOCAL, 95),
     (Lie::LocalOlder, LOCAL, 90),
-    (Lie::NoEvent, WATCHES, 70),
+    (Lie::NoEvent, WATCHES, 80),
     (Lie::SecondEvent, &[watches::unique::PROMISE], 88),
     (Lie::LateEvent, &[watches::ordered::PROMISE], 90),
     (Lie::HalfRevision, &[watches::atomic::PROMISE], 88),
     (Lie::EarlyProgress, &[watches::bookmarkable::PROMISE], 65),
     (Lie::LaterStart, &[watches::resumable::PROMISE], 100),
     (Lie::Refused, &[compaction::PROMISE], 100),
-    (Lie::Uncompacted, &[compaction::PROMISE], 62),
+    (Lie::Uncompacted, &[compaction::PROMISE], 72),
     (
         Lie::LeaseMissing,
         &[leases::kept::PROMISE, leases::over::PROMISE],
@@ -113,7 +119,10 @@ pub(super) const EXPECTED: &[(Lie, &[Promise], u64)] = &[
         &[leases::over::PROMISE, leases::kept::PROMISE],
         35,
     ),
-    (Lie::Granted, &[permissions::PROMISE], 90),
+    (Lie::Granted, &[permissions::PROMISE], 95),
+    (Lie::LocalGranted, &[permissions::PROMISE], 90),
+    (Lie::OldLogin, &[permissions::PROMISE], 100),
+    (Lie::NoDeletion, WATCHES, 90),
     (Lie::Denied, &[permissions::PROMISE], 90),
     (Lie::LostAppend, &[transactions::PROMISE], 80),
 ];
@@ -127,7 +136,9 @@ pub(super) fn is_of_keys(lie: Lie) -> bool {
             | Lie::LeaseMissing
             | Lie::LeaseKept
             | Lie::Granted
+            | Lie::LocalGranted
             | Lie::Denied
+            | Lie::OldLogin
             | Lie::LostAppend
     )
 }
@@ -243,7 +254,8 @@ fn tell(lie: Lie, story: &Story, at: usize) -> Option<Ended> {
         | Lie::SecondEvent
         | Lie::LateEvent
         | Lie::HalfRevision
-        | Lie::EarlyProgress => of_events(lie, &mut ended.events)?,
+        | Lie::EarlyProgress
+        | Lie::NoDeletion => of_events(lie, &mut ended.events)?,
         Lie::LaterStart => match &mut ended.result {
             Ok(Done::Watch { start_revision }) => *start_revision += 1,
             _ => return None,
@@ -270,17 +282,32 @@ fn tell(lie: Lie, story: &Story, at: usize) -> Option<Ended> {
                 return None;
             };
             before.error()?;
-            let ttl_ms = 100;
+            let ttl_ms = others().find_map(|deed| match deed.op()? {
+                Op::Grant { lease: of, ttl_ms } if *of == lease => Some(*ttl_ms),
+                _ => None,
+            })?;
             ended.result = Ok(Done::KeepAlive { lease, ttl_ms });
         }
-        Lie::Granted => {
+        Lie::Granted | Lie::LocalGranted => {
             let is_denied = matches!(
                 ended.result,
                 Err(Error::PermissionDenied | Error::OldAuthRevision)
             );
-            let now = before.range().filter(|range| !range.serializable);
-            now.filter(|_| is_denied)?;
+            let wants_local = lie == Lie::LocalGranted;
+            let range = before.range();
+            range.filter(|range| is_denied && range.serializable == wants_local)?;
             ended.result = nothing();
+        }
+        Lie::OldLogin => {
+            let shown = answered(story, before).filter_map(|deed| match deed.done() {
+                Some(Done::Auth { auth_revision }) => Some(*auth_revision),
+                _ => None,
+            });
+            before.op().map_or(Some(()), |_| None)?;
+            match &mut ended.result {
+                Ok(Done::Auth { auth_revision }) => *auth_revision = shown.max()?.checked_sub(1)?,
+                _ => return None,
+            }
         }
         Lie::Denied => {
             let is_somebody = before.request()?.as_user.is_some();
@@ -319,6 +346,21 @@ fn of_events(lie: Lie, events: &mut Vec<Event>) -> Option<()> {
             if changes.is_empty() {
                 events.remove(first);
             }
+        }
+        Lie::NoDeletion => {
+            let lists = events.iter_mut().filter_map(|event| match event {
+                Event::Changes { changes, .. } => Some(changes),
+                _ => None,
+            });
+            // Somewhere in the middle, so that something is told before it and after it.
+            let list = lists.max_by_key(|changes| changes.len())?;
+            let middle = 1..list.len().saturating_sub(1);
+            let gone = middle.into_iter().find(|place| {
+                let alone =
+                    |other: usize| list[other].kv.mod_revision != list[*place].kv.mod_revision;
+                list[*place].is_delete() && alone(place - 1) && alone(place + 1)
+            })?;
+            list.remove(gone);
         }
         Lie::SecondEvent => events.insert(first, events[first].clone()),
         Lie::LateEvent => {

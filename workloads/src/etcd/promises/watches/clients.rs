@@ -41,24 +41,22 @@ impl Clients {
             let gave_up = before.and_then(|before| retired.get(&before));
             gave_up.is_some_and(|at| *at < first[process])
         };
-        let mut differences = BTreeSet::new();
-        if let Some(heir) = heirs.first() {
-            let before = retired.keys().take_while(|process| *process < heir);
-            differences.extend(before.map(|before| heir - before));
-        }
         // All processes with greater numbers must be some client's that was another before.
-        differences.retain(|difference| {
+        let explains = |difference: &u64| {
             heirs.iter().all(|heir| follows(heir, *difference))
                 && first
                     .range(*difference..)
                     .all(|(process, _)| follows(process, *difference))
-        });
-        let least = differences.first().copied();
-        let is_only = |least: &u64| {
-            let mut others = differences.iter();
-            others.all(|difference| difference.is_multiple_of(*least))
         };
-        let difference = least.filter(is_only);
+        let heir = heirs.first().copied().unwrap_or(0);
+        let before = retired.range(..heir).rev();
+        let mut differences = before.map(|(before, _)| heir - before);
+        let difference = differences.find(explains);
+        let is_only = |least: &u64| {
+            let mut others = differences.filter(|other| !other.is_multiple_of(*least));
+            !others.any(|other| explains(&other))
+        };
+        let difference = difference.filter(is_only);
         let mut clients = BTreeMap::new();
         for process in first.keys() {
             let before = difference.and_then(|difference| process.checked_sub(difference));
@@ -80,5 +78,68 @@ impl Clients {
     /// Whether it is known which process goes on as which.
     pub(super) fn are_known(&self) -> bool {
         self.are_known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clients;
+    use crate::etcd::dialect::{Asked, Ended};
+    use crate::etcd::promises::story::{Deed, Story};
+    use stormglass_impls::etcd::words::{Ask, Done, Event, Keys, Watch};
+
+    fn deed(id: usize, process: u64, asked: Asked, ended: Option<(Done, Vec<Event>)>) -> Deed {
+        let ended = ended.map(|(done, events)| Ended {
+            revision: 1,
+            term: 1,
+            server: 0,
+            result: Ok(done),
+            events,
+            stored: None,
+        });
+        Deed {
+            id,
+            process,
+            asked,
+            call: 2 * id,
+            answer: ended.as_ref().map_or(usize::MAX, |_| 2 * id + 1),
+            ended,
+            call_ns: 0,
+            answer_ns: 0,
+        }
+    }
+
+    /// So many clients lose each so many operations, one after the other; the first hears of a watch that it began before the last.
+    fn losers(clients: u64, losses: u64) -> Story {
+        let mut deeds = Vec::new();
+        let watch = Watch {
+            watch: 7,
+            keys: Keys::one("a"),
+            start_revision: 0,
+            prev_kv: false,
+            progress_notify: false,
+            fragment: false,
+        };
+        for process in 0..clients * losses {
+            if process == clients * (losses - 1) {
+                let done = (Done::Watch { start_revision: 2 }, Vec::new());
+                let asked = Asked::ask(Ask::Watch(watch.clone()));
+                deeds.push(deed(deeds.len(), process, asked, Some(done)));
+            }
+            deeds.push(deed(deeds.len(), process, Asked::Rest { ms: 1 }, None));
+        }
+        let (watch, revision) = (7, 1);
+        let told = (Done::Heard, vec![Event::Progress { watch, revision }]);
+        let last = clients * losses;
+        deeds.push(deed(deeds.len(), last, Asked::Rest { ms: 1 }, Some(told)));
+        Story { deeds }
+    }
+
+    /// What takes a time that grows with the square would take many minutes here.
+    #[test]
+    fn a_client_that_loses_much_is_found_all_the_same() {
+        let clients = Clients::of(&losers(1, 400_000));
+        assert!(clients.are_known());
+        assert_eq!(clients.of_process(400_000), 0);
     }
 }

@@ -151,15 +151,12 @@ impl<'a> Key<'_, 'a> {
                 );
                 return self.breach([owner, by], said);
             }
-            let mut wishes = self.known.put_wishes.iter();
-            let fits = wishes.any(|wish| {
-                let (value, lease) = wish.put;
-                let version = group.map(|group| &group.version);
-                wish.wish.floor < at
-                    && version.is_none_or(|version| {
-                        agree(version.value, Some(value)) && agree(version.lease, Some(lease))
-                    })
-            });
+            let version = group.map(|group| &group.version);
+            let put = version.and_then(|version| version.value.zip(version.lease));
+            let fits = match put {
+                Some(put) => !self.known.may_have_set(put, at).is_empty(),
+                None => self.put_floor < at,
+            };
             if !fits {
                 let said = format!("was set at revision {at}, and nobody can have done that.");
                 return self.breach([by], said);
