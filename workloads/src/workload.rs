@@ -438,7 +438,9 @@ pub trait Binding {
     }
 
     /// Something plain as an operation, and in words; `None` from a service that cannot be asked so.
-    fn plain(&self, plain: Plain<'_>) -> Option<(Operation, String)>;
+    fn plain(&self, _plain: Plain<'_>) -> Option<(Operation, String)> {
+        None
+    }
 
     /// The operation that has this value, and in words; `None` from a service whose operations are all plain, and when it is none.
     fn spoken(&self, _value: &Value) -> Option<(Operation, String)> {

@@ -2,7 +2,7 @@
 
 use super::dialect::{Asked, Ended, Fired};
 use crate::client::session::Returned;
-use crate::workload::{Binding, Completion, Operation, Plain};
+use crate::workload::{Binding, Completion, Operation};
 use stormglass_impls::zookeeper::words::{Body, Done, Event};
 
 /// The service's clients.
@@ -48,11 +48,6 @@ impl Binding for ZnodesBinding {
             stored: None,
         };
         Ok(Completion::Ok(ended.value()))
-    }
-
-    fn plain(&self, _: Plain<'_>) -> Option<(Operation, String)> {
-        // Nothing is asked without a session.
-        None
     }
 }
 
