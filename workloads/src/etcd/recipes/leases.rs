@@ -108,7 +108,8 @@ impl Recipe for Leases {
         let Some(lease) = lease_of(asked) else { return };
         match (asked.function(), &ended.result) {
             ("grant", Ok(_)) => self.learns(client, lease),
-            ("revoke", _) | (_, Err(Error::LeaseNotFound)) => self.forgets(client, lease),
+            // One that was revoked is asked for once more: it must not live.
+            (_, Err(Error::LeaseNotFound)) => self.forgets(client, lease),
             _ => {}
         }
     }
