@@ -25,14 +25,14 @@ const LEASE: LeaseId = 1;
 pub(super) struct Permissions {
     keys: u32,
     setup: Vec<AuthOp>,
+    /// How many steps of the setup are done for certain, whoever did them: that rights are looked at must not wait for each client to have done all.
+    done: usize,
     people: BTreeMap<u32, Person>,
 }
 
 /// How far a client is.
 #[derive(Debug, Default)]
 struct Person {
-    /// How many steps of the setup are done for certain.
-    setup: usize,
     /// As root, and as the user that it is: how often rights had changed when it showed its password last. None once that is old.
     root: Option<u64>,
     own: Option<u64>,
@@ -46,6 +46,7 @@ impl Permissions {
         Self {
             keys,
             setup: setup(keys),
+            done: 0,
             people: BTreeMap::new(),
         }
     }
@@ -218,7 +219,7 @@ fn authenticate(user: String, password: String) -> Asked {
 impl Recipe for Permissions {
     fn next(&mut self, dice: &Dice<'_>) -> Asked {
         let person = self.people.entry(dice.client).or_default();
-        if let Some(step) = self.setup.get(person.setup) {
+        if let Some(step) = self.setup.get(self.done) {
             return Asked::ask(Ask::Write(Op::Auth(step.clone())));
         }
         let lot = dice.below(Purpose::Length, 100);
@@ -252,17 +253,17 @@ impl Recipe for Permissions {
         let person = self.people.entry(client).or_default();
         person.watcher.ended(asked, ended);
         let Asked::Ask(request) = asked else { return };
-        let awaited = self.setup.get(person.setup);
+        let awaited = self.setup.get(self.done);
         if let (Ask::Write(Op::Auth(step)), None) = (&request.ask, &request.as_user)
             && awaited == Some(step)
         {
-            person.setup = match ended.result {
+            self.done = match ended.result {
                 // Rights are looked at: somebody has done all of it.
                 Err(Error::UserEmpty) => self.setup.len(),
                 // Something is missing.
                 Err(_) if *step == AuthOp::Enable => 0,
                 // Otherwise it is there already.
-                Ok(_) | Err(_) => person.setup + 1,
+                Ok(_) | Err(_) => self.done + 1,
             };
             return;
         }
@@ -270,7 +271,7 @@ impl Recipe for Permissions {
             (Ask::Authenticate { user, .. }, Ok(Done::Auth { auth_revision })) => {
                 *person.shown(user) = Some(*auth_revision);
             }
-            (Ask::Authenticate { .. }, Err(Error::AuthNotEnabled)) => person.setup = 0,
+            (Ask::Authenticate { .. }, Err(Error::AuthNotEnabled)) => self.done = 0,
             (_, Err(Error::OldAuthRevision)) => {
                 if let Some(identity) = &request.as_user {
                     *person.shown(&identity.user) = None;
