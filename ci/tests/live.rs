@@ -199,7 +199,11 @@ fn keys_outlive_their_leader_and_are_restored_into_a_new_cluster() {
     cluster.says("client get app/a --rev 2", 4);
     let file = cluster.0.path().join("saved");
     let saving = format!("client snapshot {}", file.display());
-    assert!(cluster.says(&saving, 0).contains("bytes"));
+    let saved = cluster.says(&saving, 0);
+    assert!(
+        saved.contains("bytes") && saved.contains(", at revision "),
+        "{saved}"
+    );
     cluster.says(&saving, 65);
     assert_eq!(cluster.says("client revoke 7", 0), "revoked");
     cluster.says("client get app/c", 4);

@@ -137,7 +137,7 @@ enum What {
         /// Its number
         lease: u64,
     },
-    /// Of etcd: save all that a member has stored; `cluster up etcd --restore FILE` makes a new cluster of it
+    /// Of etcd: save all that a member has stored, which may be a little behind the others and says its revision; `cluster up etcd --restore FILE` makes a new cluster of it
     Snapshot {
         /// The file to write
         file: PathBuf,
@@ -274,7 +274,9 @@ fn saved(file: &Path, reply: &[u8]) -> Result<Exit, Failure> {
     let saving = backup::save(file, asking::KEYS, &stored);
     let saved = asking::block_on(saving).or_exit(Exit::Internal)?;
     saved.or_exit(Exit::Unreadable)?;
-    print_line(format!("{} bytes in {}", stored.len(), file.display()));
+    let (bytes, file) = (stored.len(), file.display());
+    let revision = keys::revision(reply).map_or(String::new(), |at| format!(", at revision {at}"));
+    print_line(format!("{bytes} bytes in {file}{revision}"));
     Ok(Exit::Valid)
 }
 

@@ -25,31 +25,8 @@ impl Binding for EtcdBinding {
     }
 
     fn completion(&self, operation: &Operation, reply: &[u8]) -> Result<Completion, String> {
-        let asked = Asked::read(&operation.value)?;
-        let returned: Returned = postcard::from_bytes(reply).map_err(|error| error.to_string())?;
-        let stands_still = matches!(asked, Asked::Rest { .. } | Asked::Store { .. });
-        let (revision, term, result) = match returned.reply {
-            Some(reply) if !stands_still => {
-                (reply.header.revision, reply.header.term, reply.result)
-            }
-            None if stands_still => (0, 0, Ok(Done::Heard)),
-            Some(_) => return Err(format!("somebody answered a {}", operation.f)),
-            None => return Err(format!("nobody answered a {}", operation.f)),
-        };
-        if let Ok(done) = &result
-            && !is_of(&asked, done)
-        {
-            return Err(format!("{done:?} is no answer to {}", operation.f));
-        }
-        let ended = Ended {
-            revision,
-            term,
-            server: returned.server.0,
-            result,
-            events: returned.events,
-            stored: None,
-        };
-        Ok(Completion::Ok(ended.value()))
+        let returned = postcard::from_bytes(reply).map_err(|error| error.to_string())?;
+        completed(operation, returned)
     }
 
     fn bare_request(&self, operation: &Operation) -> Vec<u8> {
@@ -70,10 +47,7 @@ impl Binding for EtcdBinding {
             server: NOBODY,
             events: Vec::new(),
         };
-        let bytes = postcard::to_allocvec(&returned);
-        let bytes =
-            bytes.expect("postcard fails only on maps of unknown length, and words have none");
-        self.completion(operation, &bytes)
+        completed(operation, returned)
     }
 
     fn plain(&self, plain: Plain<'_>) -> Option<(Operation, String)> {
@@ -103,6 +77,32 @@ impl Binding for EtcdBinding {
         let asked = Asked::read(value).ok()?;
         matches!(asked, Asked::Ask(_)).then(|| in_words(asked))
     }
+}
+
+/// What came of an operation, by what its client was given.
+fn completed(operation: &Operation, returned: Returned) -> Result<Completion, String> {
+    let asked = Asked::read(&operation.value)?;
+    let stands_still = matches!(asked, Asked::Rest { .. } | Asked::Store { .. });
+    let (revision, term, result) = match returned.reply {
+        Some(reply) if !stands_still => (reply.header.revision, reply.header.term, reply.result),
+        None if stands_still => (0, 0, Ok(Done::Heard)),
+        Some(_) => return Err(format!("somebody answered a {}", operation.f)),
+        None => return Err(format!("nobody answered a {}", operation.f)),
+    };
+    if let Ok(done) = &result
+        && !is_of(&asked, done)
+    {
+        return Err(format!("{done:?} is no answer to {}", operation.f));
+    }
+    let ended = Ended {
+        revision,
+        term,
+        server: returned.server.0,
+        result,
+        events: returned.events,
+        stored: None,
+    };
+    Ok(Completion::Ok(ended.value()))
 }
 
 /// Who answers where nobody knows who did.

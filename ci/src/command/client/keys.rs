@@ -4,7 +4,7 @@ use super::{Answered, Exit, What};
 use serde_json::json;
 use stormglass_impls::etcd::words::{
     Ask, Compare, CompareResult, DeleteRange, Done, Error, Keys, Op, Put, Range, Reply, Request,
-    Target, Txn, TxnOp,
+    Revision, Target, Txn, TxnOp,
 };
 
 /// What is asked, if such a service has words for it.
@@ -69,6 +69,12 @@ fn put(key: &str, value: &str, lease: u64) -> Put {
         lease,
         prev_kv: false,
     }
+}
+
+/// The revision of the store that answered.
+pub(super) fn revision(reply: &[u8]) -> Option<Revision> {
+    let reply: Reply = postcard::from_bytes(reply).ok()?;
+    Some(reply.header.revision)
 }
 
 /// What it answered. One key that was asked for is shown by its value alone.

@@ -49,6 +49,13 @@ fn doomed() -> Ask {
     }))
 }
 
+/// Lease 7 is granted, and n1 knows that it is.
+const LEASE_IS_GRANTED: [&str; 3] = [
+    "c1 asks n1: grant lease 7 1000 ms",
+    "n2 takes from n1: @1 Append base=1@1 [2@1] commit=1",
+    "n1 takes from n2: @1 Accepted matched=2",
+];
+
 /// n2 is elected by n3, and n1 does not know, when two entries are committed.
 const N2_TAKES_OVER: [&str; 3] = [
     "n2: the election timer runs out",
@@ -71,6 +78,24 @@ pub(super) fn etcd() -> Vec<Bounds> {
         timers: vec![never("heartbeat"), never("tick")],
         ..plain("etcd", name, summary)
     };
+    // n1 leads and has committed its first entry; the rest of the prelude is given. Nobody is elected any more.
+    let of_two_leaders = |name, summary, rest: &[&[&str]]| {
+        let rest = rest.iter().map(|part| steps(part));
+        Bounds {
+            timers: vec![
+                never("heartbeat"),
+                never("tick"),
+                at("election", &[1, 2], Some(2)),
+            ],
+            prelude: [steps(&N1_LEADS), steps(&N1_COMMITS)]
+                .into_iter()
+                .chain(rest)
+                .flatten()
+                .collect(),
+            shows: vec![StepsDown, Decides, Answers],
+            ..of_three(name, summary)
+        }
+    };
     let of_one = |name, summary| Bounds {
         nodes: 1,
         epoch_max: 2,
@@ -91,21 +116,10 @@ pub(super) fn etcd() -> Vec<Bounds> {
         },
         Bounds {
             clients: vec![vec![write(1)], vec![read()]],
-            timers: vec![
-                never("heartbeat"),
-                never("tick"),
-                at("election", &[1, 2], Some(2)),
-            ],
-            prelude: [
-                steps(&N1_LEADS),
-                steps(&N1_COMMITS),
-                steps(&N2_TAKES_OVER_EARLY),
-            ]
-            .concat(),
-            shows: vec![StepsDown, Decides, Answers],
-            ..of_three(
+            ..of_two_leaders(
                 "read",
                 "3 nodes, 2 terms, a put and a read under two leaders",
+                &[&N2_TAKES_OVER_EARLY],
             )
         },
         Bounds {
@@ -152,7 +166,6 @@ pub(super) fn etcd() -> Vec<Bounds> {
             )
         },
         Bounds {
-            nodes: 3,
             log_max: 4,
             clients: vec![
                 vec![change(Op::Grant {
@@ -162,26 +175,10 @@ pub(super) fn etcd() -> Vec<Bounds> {
                 vec![change(Op::Revoke { lease: 7 })],
                 vec![ask(Words::KeepAlive { lease: 7 })],
             ],
-            timers: vec![
-                never("heartbeat"),
-                never("tick"),
-                at("election", &[1, 2], Some(2)),
-            ],
-            prelude: [
-                steps(&N1_LEADS),
-                steps(&N1_COMMITS),
-                steps(&[
-                    "c1 asks n1: grant lease 7 1000 ms",
-                    "n2 takes from n1: @1 Append base=1@1 [2@1] commit=1",
-                    "n1 takes from n2: @1 Accepted matched=2",
-                ]),
-                steps(&N2_TAKES_OVER),
-            ]
-            .concat(),
-            shows: vec![StepsDown, Decides, Answers],
-            ..of_three(
+            ..of_two_leaders(
                 "lease",
                 "3 nodes, 2 terms; a lease is revoked, and kept alive",
+                &[&LEASE_IS_GRANTED, &N2_TAKES_OVER],
             )
         },
     ]
