@@ -3,7 +3,7 @@
 use super::message::{Body, LESSOR, keeper, kept_for};
 use super::serving::Asker;
 use super::state::{Lease, News};
-use super::words::{Ask, Command, Done, Error, Identity, LeaseId};
+use super::words::{Ask, Command, Done, Error, Grant, Identity, LeaseId};
 use super::{AskBelow, Etcd, Turn};
 use crate::contract::{Input, NodeId, Now, Refusal, RequestId, Session};
 use crate::raft::message::Term;
@@ -294,12 +294,12 @@ impl Etcd {
         let result = match keep_alive {
             true => match self.keep_alive(lease, is_renewed, turn.now) {
                 Kept::Answer(result) => result,
-                Kept::ForgetItsEnd { ttl_ms } => {
+                Kept::ForgetItsEnd { grant, ttl_ms } => {
                     // Numbered by its place, and not as the client has it: the same asked again is forgotten again, for little may be left again.
                     let number = self.next_place();
                     asked.renewal = Some(number);
                     self.asked.insert(client, asked);
-                    let remaining_ms = vec![(lease, ttl_ms)];
+                    let remaining_ms = vec![(grant, ttl_ms)];
                     let command = Command::Checkpoint { remaining_ms };
                     self.propose((keeper(client), number), command, origin, turn);
                     let is_on_its_way = self.next_place() != number;
@@ -322,7 +322,7 @@ impl Etcd {
 
     /// Keeps a lease alive. `is_renewed`: the log says by now that it has its full time.
     fn keep_alive(&mut self, lease: LeaseId, is_renewed: bool, now: Now) -> Kept {
-        let Some(known) = self.state().leases().get(&lease) else {
+        let Some(known) = self.state().leases().get(&lease).copied() else {
             return Kept::Answer(Err(Error::LeaseNotFound));
         };
         // Everything that older leaders have said of it is applied by now.
@@ -337,7 +337,8 @@ impl Etcd {
             return Kept::Unknown;
         }
         if (life.said_ms < ttl_ms || is_said_shorter) && !is_renewed {
-            return Kept::ForgetItsEnd { ttl_ms };
+            let grant = known.granted(lease);
+            return Kept::ForgetItsEnd { grant, ttl_ms };
         }
         life.renew(now);
         Kept::Answer(Ok(Done::KeepAlive { lease, ttl_ms }))
@@ -379,14 +380,17 @@ impl Etcd {
             .map(|(lease, left_ms, _)| (lease, left_ms))
             .collect();
         for lease in over {
-            if self.put_into_log(Command::Expire { lease }, turn)
+            if let Some(grant) = self.grant_of(lease)
+                && self.put_into_log(Command::Expire(grant), turn)
                 && let Some(life) = self.life(lease)
             {
                 life.is_ending = true;
             }
         }
         if !half_over.is_empty() {
-            let remaining_ms = half_over.clone();
+            let said = half_over.iter();
+            let said = said.filter_map(|(lease, left_ms)| Some((self.grant_of(*lease)?, *left_ms)));
+            let remaining_ms = said.collect();
             if self.put_into_log(Command::Checkpoint { remaining_ms }, turn) {
                 for (lease, left_ms) in half_over {
                     if let Some(life) = self.life(lease) {
@@ -395,6 +399,12 @@ impl Etcd {
                 }
             }
         }
+    }
+
+    /// The lease whose life this leader counts: what it counts is what it has applied.
+    fn grant_of(&self, lease: LeaseId) -> Option<Grant> {
+        let known = self.state().leases().get(&lease);
+        known.map(|known| known.granted(lease))
     }
 
     fn life(&mut self, lease: LeaseId) -> Option<&mut Life> {
@@ -427,7 +437,7 @@ enum Kept {
     /// This.
     Answer(Result<Done, Error>),
     /// First the log has to forget that less than this is left of it.
-    ForgetItsEnd { ttl_ms: u64 },
+    ForgetItsEnd { grant: Grant, ttl_ms: u64 },
     /// Nobody knows yet.
     Unknown,
 }

@@ -6,8 +6,8 @@ use super::mutants;
 use super::rules::StateRules;
 use super::store::Store;
 use super::words::{
-    Ask, Command, Compare, CompareResult, DeleteRange, Done, Error, KeyValue, Keys, LeaseId, Op,
-    Output, Put, Range, Revision, TO_THE_END, Target, Txn, TxnOp,
+    Ask, Command, Compare, CompareResult, DeleteRange, Done, Error, Grant, KeyValue, Keys, LeaseId,
+    Op, Output, Put, Range, Revision, TO_THE_END, Target, Txn, TxnOp,
 };
 use crate::aside::Aside;
 use crate::machine::Machine;
@@ -32,10 +32,22 @@ pub struct State {
 /// What is known of a lease. When it ends its leader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Lease {
+    /// At which place of the log it was granted. 0 before the cluster was restored.
+    pub granted_at: u64,
     /// How long it lives without being kept alive, in milliseconds.
     pub ttl_ms: u64,
     /// How much of that was left when a leader last said so, in milliseconds. It was not kept alive since.
     pub remaining_ms: Option<u64>,
+}
+
+impl Lease {
+    /// Which it is, of all that had its name.
+    pub(super) fn granted(&self, lease: LeaseId) -> Grant {
+        Grant {
+            lease,
+            at: self.granted_at,
+        }
+    }
 }
 
 /// Something that a command did, for the member around the state.
@@ -80,7 +92,10 @@ impl Machine for State {
                 let permitted = self.auth.permits_write(as_user.as_ref(), op, &self.store);
                 permitted.and_then(|()| self.change(op))
             }
-            Command::Expire { lease } => self.end(*lease),
+            Command::Expire(grant) => match self.known(*grant) {
+                Some(_) => self.end(grant.lease),
+                None => Err(Error::LeaseNotFound),
+            },
             Command::Checkpoint { remaining_ms } => {
                 self.checkpoint(remaining_ms);
                 Ok(Done::Heard)
@@ -96,8 +111,8 @@ impl Machine for State {
     fn weight(command: &Command) -> u64 {
         match command {
             Command::Do { op, .. } => 24 + weight(op),
-            Command::Expire { .. } => 16,
-            Command::Checkpoint { remaining_ms } => 16 * (1 + remaining_ms.len() as u64),
+            Command::Expire(_) => 24,
+            Command::Checkpoint { remaining_ms } => 24 * (1 + remaining_ms.len() as u64),
         }
     }
 
@@ -180,7 +195,7 @@ impl State {
         self.store.compact(self.store.revision(), &self.rules.0);
         self.store.mark(revision);
         for lease in self.leases.values_mut() {
-            lease.remaining_ms = None;
+            (lease.granted_at, lease.remaining_ms) = (0, None);
         }
         // Whoever showed a password to the old cluster shows it again.
         self.auth.revision += revisions;
@@ -356,10 +371,10 @@ impl State {
         if self.leases.contains_key(&lease) {
             return Err(Error::LeaseExists);
         }
-        let remaining_ms = None;
         let granted = Lease {
+            granted_at: self.applied,
             ttl_ms,
-            remaining_ms,
+            remaining_ms: None,
         };
         self.leases.insert(lease, granted);
         self.news.0.push(News::Granted { lease, ttl_ms });
@@ -381,14 +396,20 @@ impl State {
         Ok(Done::Revoke)
     }
 
-    fn checkpoint(&mut self, all: &[(LeaseId, u64)]) {
-        for (lease, left_ms) in all {
-            let Some(known) = self.leases.get_mut(lease) else {
+    /// A lease that lives as it was granted then.
+    fn known(&mut self, grant: Grant) -> Option<&mut Lease> {
+        let known = self.leases.get_mut(&grant.lease);
+        known.filter(|known| known.granted(grant.lease) == grant)
+    }
+
+    fn checkpoint(&mut self, all: &[(Grant, u64)]) {
+        for (grant, left_ms) in all {
+            let Some(known) = self.known(*grant) else {
                 continue;
             };
             known.remaining_ms = (*left_ms < known.ttl_ms).then_some(*left_ms);
             if known.remaining_ms.is_none() {
-                let (lease, ttl_ms) = (*lease, known.ttl_ms);
+                let (lease, ttl_ms) = (grant.lease, known.ttl_ms);
                 self.news.0.push(News::Renewed { lease, ttl_ms });
             }
         }

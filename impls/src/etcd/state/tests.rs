@@ -114,7 +114,8 @@ fn the_keys_of_a_lease_go_with_it_at_one_revision() {
     }
     did(&mut state, Op::Put(put("b", "2", 0)));
     let at = state.applied() + 1;
-    let over = state.apply(at, &Command::Expire { lease: 7 });
+    let grant = Grant { lease: 7, at: 1 };
+    let over = state.apply(at, &Command::Expire(grant));
     assert_eq!((over.result, over.revision), (Ok(Done::Revoke), 6));
     let everything = Keys::from("a");
     let left: Vec<&String> = state
@@ -125,6 +126,32 @@ fn the_keys_of_a_lease_go_with_it_at_one_revision() {
     assert_eq!(left, ["b"], "what was put without the lease stays");
     let late = did(&mut state, Op::Put(put("d", "1", 7)));
     assert_eq!(late.result, Err(Error::LeaseNotFound));
+}
+
+#[test]
+fn what_is_said_of_a_lease_is_nothing_to_the_next_of_its_name() {
+    let mut state = State::default();
+    let grant = Op::Grant {
+        lease: 7,
+        ttl_ms: 10,
+    };
+    did(&mut state, grant.clone());
+    did(&mut state, Op::Revoke { lease: 7 });
+    did(&mut state, grant);
+    let (first, second) = (Grant { lease: 7, at: 1 }, Grant { lease: 7, at: 3 });
+    let said = |state: &mut State, grant, left_ms| {
+        let at = state.applied() + 1;
+        let remaining_ms = vec![(grant, left_ms)];
+        state.apply(at, &Command::Checkpoint { remaining_ms });
+        state.leases()[&7].remaining_ms
+    };
+    assert_eq!(said(&mut state, first, 1), None);
+    assert_eq!(said(&mut state, second, 2), Some(2));
+    assert_eq!(said(&mut state, first, 10), Some(2));
+    let late = state.apply(7, &Command::Expire(first));
+    assert_eq!(late.result, Err(Error::LeaseNotFound));
+    let over = state.apply(8, &Command::Expire(second));
+    assert_eq!(over.result, Ok(Done::Revoke));
 }
 
 #[test]

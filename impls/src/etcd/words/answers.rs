@@ -267,15 +267,22 @@ pub enum Command {
         op: Op,
     },
     /// The leader found that a lease was not kept alive.
-    Expire {
-        /// Which.
-        lease: LeaseId,
-    },
+    Expire(Grant),
     /// The leader says how much time leases have left: the next leader begins with that.
     Checkpoint {
         /// Which leases, and how many milliseconds.
-        remaining_ms: Vec<(LeaseId, u64)>,
+        remaining_ms: Vec<(Grant, u64)>,
     },
+}
+
+/// A lease as it was granted once. A client may revoke it and grant it again while what its leader says of it is on its way into the log: that is about
+/// another lease of the same name then, and nothing to the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// Which lease.
+    pub lease: LeaseId,
+    /// At which place of the log it was granted. 0 before the cluster was restored.
+    pub at: u64,
 }
 
 /// What comes of a command.

@@ -1,7 +1,7 @@
 //! How traces and scripts show the words: short, and much like `etcdctl` takes them.
 
 use super::{
-    Ask, AuthOp, Change, Command, Compare, CompareResult, DeleteRange, Done, Event, Header,
+    Ask, AuthOp, Change, Command, Compare, CompareResult, DeleteRange, Done, Event, Grant, Header,
     Identity, KeyValue, Keys, Op, Permission, Put, Range, Reply, Request, TO_THE_END, Target, Txn,
     TxnOp, Watch,
 };
@@ -325,7 +325,7 @@ impl Debug for Command {
                 as_user: Some(identity),
                 op,
             } => write!(f, "{op:?} as {identity:?}"),
-            Command::Expire { lease } => write!(f, "expire lease {lease}"),
+            Command::Expire(Grant { lease, at }) => write!(f, "expire lease {lease} of {at}"),
             Command::Checkpoint { remaining_ms } => write!(f, "checkpoint {remaining_ms:?}"),
         }
     }
