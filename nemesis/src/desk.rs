@@ -7,7 +7,7 @@ use crate::harness::Flaws;
 use crate::operator::Operator;
 use crate::trial::{Call, Trial};
 use serde_json::Value;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stormglass_checker::History;
 use stormglass_impls::contract::{NodeId, RequestId};
 use stormglass_impls::manage::Manage;
@@ -143,29 +143,20 @@ impl Desk {
     pub fn new(trial: &Trial) -> Self {
         let workload = trial.workload.start(trial.seed);
         let flaws = Flaws::of(trial);
-        let finals = final_reads(trial);
-        let clients = trial.clients as usize;
-        let share = |client| match flaws.final_reads_skipped {
-            true => VecDeque::new(),
-            false => finals
-                .iter()
-                .skip(client)
-                .step_by(clients)
-                .cloned()
-                .collect(),
+        let finals = match flaws.final_reads_skipped {
+            true => Vec::new(),
+            false => final_reads(trial),
         };
         Self {
             recorder: Recorder::new(trial.clients),
-            clients: (0..clients)
-                .map(|client| Progress {
+            clients: (0..)
+                .zip(shared(finals, trial.clients as usize))
+                .map(|(client, finals)| Progress {
                     called: 0,
-                    fixed: trial
-                        .calls
-                        .as_ref()
-                        .map(|calls| fixed(calls, client as u32)),
+                    fixed: trial.calls.as_ref().map(|calls| fixed(calls, client)),
                     requests: 0,
                     recorded: 0,
-                    finals: share(client),
+                    finals,
                     planned_last: false,
                     current: None,
                 })
@@ -339,11 +330,11 @@ impl Desk {
             && self.operator.as_ref().is_none_or(Operator::is_done)
     }
 
-    /// The keys whose final read was not answered.
+    /// The keys whose final read was not answered; of what has no key, what was done.
     pub fn unread(&self) -> Vec<String> {
         let finals = self.clients.iter().flat_map(|progress| &progress.finals);
         finals
-            .map(|read| read.key.clone().unwrap_or_default())
+            .map(|read| read.key.clone().unwrap_or_else(|| read.f.to_string()))
             .collect()
     }
 
@@ -399,6 +390,21 @@ pub(crate) fn final_reads(trial: &Trial) -> Vec<Operation> {
     finals
 }
 
+/// The final reads of each client: those about one key are one client's, in their order.
+fn shared(finals: Vec<Operation>, clients: usize) -> Vec<VecDeque<Operation>> {
+    let mut shares = vec![VecDeque::new(); clients];
+    if shares.is_empty() {
+        return shares;
+    }
+    let mut keys: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    for operation in finals {
+        let next = keys.len() % clients;
+        let client = *keys.entry(operation.key.clone()).or_insert(next);
+        shares[client].push_back(operation);
+    }
+    shares
+}
+
 /// The fixed calls of one client, by time.
 fn fixed(calls: &[Call], client: u32) -> VecDeque<Call> {
     let mut own: Vec<Call> = calls
@@ -421,172 +427,4 @@ fn operation(call: Call, functions: &'static [&'static str]) -> Operation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trial::Arena;
-    use serde_json::json;
-    use std::cell::RefCell;
-    use std::rc::Rc;
-    use stormglass_checker::{CheckError, Limits};
-    use stormglass_workloads::workload::Findings;
-    use stormglass_workloads::workload::WorkloadConfig;
-
-    fn desk() -> (Trial, Desk) {
-        let workload = WorkloadConfig::register();
-        let trial = Trial {
-            clients: 2,
-            ..Trial::calm("raft-cache", workload, Arena::Simulator, 1)
-        };
-        let desk = Desk::new(&trial);
-        (trial, desk)
-    }
-
-    fn answered() -> Ending {
-        Ending::Answered(Completion::Ok(json!(1)))
-    }
-
-    /// Plans and calls at once.
-    fn call(desk: &mut Desk, client: u32, now_ns: u64) -> Operation {
-        assert_ne!(desk.plan(client, now_ns), Plan::Done);
-        desk.call_operation(client, now_ns).1
-    }
-
-    #[test]
-    fn a_final_read_is_made_until_it_is_answered() {
-        let (trial, mut desk) = desk();
-        let finals_ns = (trial.storm_ms + trial.tick_ms) * 1_000_000;
-        assert_eq!(
-            desk.plan(0, finals_ns - 5),
-            Plan::CallAt(finals_ns),
-            "not before the healing"
-        );
-        let first = call(&mut desk, 0, finals_ns + 5);
-        desk.ended(0, finals_ns + 6, Ending::Unknown("deadline".into()));
-        assert_eq!(call(&mut desk, 0, finals_ns + 7), first);
-        desk.ended(0, finals_ns + 8, answered());
-        assert_eq!(
-            desk.patience_ends_ns(),
-            finals_ns + 8 + trial.recovery_ms * 1_000_000
-        );
-        assert_ne!(call(&mut desk, 0, finals_ns + 9), first);
-        assert!(!desk.all_done());
-        assert_eq!(desk.unread().len(), 4, "five keys, one of them read");
-    }
-
-    /// A workload with something outside the cluster: it doubles what it is answered, and writes down what was lost.
-    struct Outside(Rc<RefCell<Vec<String>>>);
-
-    impl Workload for Outside {
-        fn functions(&self) -> &'static [&'static str] {
-            &["read"]
-        }
-
-        fn operation(&mut self, client: u32, _: u64) -> Operation {
-            Operation {
-                f: "read",
-                key: None,
-                value: json!(client),
-            }
-        }
-
-        fn think_time_ns(&self, _: u32, _: u64) -> u64 {
-            0
-        }
-
-        fn settled(&mut self, _: u32, _: &Operation, said: Completion) -> Completion {
-            let doubled = |value: Value| json!(value.as_u64().map(|value| 2 * value));
-            match said {
-                Completion::Ok(value) => Completion::Ok(doubled(value)),
-                Completion::Mismatch => Completion::Mismatch,
-            }
-        }
-
-        fn completed(&mut self, _: u32, _: &Operation, said: &Completion) {
-            self.0.borrow_mut().push(format!("{said:?}"));
-        }
-
-        fn lost(&mut self, client: u32, _: &Operation) {
-            self.0.borrow_mut().push(format!("lost by {client}"));
-        }
-
-        fn final_reads(&self) -> Vec<Operation> {
-            Vec::new()
-        }
-
-        fn promise(&self) -> String {
-            String::new()
-        }
-
-        fn judge(&self, _: &History, _: &Limits) -> Result<Findings, CheckError> {
-            unreachable!("nobody asks")
-        }
-    }
-
-    #[test]
-    fn what_stands_outside_the_cluster_has_its_say_before_an_answer_is_written_down() {
-        let (_, mut desk) = desk();
-        let told = Rc::default();
-        desk.workload = Box::new(Outside(Rc::clone(&told)));
-        let endings = [
-            Ending::value(json!(4)),
-            Ending::unknown("deadline"),
-            Ending::Failed("senseless".into()),
-        ];
-        for ending in endings {
-            call(&mut desk, 1, 0);
-            desk.ended(1, 1, ending);
-        }
-        let answer = &desk.history().events[1];
-        assert_eq!(answer.value, json!(8), "as the history has it");
-        let expected = ["Ok(Number(8))", "lost by 1", "lost by 1"];
-        assert_eq!(*told.borrow(), expected);
-    }
-
-    #[test]
-    fn a_read_planned_in_the_storm_is_no_final_read_however_late_it_is_called() {
-        let (trial, mut desk) = desk();
-        let storm_ns = trial.storm_ms * 1_000_000;
-        let mut now = 0;
-        while call(&mut desk, 0, now).f != "read" {
-            desk.ended(0, now, answered());
-            now += 1;
-        }
-        desk.ended(0, storm_ns + 1, answered());
-        assert_eq!(desk.unread().len(), 5);
-    }
-
-    #[test]
-    fn a_client_with_no_final_reads_may_wake_late() {
-        let (trial, _) = desk();
-        let trial = Trial {
-            clients: 40,
-            ..trial
-        };
-        let mut desk = Desk::new(&trial);
-        let storm_ns = trial.storm_ms * 1_000_000;
-        assert!(matches!(
-            desk.plan(39, storm_ns - 200_000_000),
-            Plan::CallAt(_)
-        ));
-        desk.call(39, storm_ns + 1_000_000);
-        desk.ended(39, storm_ns + 2_000_000, answered());
-        assert_eq!(desk.plan(39, storm_ns + 2_000_000), Plan::Done);
-    }
-
-    #[test]
-    fn a_client_that_may_call_no_more_goes_on_to_its_final_reads() {
-        let (trial, _) = desk();
-        let trial = Trial {
-            operations_per_client_max: Some(1),
-            ..trial
-        };
-        let mut desk = Desk::new(&trial);
-        assert!(matches!(desk.plan(0, 0), Plan::CallAt(at) if at < trial.storm_ms * 1_000_000));
-        desk.call(0, 1);
-        desk.ended(0, 2, answered());
-        assert_eq!(
-            desk.plan(0, 2),
-            Plan::CallAt((trial.storm_ms + trial.tick_ms) * 1_000_000)
-        );
-    }
-}
+mod tests;

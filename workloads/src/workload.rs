@@ -381,7 +381,7 @@ pub trait Workload {
     /// Nobody knows what became of an operation of `client`.
     fn lost(&mut self, _client: u32, _operation: &Operation) {}
 
-    /// The reads that show the final state, once everything is healed.
+    /// The reads that show the final state, once everything is healed, and what must come before them. What is about one key is done in this order.
     fn final_reads(&self) -> Vec<Operation>;
 
     /// What the history is judged against, as a sentence for reports.

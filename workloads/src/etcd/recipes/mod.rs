@@ -47,7 +47,7 @@ pub(super) trait Recipe {
     /// Nobody knows what became of what a client did.
     fn lost(&mut self, _client: u32, _asked: &Asked) {}
 
-    /// The reads that show the final state.
+    /// The reads that show the final state, and what must come before them. What is about one key, or about none, is done in this order.
     fn finals(&self) -> Vec<Asked>;
 }
 

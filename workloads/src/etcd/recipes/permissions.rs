@@ -68,20 +68,28 @@ fn key(number: u64) -> String {
     format!("{GUARDED}/k{number}")
 }
 
-/// All that must be there before rights are looked at, and that they are.
-fn setup(keys: u32) -> Vec<AuthOp> {
-    let added = |user: String| AuthOp::AddUser {
+fn added(user: String) -> AuthOp {
+    AuthOp::AddUser {
         password: password(&user),
         user,
-    };
-    let mut steps = vec![
-        added(ROOT.to_string()),
+    }
+}
+
+/// What must be there lest the service refuse to look at rights.
+fn least() -> Vec<AuthOp> {
+    vec![
+        added(ROOT.into()),
         AuthOp::AddRole { role: ROOT.into() },
         AuthOp::GrantRole {
             user: ROOT.into(),
             role: ROOT.into(),
         },
-    ];
+    ]
+}
+
+/// All that must be there before rights are looked at, and that they are.
+fn setup(keys: u32) -> Vec<AuthOp> {
+    let mut steps = least();
     for number in 0..USERS {
         steps.extend([
             added(user(number)),
@@ -282,15 +290,21 @@ impl Recipe for Permissions {
     }
 
     /// Final reads are those of one whom the service knows without a password, as by a certificate, which no change of rights makes old.
+    /// A storm may have let nothing through, so rights come to be looked at now, at last, and a user asks for what only root may.
     fn finals(&self) -> Vec<Asked> {
-        let root = Identity {
-            user: ROOT.to_string(),
+        let known = |user: &str| Identity {
+            user: user.to_string(),
             auth_revision: u64::MAX,
         };
+        let root = known(ROOT);
+        let enable = Ask::Write(Op::Auth(AuthOp::Enable));
+        let least = least().into_iter().chain([added(user(0)), AuthOp::Enable]);
+        let least = least.map(|step| Asked::ask(Ask::Write(Op::Auth(step))));
+        let refused = Asked::ask_as(Some(known(&user(0))), enable);
         let keys = (0..u64::from(self.keys)).map(|number| Keys::one(key(number)));
         let all = Keys::prefix(&format!("{GUARDED}/"));
         let reads = keys.chain([all]).map(Range::of).map(Ask::Range);
         let reads = reads.map(|read| Asked::ask_as(Some(root.clone()), read));
-        reads.collect()
+        reads.chain(least).chain([refused]).collect()
     }
 }
