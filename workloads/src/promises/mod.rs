@@ -10,6 +10,8 @@
 
 pub mod stores;
 pub mod story;
+#[cfg(test)]
+pub(crate) mod told;
 
 use crate::workload::{Findings, Measure};
 use serde_json::Value;
