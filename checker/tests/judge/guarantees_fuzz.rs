@@ -1,6 +1,6 @@
 //! Every guarantee against an oracle that tries everything, on small histories of weak systems, half of them bent.
 //!
-//! The long form: `cargo run --release -p stormglass-checker --example fuzz -- guarantees 1000000`.
+//! The long form: `cargo test --release -p stormglass-checker --test fuzz -- guarantees 1000000`.
 
 use crate::common::guarantees::compare::{Tally, compare, fuzz};
 use crate::common::{event, history};

@@ -1,6 +1,6 @@
 //! Differential fuzzing: random small histories, judged by every fast judge and by the oracle that tries every order.
 //!
-//! `cargo test` runs a short version of each; `cargo run --release -p stormglass-checker --example fuzz -- MODEL HISTORIES` the long one.
+//! `cargo test` runs a short version of each; `cargo test --release -p stormglass-checker --test fuzz -- MODEL HISTORIES` the long one.
 
 use serde_json::Value;
 use stormglass_checker::oracle::is_legal;

@@ -1,13 +1,15 @@
-//! The long differential fuzzing: `cargo run --release -p stormglass-checker --example fuzz -- [MODEL|all] [HISTORIES] [SEED]`.
+//! The long differential fuzzing: `cargo test --release -p stormglass-checker --test fuzz -- [MODEL|all] [HISTORIES] [SEED]`.
 //! A wrong model prints the names of all.
+//!
+//! It runs when it is named and at no other time, and every night; the tests of `judge` and `transactions` are its short form.
 #![allow(
     clippy::duplicate_mod,
     reason = "two test binaries share a generator, and this is both of them"
 )]
 
-#[path = "../tests/judge/common/mod.rs"]
+#[path = "judge/common/mod.rs"]
 mod common;
-#[path = "../tests/transactions/support/mod.rs"]
+#[path = "transactions/support/mod.rs"]
 mod support;
 
 use common::Random;
