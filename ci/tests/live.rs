@@ -205,8 +205,31 @@ fn keys_outlive_their_leader_and_are_restored_into_a_new_cluster() {
         "{saved}"
     );
     cluster.says(&saving, 65);
+    for turn in 6..26 {
+        // Whichever member is asked, what was acknowledged is in it.
+        let put = format!("client put app/z {turn}");
+        assert_eq!(cluster.says(&put, 0), format!("revision {turn}"));
+        let file = cluster.0.path().join(format!("saved-{turn}"));
+        let saved = cluster.says(&format!("client snapshot {}", file.display()), 0);
+        assert!(saved.ends_with(&format!("revision {turn}")), "{saved}");
+    }
     assert_eq!(cluster.says("client revoke 7", 0), "revoked");
     cluster.says("client get app/c", 4);
+
+    // One alone of three: what it has is all there is to save.
+    let leader = cluster.leader().expect("somebody leads");
+    for node in (1..=3).filter(|&node| node != leader) {
+        cluster.says(&format!("cluster stop {node}"), 0);
+    }
+    let alone = cluster.0.path().join("alone");
+    let saving = format!("client snapshot {} --timeout 2s", alone.display());
+    let saved = cluster.0.run(&saving);
+    expect(&saved, 0);
+    assert!(
+        err(&saved).contains("no majority answered"),
+        "{}",
+        err(&saved)
+    );
 
     let restored = Cluster::up(&format!("etcd --nodes 2 --restore {}", file.display()));
     let all = restored.says("client get app/ --prefix", 0);

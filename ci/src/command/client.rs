@@ -8,7 +8,7 @@ use super::{Exit, Failure, Format, print_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stormglass::live::asking::{self, Asker};
 use stormglass::live::{Plan, backup};
 use stormglass_impls::catalog;
@@ -137,7 +137,7 @@ enum What {
         /// Its number
         lease: u64,
     },
-    /// Of etcd: save all that a member has stored, which may be a little behind the others and says its revision; `cluster up etcd --restore FILE` makes a new cluster of it
+    /// Of etcd: save all that is stored, at the newest revision there is or, when no majority answers, at that of a member; `cluster up etcd --restore FILE` makes a new cluster of it
     Snapshot {
         /// The file to write
         file: PathBuf,
@@ -217,13 +217,15 @@ pub(super) fn execute(args: &ClientArgs, format: Format) -> Result<Exit, Failure
         Words::Znodes => asker.in_session(),
         Words::Cache | Words::Etcd => asker,
     };
+    if let (Words::Etcd, What::Snapshot { file }) = (words, &args.what) {
+        return save(&asker, args, body, file);
+    }
     let outcome = asking::block_on(asker.ask(body)).or_exit(Exit::Internal)?;
     let answered = match outcome {
-        Outcome::Done(reply) => match (words, &args.what) {
-            (Words::Etcd, What::Snapshot { file }) => return saved(file, &reply),
-            (Words::Etcd, what) => keys::answered(what, &reply),
-            (Words::Znodes, _) => znode::answered(&reply),
-            (Words::Cache, _) => answered(&reply),
+        Outcome::Done(reply) => match words {
+            Words::Etcd => keys::answered(&args.what, &reply),
+            Words::Znodes => znode::answered(&reply),
+            Words::Cache => answered(&reply),
         },
         Outcome::Refused(refusal) => {
             return Err(Failure::usage(refusal.claim().meaning));
@@ -233,10 +235,7 @@ pub(super) fn execute(args: &ClientArgs, format: Format) -> Result<Exit, Failure
                 true => "no answer",
                 false => "no answer: it may have been done, may be done later, or never",
             };
-            return Err(Failure {
-                exit: Exit::Unknown,
-                error: anyhow::anyhow!("{text} ({})", addresses.join(", ")),
-            });
+            return Err(no_answer(text, &addresses));
         }
     };
     let Some(Answered { json, text, exit }) = answered else {
@@ -264,8 +263,49 @@ fn no_words(words: Words) -> Failure {
     Failure::usage(format!("there are no words for that: {what}"))
 }
 
+fn no_answer(text: &str, addresses: &[String]) -> Failure {
+    Failure {
+        exit: Exit::Unknown,
+        error: anyhow::anyhow!("{text} ({})", addresses.join(", ")),
+    }
+}
+
+/// Saves what a member has stored that has reached the revision which a majority knows of. Any member will do, as in etcd, and one that is behind would
+/// leave out what was acknowledged: then another is asked, until time is over. When no majority answers, what any member has is all there is.
+fn save(asker: &Asker, args: &ClientArgs, snapshot: Vec<u8>, file: &Path) -> Result<Exit, Failure> {
+    let asked = asking::block_on(async {
+        let newest = match asker.ask(keys::newest()).await {
+            Outcome::Done(reply) => keys::revision(&reply),
+            _ => None,
+        };
+        let until = Instant::now() + args.timeout;
+        loop {
+            let Outcome::Done(reply) = asker.ask(snapshot.clone()).await else {
+                break Err("no answer");
+            };
+            let has = keys::revision(&reply);
+            if has.is_none() || has >= newest {
+                break Ok((reply, newest));
+            }
+            if Instant::now() >= until {
+                break Err("no member that answers has all that is stored yet");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let (reply, newest) = match asked.or_exit(Exit::Internal)? {
+        Ok(answer) => answer,
+        Err(text) => return Err(no_answer(text, asker.addresses())),
+    };
+    saved(file, &reply)?;
+    if newest.is_none() {
+        eprintln!("no majority answered: this is what one member has, and others may have more");
+    }
+    Ok(Exit::Valid)
+}
+
 /// All that a member has stored, as a file.
-fn saved(file: &Path, reply: &[u8]) -> Result<Exit, Failure> {
+fn saved(file: &Path, reply: &[u8]) -> Result<(), Failure> {
     let system = catalog::system(asking::KEYS);
     let stored = system.and_then(|system| system.stored(reply));
     let Some(stored) = stored else {
@@ -277,7 +317,7 @@ fn saved(file: &Path, reply: &[u8]) -> Result<Exit, Failure> {
     let (bytes, file) = (stored.len(), file.display());
     let revision = keys::revision(reply).map_or(String::new(), |at| format!(", at revision {at}"));
     print_line(format!("{bytes} bytes in {file}{revision}"));
-    Ok(Exit::Valid)
+    Ok(())
 }
 
 /// What a cache answered.

@@ -72,6 +72,11 @@ impl Asker {
         Self { manner, ..self }
     }
 
+    /// Whom it asks.
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
     /// Asks, and waits for the outcome.
     pub async fn ask(&self, body: Vec<u8>) -> Outcome {
         // Whoever had this client id before, if anybody, did not number its requests higher.

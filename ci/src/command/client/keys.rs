@@ -50,9 +50,17 @@ pub(super) fn words(what: &What) -> Option<Vec<u8>> {
         | What::Ls { .. }
         | What::Stat { .. } => return None,
     };
-    let as_user = None;
-    let request = postcard::to_allocvec(&Request { as_user, ask });
-    Some(request.expect("what is asked is plain data"))
+    Some(encode(ask))
+}
+
+/// A linearizable read, for the revision that its answer names.
+pub(super) fn newest() -> Vec<u8> {
+    encode(Ask::Range(Range::of(Keys::one("newest"))))
+}
+
+fn encode(ask: Ask) -> Vec<u8> {
+    let request = postcard::to_allocvec(&Request { as_user: None, ask });
+    request.expect("what is asked is plain data")
 }
 
 fn keys(key: &str, prefix: bool) -> Keys {
