@@ -261,12 +261,14 @@ fn fewer_faults(search: &mut Search<'_>, is_first: bool) {
 fn leave_out_faults(search: &mut Search<'_>, order: Vec<usize>) {
     let whole = search.trial().clone();
     fewest(order, ALL, &mut |kept| {
-        let mut kept = kept.to_vec();
-        kept.sort_unstable();
-        let schedule = kept.iter().map(|at| whole.schedule[*at].clone()).collect();
-        search.offer(Trial {
-            schedule,
-            ..whole.clone()
+        search.try_out(|| {
+            let mut kept = kept.to_vec();
+            kept.sort_unstable();
+            let schedule = kept.iter().map(|at| whole.schedule[*at].clone()).collect();
+            Trial {
+                schedule,
+                ..whole.clone()
+            }
         })
     });
 }
@@ -284,13 +286,12 @@ fn fewer_calls(search: &mut Search<'_>, parts_max: usize) {
             .map(|calls| calls.into_iter().filter(differs).collect());
         search.offer(trial);
     }
-    let whole = search.trial().clone();
-    let calls = whole.calls.as_deref().unwrap_or_default();
+    let mut whole = search.trial().clone();
+    let calls = whole.calls.take().unwrap_or_default();
     let order = (0..calls.len()).collect();
     fewest(order, parts_max, &mut |kept| {
-        let calls = kept.iter().map(|at| calls[*at].clone()).collect();
-        search.offer(Trial {
-            calls: Some(calls),
+        search.try_out(|| Trial {
+            calls: Some(kept.iter().map(|at| calls[*at].clone()).collect()),
             ..whole.clone()
         })
     });

@@ -76,6 +76,11 @@ impl<'w> Search<'w> {
         std::mem::replace(&mut self.best, best)
     }
 
+    /// [Offers](Self::offer) a candidate that is made only if the search goes on; nothing when it is over.
+    pub(super) fn try_out(&mut self, candidate: impl FnOnce() -> Trial) -> Option<bool> {
+        (!self.is_over()).then(|| self.offer(candidate()))
+    }
+
     /// Runs a candidate. If it breaks the same property, it is the best from now on.
     pub(super) fn offer(&mut self, candidate: Trial) -> bool {
         if self.is_over() || candidate == self.best.trial || candidate.validate().is_err() {
