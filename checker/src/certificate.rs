@@ -80,3 +80,46 @@ pub fn verify<S: Specification>(
     }
     Ok(())
 }
+
+/// What one operation found and what it left, in the words of the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// The state just before it took effect.
+    pub before: String,
+    /// The state just after.
+    pub after: String,
+}
+
+/// The states around each operation that `certificate` places, by the operation's id; `None` for those it leaves out, and from the first one
+/// on that it places wrongly: what it says is shown here, and proven by [`verify`].
+pub fn states<S: Specification>(
+    specification: &S,
+    operations: &[Operation],
+    certificate: &Certificate,
+) -> Vec<Option<Around>> {
+    let ops: Vec<_> = operations
+        .iter()
+        .map(|operation| specification.parse(operation).ok().flatten())
+        .collect();
+    let mut around = vec![None; operations.len()];
+    for part in &certificate.parts {
+        let mut state = specification.initial();
+        let mut before = specification.describe_state(&state);
+        for id in &part.order {
+            let op = ops.get(*id).and_then(Option::as_ref);
+            let Some(next) = op.and_then(|op| specification.step(&state, op)) else {
+                break;
+            };
+            let after = match next == state {
+                true => before.clone(),
+                false => specification.describe_state(&next),
+            };
+            around[*id] = Some(Around {
+                before: std::mem::replace(&mut before, after.clone()),
+                after,
+            });
+            state = next;
+        }
+    }
+    around
+}

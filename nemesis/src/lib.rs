@@ -17,6 +17,8 @@
 //! | [`faults`] | the kinds of fault: names, arenas, demands |
 //! | [`profile`], [`swarm`] | schedules made from a seed, and all else a seed draws |
 //! | [`judge`] | the verdict on a run, vacuity among it |
+//! | [`wiretap`] | what went over the network in a stretch of a trial, frame by frame |
+//! | [`states`] | the object's state around each operation, in the order that the judge found |
 //! | [`conditions`]: [`weather`], [`machines`] | what becomes of every frame now, and of every pause, disk and clock: one for all arenas |
 //! | [`conductor`] | begins and ends faults, by time and by fact: one for all arenas |
 //! | [`operator`] | the client that changes members and leaders |
@@ -66,9 +68,11 @@ pub mod replay;
 pub mod schedule;
 pub mod shrink;
 pub mod simulator;
+pub mod states;
 pub mod swarm;
 pub mod trial;
 #[cfg(feature = "turmoil")]
 pub mod turmoil;
 pub mod watchdog;
 pub mod weather;
+pub mod wiretap;

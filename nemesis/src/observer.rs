@@ -15,6 +15,7 @@ use crate::record::{
 use crate::schedule::{Notice, Trigger, When};
 use crate::trial::{Healing, Trial};
 use crate::watchdog::{self, Pulse};
+use crate::wiretap::{self, Tap};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::any::Any;
 use std::cell::RefCell;
@@ -56,6 +57,8 @@ pub struct Board {
     /// The inputs that somebody wants described, by number, and what was described.
     wanted: std::ops::Range<u64>,
     described: Vec<String>,
+    /// Listens to what is said, if somebody wants to hear it.
+    pub(crate) tap: Option<Tap>,
     pulse: Arc<Pulse>,
     watch: Box<dyn Watch>,
     /// The nodes that are up. A crash drops a node, and with it this way to it.
@@ -98,6 +101,7 @@ impl Board {
             recorded: BTreeMap::new(),
             wanted: WANTED.take(),
             described: Vec::new(),
+            tap: wiretap::wanted(),
             pulse: watchdog::pulse(),
             watch,
             members: BTreeMap::new(),
@@ -232,6 +236,9 @@ impl Board {
         faults: Vec<FaultRecord>,
     ) -> Record {
         DESCRIBED.replace(self.described.clone());
+        if let Some(tap) = &self.tap {
+            wiretap::heard(tap);
+        }
         Record {
             schema_version: RECORD_VERSION,
             digest: self.digest(),
@@ -261,6 +268,9 @@ impl Board {
         (now_ns, node, input).hash(&mut self.digest);
         self.describe(now_ns, format_args!("{node} takes {input:?}"));
         self.count_input();
+        if let (Some(tap), Input::Deliver { from, message }) = (&mut self.tap, input) {
+            tap.arrived(now_ns, *from, node, message);
+        }
         if let Input::Request {
             client, request_id, ..
         } = input
@@ -303,10 +313,22 @@ impl Board {
     }
 
     fn note_boot(&mut self, node: NodeId) {
-        ((self.clock)(), node, "boot").hash(&mut self.digest);
+        let now_ns = (self.clock)();
+        (now_ns, node, "boot").hash(&mut self.digest);
+        if let Some(tap) = &mut self.tap {
+            tap.booted(now_ns, node);
+        }
     }
 
     fn note_effects(&mut self, node: NodeId, effects: &[Effect<Erased>]) {
+        if let Some(tap) = &mut self.tap {
+            let now_ns = (self.clock)();
+            for effect in effects {
+                if let Effect::Send { to, message } = effect {
+                    tap.sent(now_ns, node, *to, message);
+                }
+            }
+        }
         for effect in effects {
             if let Effect::Note(fact) = effect {
                 let record = FactRecord {

@@ -1,9 +1,10 @@
 //! The page of a counterexample: a way through a model, as a diagram of who did what, and what changed at each step.
 
-use crate::escape::{short, visible, visible_lines, xml};
+use crate::escape::{visible, visible_lines};
+use crate::spacetime::{Arrow, Diagram, Lane, Mark, Point, Row, Style, draw};
+use crate::page::PLAIN_SCRIPT;
 use crate::theme;
 use askama::Template;
-use std::fmt::Write;
 
 /// A way through a model that breaks a law.
 #[derive(Clone, Debug)]
@@ -71,6 +72,7 @@ pub enum Happening {
 struct Page {
     theme: String,
     style: &'static str,
+    script: &'static str,
     title: String,
     summary: String,
     mutant: Option<String>,
@@ -79,10 +81,10 @@ struct Page {
     command: String,
     steps: usize,
     diagram: String,
-    rows: Vec<Row>,
+    rows: Vec<Step>,
 }
 
-struct Row {
+struct Step {
     number: usize,
     text: String,
     changes: Vec<Change>,
@@ -101,11 +103,8 @@ struct Word {
 
 /// The most characters of a message from outside.
 const CHARACTERS_MAX: usize = 4_000;
-const LANE: f64 = 190.0;
-const LEFT: f64 = 60.0;
-const TOP: f64 = 54.0;
+/// How far a step is below the one before.
 const ROW: f64 = 38.0;
-const LABEL_CHARACTERS_MAX: usize = 60;
 
 /// The page. It stands alone.
 pub fn page(counterexample: &Counterexample) -> Result<String, askama::Error> {
@@ -119,7 +118,7 @@ pub fn page(counterexample: &Counterexample) -> Result<String, askama::Error> {
         moments,
         ..
     } = counterexample;
-    let rows = moments.iter().enumerate().map(|(at, moment)| Row {
+    let rows = moments.iter().enumerate().map(|(at, moment)| Step {
         number: at + 1,
         text: visible(&moment.text),
         changes: changes(moment),
@@ -127,6 +126,7 @@ pub fn page(counterexample: &Counterexample) -> Result<String, askama::Error> {
     Page {
         theme: theme::style(),
         style: include_str!("../templates/report.css"),
+        script: PLAIN_SCRIPT,
         title: visible(title),
         summary: visible(summary),
         mutant: mutant.as_deref().map(visible),
@@ -134,7 +134,7 @@ pub fn page(counterexample: &Counterexample) -> Result<String, askama::Error> {
         message: visible_lines(&message.chars().take(CHARACTERS_MAX).collect::<String>()),
         command: visible(command),
         steps: moments.len(),
-        diagram: diagram(counterexample),
+        diagram: draw(&diagram(counterexample), "What happened, step by step"),
         rows: rows.collect(),
     }
     .render()
@@ -187,74 +187,70 @@ fn difference(before: &str, after: &str) -> Vec<Word> {
     words
 }
 
-/// Lanes from left to right, clients first; steps from top to bottom. A message leaves at the step that sent it and ends where it arrives.
-fn diagram(counterexample: &Counterexample) -> String {
+/// Clients first, then nodes; a step a row. A message leaves its sender at the step that sent it and ends where it arrives.
+fn diagram(counterexample: &Counterexample) -> Diagram {
     let Counterexample {
         nodes,
         clients,
         moments,
         ..
     } = counterexample;
-    let client = |number: usize| LEFT + LANE * (number as f64 - 0.5);
-    let node = |number: u8| LEFT + LANE * (*clients as f64 + f64::from(number) - 0.5);
-    let row = |number: usize| TOP + ROW * number as f64;
-    let width = LEFT + LANE * (*clients as f64 + f64::from(*nodes)) + 200.0;
-    let bottom = row(moments.len()) + ROW;
-    let mut svg = format!(
-        "<svg class=\"steps\" viewBox=\"0 0 {width:.0} {bottom:.0}\" style=\"min-width:{:.0}px\" role=\"img\" \
-         aria-label=\"What happened, step by step\">\n\
-         <defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
-         <path d=\"M0,0L8,4L0,8z\" fill=\"var(--accent)\"/></marker></defs>\n",
-        width * 0.75
-    );
-    let lanes = (1..=*clients).map(|number| (client(number), format!("c{number}")));
-    for (x, name) in lanes.chain((1..=*nodes).map(|number| (node(number), format!("n{number}")))) {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{x:.0}\" y=\"22\" text-anchor=\"middle\" font-weight=\"650\" fill=\"var(--ink)\">{name}</text>\
-             <line x1=\"{x:.0}\" y1=\"32\" x2=\"{x:.0}\" y2=\"{bottom:.0}\" stroke=\"var(--line)\"/>"
-        );
-    }
+    let lane = |name: String, is_client| Lane { name, is_client };
+    let lanes = (1..=*clients).map(|number| lane(format!("c{number}"), true));
+    let lanes = lanes.chain((1..=*nodes).map(|number| lane(format!("n{number}"), false)));
+    let node = |number: u8| clients + usize::from(number.max(1)) - 1;
+    let mut diagram = Diagram {
+        lanes: lanes.collect(),
+        ..Diagram::default()
+    };
+    // What was sent when the nodes booted leaves from above the first step.
+    let rows = (0..=moments.len()).map(|number| Row {
+        label: match number {
+            0 => String::new(),
+            number => number.to_string(),
+        },
+        below: if number == 0 { 0.0 } else { ROW },
+    });
+    diagram.rows.extend(rows);
     for (at, moment) in moments.iter().enumerate() {
-        let (number, y) = (at + 1, row(at + 1));
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\" font-size=\"12\" fill=\"var(--soft)\">{number}</text>",
-            LEFT - 24.0,
-            y + 4.0
-        );
-        let x = moment.at.map_or(LEFT, node);
+        let row = at + 1;
+        let text = label(&moment.text).to_string();
         let came_from = match moment.what {
-            Happening::Arrives { from, sent_by } => Some((node(from), row(sent_by))),
-            Happening::Asked { client: number } => Some((client(number), y)),
+            Happening::Arrives { from, sent_by } => Some((node(from), sent_by, Style::Plain)),
+            Happening::Asked { client } => Some((client.max(1) - 1, row, Style::Asked)),
             Happening::Dies | Happening::Inside => None,
         };
-        if let Some((from, sent)) = came_from {
-            let _ = writeln!(
-                svg,
-                "<line x1=\"{from:.0}\" y1=\"{sent:.0}\" x2=\"{x:.0}\" y2=\"{y:.0}\" stroke=\"var(--accent)\" stroke-width=\"1.4\" \
-                 marker-end=\"url(#arrow)\"/>"
-            );
+        let Some(number) = moment.at else {
+            diagram.notes.push((row, "fault", moment.text.clone()));
+            continue;
+        };
+        let lane = node(number);
+        if let Some((from, sent, style)) = came_from {
+            diagram.arrows.push(Arrow {
+                from,
+                sent: sent.min(row),
+                to: lane,
+                arrives: vec![row],
+                style,
+                text: moment.text.clone(),
+                story: String::new(),
+            });
         }
         let dies = moment.dies || matches!(moment.what, Happening::Dies);
-        let mark = match dies {
-            true => format!(
-                "<path d=\"M{:.0},{:.0}l10,10m0,-10l-10,10\" stroke=\"var(--crash)\" stroke-width=\"2.4\" fill=\"none\"/>",
-                x - 5.0,
-                y - 5.0
-            ),
-            false => format!("<circle cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"4\" fill=\"var(--ink)\"/>"),
-        };
-        let _ = writeln!(
-            svg,
-            "{mark}<text x=\"{:.0}\" y=\"{:.0}\" font-size=\"11.5\" fill=\"var(--ink)\" class=\"said\">{}</text>",
-            x + 9.0,
-            y - 5.0,
-            xml(&short(label(&moment.text), LABEL_CHARACTERS_MAX))
-        );
+        let mark = if dies { Mark::Dies } else { Mark::Dot };
+        diagram.points.push(Point {
+            lane,
+            row,
+            mark,
+            text,
+        });
     }
-    svg.push_str("</svg>\n");
-    svg
+    diagram.notes.push((
+        moments.len(),
+        "broke",
+        format!("{} is broken", counterexample.property),
+    ));
+    diagram
 }
 
 /// What is said beside a mark: the step without the names that its lane shows already.
@@ -310,7 +306,7 @@ mod tests {
             "c1 asks n1: write k 1",
             "<del>follower</del> <ins>leader</ins>",
             "marker-end",
-            "var(--crash)",
+            "class=\"dies\"",
         ] {
             assert!(page.contains(wanted), "{wanted} is missing in {page}");
         }

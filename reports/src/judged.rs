@@ -3,6 +3,7 @@
 use crate::collision;
 use crate::escape::{short, visible, visible_lines, xml};
 use crate::run_directory::quoted;
+use crate::page::PLAIN_SCRIPT;
 use crate::theme;
 use crate::units::moment;
 use askama::Template;
@@ -40,6 +41,7 @@ pub struct JudgedHistory<'a> {
 struct Page {
     theme: String,
     style: &'static str,
+    script: &'static str,
     word: String,
     class: &'static str,
     file: String,
@@ -85,6 +87,7 @@ pub fn page(judged: &JudgedHistory<'_>) -> Result<String, askama::Error> {
     Page {
         theme: theme::style(),
         style: include_str!("../templates/report.css"),
+        script: PLAIN_SCRIPT,
         word: visible(judged.word),
         class: class(judged.word),
         file: visible(judged.file),

@@ -18,8 +18,9 @@
 //! | [`summary`] | `run.json` |
 //! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
 //! | `page` | `report.html`, from `templates/` |
-//! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
+//! | `calls`, `bands`, `reigns`, `roles`, `stretches` | what is drawn: operations, faults in force, who led when, what each node was, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
+//! | `spacetime`, `conversation` | who said what to whom as a space-time diagram, and that of a run around what broke |
 //! | [`counterexample`] | the page of a way through a model that breaks a law |
 //! | [`judged`] | the page of a history that came from elsewhere |
 //! | `script_data` | what the page's script reads |
@@ -39,6 +40,7 @@
 mod bands;
 mod calls;
 mod collision;
+mod conversation;
 pub mod counterexample;
 pub mod error;
 mod escape;
@@ -48,8 +50,10 @@ pub mod markdown;
 mod page;
 mod plots;
 mod reigns;
+mod roles;
 pub mod run_directory;
 mod script_data;
+mod spacetime;
 mod stretches;
 pub mod summary;
 mod theme;

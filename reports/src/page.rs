@@ -2,14 +2,16 @@
 
 use crate::bands::bands;
 use crate::calls::{calls, value};
+use crate::conversation::{Conversation, conversation};
 use crate::error::ReportError;
-use crate::escape::{script_json, short, visible, visible_lines};
+use crate::escape::{short, visible, visible_lines};
 use crate::plots::{Plot, ended_ns};
-use crate::reigns::{outages, reigns};
-use crate::run_directory::ORIGINAL;
-use crate::script_data::{CALLS_MAX, script_data};
+use crate::reigns::{outages, pauses, reigns};
+use crate::roles::stints;
+use crate::run_directory::{HISTORY, ORIGINAL};
+use crate::script_data::pack;
 use crate::summary::{RunSummary, word};
-use crate::timeline::{Mark, Scene, detail, first_window, overview};
+use crate::timeline::{Mark, Scene, first_window, overview};
 use crate::units::{bytes, count, duration, moment};
 use crate::{collision, theme};
 use askama::Template;
@@ -17,7 +19,9 @@ use stormglass_checker::{Evidence, Operation, Outcome, Verdict};
 use stormglass_nemesis::judge::{Judged, Measure, Ruling};
 use stormglass_nemesis::record::{FaultRecord, FaultStatus, Run};
 use stormglass_nemesis::schedule::{Fault, When};
+use stormglass_nemesis::states::states;
 use stormglass_nemesis::trial::Trial;
+use stormglass_nemesis::wiretap::Messages;
 
 /// The most rows of a table.
 const ROWS_MAX: usize = 400;
@@ -28,11 +32,27 @@ const CULPRITS_MAX: usize = 60;
 /// The most characters of a sentence from outside.
 const SENTENCE_CHARACTERS_MAX: usize = 2_000;
 
+/// The script of a page without a timeline: light and dark, and copying.
+pub(crate) const PLAIN_SCRIPT: &str = concat!(
+    include_str!("../templates/script/page.js"),
+    "setUpPage();\nroot.dataset.ready = \"true\";\n",
+);
+
+/// The page's script: what every page can do, the data, the timeline, and how to move through it.
+const SCRIPT: &str = concat!(
+    include_str!("../templates/script/page.js"),
+    include_str!("../templates/script/data.js"),
+    include_str!("../templates/script/timeline.js"),
+    include_str!("../templates/script/steering.js"),
+);
+
 /// Everything a page tells.
 pub(crate) struct Told<'a> {
     pub(crate) trial: &'a Trial,
     pub(crate) run: &'a Run,
     pub(crate) judged: &'a Judged,
+    /// What was heard on the network around what broke, if somebody listened.
+    pub(crate) messages: Option<&'a Messages>,
     pub(crate) summary: &'a RunSummary,
     /// The command that replays the directory; none for a cluster that only its own tests can start.
     pub(crate) replay: Option<&'a str>,
@@ -65,8 +85,8 @@ struct Page<'a> {
     collision: Option<Collision>,
     inside: Vec<Inside>,
     inside_left_out: usize,
+    conversation: Option<Conversation>,
     overview: String,
-    detail: String,
     data: String,
     calls_left_out: Option<String>,
     plots: &'a [Plot],
@@ -105,6 +125,8 @@ struct Collision {
 
 struct CulpritRow {
     id: usize,
+    /// The position of its call, by which the timeline knows it.
+    call: usize,
     process: u64,
     what: String,
     argument: String,
@@ -140,7 +162,8 @@ struct FaultRow {
     status: &'static str,
     reason: String,
     effects: String,
-    window: Option<(u64, u64)>,
+    /// Whether the timeline shows it.
+    drawn: bool,
 }
 
 struct ReignRow {
@@ -162,7 +185,7 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
     } = told;
     let scene = scene(told);
     let window = first_window(&scene);
-    let (data, calls_left_out) = script_data(&scene, window);
+    let packed = pack(&scene, window)?;
     let failed = |cause: String| ReportError::Rendering {
         what: "page",
         cause,
@@ -175,7 +198,7 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
     let page = Page {
         theme: theme::style(),
         style: include_str!("../templates/report.css"),
-        script: include_str!("../templates/report.js"),
+        script: SCRIPT,
         cluster: shown(&trial.cluster),
         workload: trial.workload.name(),
         seed: trial.seed,
@@ -195,13 +218,17 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
         collision: evidence.map(|evidence| collided(evidence, run)),
         inside: inside(judged),
         inside_left_out: judged.violations.len().saturating_sub(ROWS_MAX),
+        conversation: told.messages.and_then(|messages| {
+            conversation(messages, &scene, &run.record, &judged.violations)
+        }),
         overview: overview(&scene),
-        detail: detail(&scene, window),
-        data: script_json(&data).map_err(|error| failed(error.to_string()))?,
-        calls_left_out: (calls_left_out > 0).then(|| {
+        data: packed.text,
+        calls_left_out: (packed.left_out > 0).then(|| {
             format!(
-                "The detail holds the {} operations around that window; the overview and the plots show all of them.",
-                count(CALLS_MAX as u64)
+                "{} of {} operations found no room in this page: the timeline holds those around the first view, the overview and the plots \
+                 show all, and all of the data is in {HISTORY}.",
+                count(packed.left_out as u64),
+                count(scene.calls.len() as u64)
             )
         }),
         plots,
@@ -254,6 +281,9 @@ fn scene<'a>(told: &Told<'a>) -> Scene<'a> {
     Scene {
         calls: calls(&run.history, clients),
         reigns: reigns(&run.record, &outages, ended_ns),
+        pauses: pauses(&run.record, &bands),
+        stints: stints(&run.record, &outages, ended_ns),
+        states: states(trial, run, judged),
         bands,
         outages,
         marks,
@@ -408,6 +438,7 @@ fn culprit(operation: &Operation) -> CulpritRow {
     };
     CulpritRow {
         id: operation.id,
+        call: operation.call,
         process: operation.process,
         what: format!("{}{key}", short(&operation.f, 64)),
         argument: value(&operation.input),
@@ -474,9 +505,7 @@ fn fault_row(trial: &Trial, fault: &FaultRecord) -> FaultRow {
         status,
         reason,
         effects: count(fault.effects),
-        window: fault
-            .from_ns
-            .map(|from_ns| (from_ns / 1_000, fault.until_ns.unwrap_or(from_ns) / 1_000)),
+        drawn: fault.from_ns.is_some() && !matches!(fault.status, FaultStatus::Skipped { .. }),
     }
 }
 

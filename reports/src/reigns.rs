@@ -44,23 +44,29 @@ impl ReignEnd {
     }
 }
 
-/// A node that was down for a time.
+/// A node that was down, or stood still, for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outage {
     pub(crate) node: NodeId,
-    /// When it was stopped, in nanoseconds.
+    /// When that began, in nanoseconds.
     pub(crate) from_ns: u64,
-    /// When it was started again, in nanoseconds.
+    /// When it was over, in nanoseconds.
     pub(crate) until_ns: u64,
 }
 
 /// When nodes were down, by the faults that really stopped them.
 pub(crate) fn outages(record: &Record, bands: &[Band]) -> Vec<Outage> {
+    befell(record, bands, Band::stops_nodes)
+}
+
+/// When nodes stood still, by the faults that really held them.
+pub(crate) fn pauses(record: &Record, bands: &[Band]) -> Vec<Outage> {
+    befell(record, bands, |band| band.family() == "pause")
+}
+
+fn befell(record: &Record, bands: &[Band], which: impl Fn(&Band) -> bool) -> Vec<Outage> {
     let mut outages = Vec::new();
-    for band in bands
-        .iter()
-        .filter(|band| band.stops_nodes() && band.certain)
-    {
+    for band in bands.iter().filter(|band| band.certain && which(band)) {
         let fault = record.faults.iter().find(|fault| fault.id == band.id);
         for node in fault.iter().flat_map(|fault| &fault.nodes) {
             outages.push(Outage {

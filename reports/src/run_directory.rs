@@ -4,6 +4,7 @@
 //! .stormglass/runs/latest                                      the name of the newest run, as text
 //! .stormglass/runs/<cluster>-<workload>-<seed>-<short id>/     trial.json history.jsonl record.json run.json
 //!                                                              report.html summary.md junit.xml plots/*.svg
+//!                                                              messages.json, of a run that broke
 //!                                                              shrunk/ and original.html, once it was shrunk
 //! ```
 
@@ -27,6 +28,7 @@ use stormglass_checker::History;
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::{RECORD_VERSION, Record, Run};
 use stormglass_nemesis::trial::Trial;
+use stormglass_nemesis::wiretap::{MESSAGES_VERSION, Messages};
 
 /// Where runs are kept unless told otherwise.
 pub const DEFAULT_OUT: &str = ".stormglass/runs";
@@ -40,6 +42,8 @@ pub const TRIAL: &str = "trial.json";
 pub const HISTORY: &str = "history.jsonl";
 /// What the arena saw.
 pub const RECORD: &str = "record.json";
+/// What went over the network around what broke. Only a run that broke and repeats has it.
+pub const MESSAGES: &str = "messages.json";
 /// The verdict for machines. Written last.
 pub const SUMMARY: &str = "run.json";
 /// The page.
@@ -299,6 +303,21 @@ impl RunDirectory {
         )
     }
 
+    /// Writes what was heard on the network. Do this before [`RunDirectory::write`], whose page shows it.
+    ///
+    /// # Errors
+    /// [`ReportError::Io`].
+    pub fn put_messages(&self, messages: &Messages) -> Result<(), ReportError> {
+        let json = serde_json::to_string(messages).expect("messages are plain data");
+        self.put(MESSAGES, json.as_bytes())
+    }
+
+    /// What was heard on the network; none when nothing was, or when the file is none of this version: the page does without.
+    fn messages(&self) -> Option<Messages> {
+        self.read_json(MESSAGES, MESSAGES_VERSION, "nobody listened", REBUILD)
+            .ok()
+    }
+
     /// Writes everything. `command` runs the trial again from nothing; the page shows the replay of this directory beside it.
     ///
     /// # Errors
@@ -355,10 +374,12 @@ impl RunDirectory {
         let summary = RunSummary::new(&self.name, trial, &run.record, judged, timings, command);
         let replay = self.replay_command();
         let known = stormglass_impls::catalog::system(&trial.cluster).is_some();
+        let messages = self.messages();
         let told = page::Told {
             trial,
             run,
             judged,
+            messages: messages.as_ref(),
             summary: &summary,
             replay: known.then_some(replay.as_str()),
             shrunk: None,

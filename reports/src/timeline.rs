@@ -1,15 +1,17 @@
 //! The timeline: faults, nodes and clients, each on a lane of its own, over the same time.
 //!
-//! The overview shows the whole run in a few paths. The detail shows a window of it, every operation a bar with its story as a tooltip.
-//! The page's script redraws the detail for other windows by the same [`Layout`]; without a script the first window stands.
+//! The overview drawn here shows the whole run in a few paths, and stands without a script. The page's script draws any window of it in
+//! detail, from the same [`Scene`].
 
 use crate::bands::{self, Band};
 use crate::calls::{Call, Ending};
-use crate::escape::{short, xml};
+use crate::escape::xml;
 use crate::reigns::{Outage, Reign, ReignEnd};
+use crate::roles::Stint;
 use crate::units::{moment, round_step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use stormglass_checker::certificate::Around;
 
 /// The width of every drawing on the page, in its own units; the page scales it.
 pub(crate) const WIDTH: f64 = 960.0;
@@ -18,14 +20,8 @@ pub(crate) const LEFT: f64 = 64.0;
 /// Room for the last number of the axis.
 pub(crate) const RIGHT: f64 = 24.0;
 
-/// The most bars with a tooltip of their own.
-const BARS_MAX: usize = 600;
-
 /// The narrowest bar that is drawn, in units of the drawing.
 const BAR_WIDTH_MIN: f64 = 0.75;
-
-/// About how wide a character is, in units of the drawing.
-const CHARACTER_WIDTH: f64 = 6.2;
 
 /// Everything that happened, as it is drawn.
 pub(crate) struct Scene<'a> {
@@ -33,6 +29,11 @@ pub(crate) struct Scene<'a> {
     pub(crate) bands: Vec<Band>,
     pub(crate) reigns: Vec<Reign>,
     pub(crate) outages: Vec<Outage>,
+    /// When nodes stood still.
+    pub(crate) pauses: Vec<Outage>,
+    pub(crate) stints: Vec<Stint>,
+    /// The state around operations, by the position of their call.
+    pub(crate) states: BTreeMap<usize, Around>,
     pub(crate) marks: Vec<Mark>,
     /// Positions in the history of the calls that collide.
     pub(crate) culprits: BTreeSet<usize>,
@@ -77,10 +78,6 @@ impl Window {
         let share = (time_ns as f64 - self.from_ns as f64) / span;
         LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
     }
-
-    fn meets(self, from_ns: u64, until_ns: u64) -> bool {
-        from_ns <= self.until_ns && self.from_ns <= until_ns
-    }
 }
 
 impl Layout {
@@ -93,17 +90,6 @@ impl Layout {
             (320.0 / lanes as f64).max(2.0)
         };
         Self::new(scene, 9.0, height, height)
-    }
-
-    /// The layout of the detail: lanes high enough for words, unless there are too many.
-    pub(crate) fn detail(scene: &Scene<'_>) -> Self {
-        let client_height = match scene.clients {
-            0..=16 => 26.0,
-            17..=48 => 16.0,
-            _ => 6.0,
-        };
-        let node_height = if scene.nodes <= 16 { 20.0 } else { 12.0 };
-        Self::new(scene, 19.0, node_height, client_height)
     }
 
     fn new(scene: &Scene<'_>, fault_height: f64, node_height: f64, client_height: f64) -> Self {
@@ -142,8 +128,8 @@ pub(crate) fn overview(scene: &Scene<'_>) -> String {
         &layout,
     );
     backdrop(&mut svg, scene, window, &layout);
-    chips(&mut svg, scene, window, &layout, false);
-    nodes(&mut svg, scene, window, &layout, false);
+    chips(&mut svg, scene, window, &layout);
+    nodes(&mut svg, scene, window, &layout);
     for ending in Ending::ALL {
         let path = strokes(scene, ending, window, &layout);
         if !path.is_empty() {
@@ -159,46 +145,31 @@ pub(crate) fn overview(scene: &Scene<'_>) -> String {
     svg
 }
 
-/// A window of the run, with words.
-pub(crate) fn detail(scene: &Scene<'_>, window: Window) -> String {
-    let layout = Layout::detail(scene);
-    let mut svg = opening(
-        "detail",
-        "A part of the run, operation by operation",
-        &layout,
-    );
-    svg.push_str("<g id=\"detail-body\">\n");
-    backdrop(&mut svg, scene, window, &layout);
-    chips(&mut svg, scene, window, &layout, true);
-    nodes(&mut svg, scene, window, &layout, true);
-    let within = scene
-        .calls
-        .iter()
-        .filter(|call| window.meets(call.called_ns(), call.until_ns(scene.ended_ns)));
-    for call in within.take(BARS_MAX) {
-        bar(&mut svg, scene, call, window, &layout);
-    }
-    marks(&mut svg, scene, window, &layout);
-    svg.push_str("</g>\n</svg>\n");
-    svg
-}
-
-/// The window worth seeing first: where the promise broke, else where the first fault begins.
+/// The window worth seeing first: where the promise broke, with what collides there; else where the first fault begins.
 pub(crate) fn first_window(scene: &Scene<'_>) -> Window {
     const LENGTH_NS: u64 = 4_000_000_000;
-    let moment_ns = scene.marks.first().map(|mark| mark.time_ns);
-    let begin_ns = moment_ns.map(|time_ns| time_ns.saturating_sub(LENGTH_NS * 3 / 4));
-    let fault_ns = || {
-        scene
-            .bands
-            .first()
-            .map_or(0, |band| band.from_ns.saturating_sub(LENGTH_NS / 8))
+    const LENGTH_NS_MIN: u64 = 400_000_000;
+    const LENGTH_NS_MAX: u64 = 12_000_000_000;
+    let (from_ns, until_ns) = match (scene.marks.first(), scene.bands.first()) {
+        (Some(mark), _) => {
+            let collides = |call: &&Call<'_>| scene.culprits.contains(&call.position);
+            let begins = scene.calls.iter().find(collides).map(Call::called_ns);
+            let begin_ns = begins.unwrap_or(mark.time_ns).min(mark.time_ns);
+            let length_ns = (mark.time_ns - begin_ns).clamp(LENGTH_NS_MIN, LENGTH_NS_MAX);
+            let around_ns = length_ns / 3;
+            let begin_ns = mark.time_ns.saturating_sub(length_ns + around_ns);
+            (begin_ns, mark.time_ns.saturating_add(around_ns))
+        }
+        (None, Some(band)) => {
+            let begin_ns = band.from_ns.saturating_sub(LENGTH_NS / 8);
+            (begin_ns, begin_ns.saturating_add(LENGTH_NS))
+        }
+        (None, None) => (0, LENGTH_NS),
     };
-    let latest_ns = scene.ended_ns.saturating_sub(LENGTH_NS);
-    let from_ns = begin_ns.unwrap_or_else(fault_ns).min(latest_ns);
+    let until_ns = until_ns.min(scene.ended_ns).max(1);
     Window {
-        from_ns,
-        until_ns: (from_ns + LENGTH_NS).min(scene.ended_ns.max(from_ns + 1)),
+        from_ns: from_ns.min(until_ns.saturating_sub(LENGTH_NS_MIN)),
+        until_ns,
     }
 }
 
@@ -212,11 +183,7 @@ fn opening(id: &str, label: &str, layout: &Layout) -> String {
 /// What stands behind everything: bands of faults, lanes, the axis.
 fn backdrop(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout) {
     let top = layout.faults_top;
-    for band in scene
-        .bands
-        .iter()
-        .filter(|band| window.meets(band.from_ns, band.until_ns))
-    {
+    for band in &scene.bands {
         let (x, width) = extent(window, band.from_ns, band.until_ns);
         let (family, height) = (band.family(), layout.bottom - top);
         let _ = writeln!(
@@ -294,12 +261,8 @@ fn axis(svg: &mut String, window: Window, layout: &Layout) {
 }
 
 /// The faults as bars of their own, each with its name where there is room.
-fn chips(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout, worded: bool) {
-    for band in scene
-        .bands
-        .iter()
-        .filter(|band| window.meets(band.from_ns, band.until_ns))
-    {
+fn chips(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout) {
+    for band in &scene.bands {
         let (x, width) = extent(window, band.from_ns, band.until_ns);
         let y = layout.faults_top + band.row as f64 * layout.fault_height + 1.0;
         let height = layout.fault_height - 3.0;
@@ -311,29 +274,12 @@ fn chips(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout, w
             band.family(),
             xml(&band.title()),
         );
-        if worded {
-            let room = ((width - 8.0) / CHARACTER_WIDTH) as usize;
-            let full = format!("{} {}", band.kind.name(), band.nodes);
-            let texts = [full.as_str(), band.kind.name(), band.family()];
-            if let Some(text) = texts.into_iter().find(|text| text.len() <= room) {
-                let (x, y) = (x + 4.0, y + height / 2.0 + 3.8);
-                let _ = writeln!(
-                    svg,
-                    "<text class=\"chip-text\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
-                    xml(text)
-                );
-            }
-        }
     }
 }
 
-fn nodes(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout, worded: bool) {
+fn nodes(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout) {
     let lane = |index: usize| layout.nodes_top + index as f64 * layout.node_height;
-    for outage in scene
-        .outages
-        .iter()
-        .filter(|outage| window.meets(outage.from_ns, outage.until_ns))
-    {
+    for outage in &scene.outages {
         let (x, width) = extent(window, outage.from_ns, outage.until_ns);
         let (y, height) = (lane(lane_of(outage.node.0)) + 1.0, layout.node_height - 2.0);
         let length = crate::units::duration(outage.until_ns - outage.from_ns);
@@ -345,11 +291,7 @@ fn nodes(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout, w
             moment(outage.from_ns),
         );
     }
-    for reign in scene
-        .reigns
-        .iter()
-        .filter(|reign| window.meets(reign.from_ns, reign.until_ns))
-    {
+    for reign in &scene.reigns {
         let (x, width) = extent(window, reign.from_ns, reign.until_ns);
         let height = layout.node_height * 0.62;
         let y = lane(lane_of(reign.node.0)) + (layout.node_height - height) / 2.0;
@@ -359,14 +301,6 @@ fn nodes(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout, w
              <title>{}</title></rect>",
             xml(&reign_title(reign)),
         );
-        let text = format!("leads term {}", reign.epoch);
-        if worded && width > (text.len() as f64) * CHARACTER_WIDTH {
-            let (x, y) = (x + 4.0, y + height / 2.0 + 3.6);
-            let _ = writeln!(
-                svg,
-                "<text class=\"reign-text\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>"
-            );
-        }
     }
 }
 
@@ -413,43 +347,10 @@ fn strokes(scene: &Scene<'_>, ending: Ending, window: Window, layout: &Layout) -
     path
 }
 
-fn bar(svg: &mut String, scene: &Scene<'_>, call: &Call<'_>, window: Window, layout: &Layout) {
-    let (x, width) = extent(window, call.called_ns(), call.until_ns(scene.ended_ns));
-    let height = layout.client_height * 0.62;
-    let y = layout.clients_top
-        + call.client as f64 * layout.client_height
-        + (layout.client_height - height) / 2.0;
-    let culprit = if scene.culprits.contains(&call.position) {
-        " culprit"
-    } else {
-        ""
-    };
-    let _ = writeln!(
-        svg,
-        "<rect class=\"call {}{culprit}\" x=\"{x:.2}\" y=\"{y:.1}\" width=\"{width:.2}\" height=\"{height:.1}\" rx=\"2\">\
-         <title>{}</title></rect>",
-        call.ending().name(),
-        xml(&call.title()),
-    );
-    let room = ((width - 6.0) / CHARACTER_WIDTH).max(0.0) as usize;
-    if layout.labelled && room >= 6 {
-        let text = short(&format!("{} {}", call.what(), call.argument()), room);
-        let (x, y) = (x + 3.0, y + height / 2.0 + 3.8);
-        let _ = writeln!(
-            svg,
-            "<text class=\"call-text\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
-            xml(text.trim_end())
-        );
-    }
-}
-
 /// What stands before everything: the healing, and where something broke.
 fn marks(svg: &mut String, scene: &Scene<'_>, window: Window, layout: &Layout) {
     let (top, bottom) = (layout.faults_top - 4.0, layout.bottom);
     let mut line = |class: &str, time_ns: u64, text: &str, title: &str| {
-        if !window.meets(time_ns, time_ns) {
-            return;
-        }
         let x = window.x(time_ns);
         let title = xml(title);
         let _ = writeln!(

@@ -8,8 +8,9 @@ use crate::workload::{Binding, Completion, Findings, Operation, Plain, Workload}
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use stormglass_checker::certificate::{Around, states};
 use stormglass_checker::{
-    CheckError, History, Limits, Register as RegisterPromise, Specification, check,
+    Certificate, CheckError, History, Limits, Register as RegisterPromise, Specification, check,
 };
 use stormglass_impls::machine::cache::{Command, Output, Query};
 use stormglass_impls::parcel::Parcel;
@@ -184,6 +185,11 @@ impl Workload for Register {
 
     fn judge(&self, history: &History, limits: &Limits) -> Result<Findings, CheckError> {
         check(&RegisterPromise::default(), history, limits).map(Findings::from)
+    }
+
+    fn states(&self, history: &History, certificate: &Certificate) -> Vec<Option<Around>> {
+        let operations = history.operations().unwrap_or_default();
+        states(&RegisterPromise::default(), &operations, certificate)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::zookeeper::promises::{ALL, FENCED_ONLY};
 use crate::zookeeper::znodes::{self, KINDS, Znodes, ZnodesConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stormglass_checker::{CheckError, Evidence, History, Judgement, Limits};
+use stormglass_checker::certificate::Around;
+use stormglass_checker::{Certificate, CheckError, Evidence, History, Judgement, Limits};
 
 /// A workload as data: part of a trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -406,6 +407,12 @@ pub trait Workload {
 
     /// Judges a history.
     fn judge(&self, history: &History, limits: &Limits) -> Result<Findings, CheckError>;
+
+    /// What each operation of a history found and left, by its place among [`History::operations`], in the order that the judge found. Nothing from
+    /// a workload whose judge keeps no state.
+    fn states(&self, _history: &History, _certificate: &Certificate) -> Vec<Option<Around>> {
+        Vec::new()
+    }
 }
 
 /// Something that every service of keys can be asked, whatever it calls that.

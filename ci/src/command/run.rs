@@ -19,6 +19,7 @@ use stormglass_nemesis::replay::{Difference, explain as explain_difference};
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Healing, Trial};
 use stormglass_nemesis::watchdog;
+use stormglass_nemesis::wiretap::{self, Messages};
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
 
@@ -272,6 +273,10 @@ pub(super) fn run_one(
         // The nodes' logs are evidence of what broke, and nothing did.
         std::fs::remove_dir_all(&nodes).or_exit(Exit::Internal)?;
     }
+    let (differs, messages) = run_twice(trial, &run, &judged)?;
+    if let Some(messages) = messages {
+        directory.put_messages(&messages).or_exit(Exit::Internal)?;
+    }
     let summary = if passes && keep == Keep::Findings {
         std::fs::remove_dir_all(directory.path()).or_exit(Exit::Internal)?;
         RunSummary::new(
@@ -288,7 +293,7 @@ pub(super) fn run_one(
             .or_exit(Exit::Internal)?
     };
     Ok(Done {
-        differs: differs(trial, &run, &judged)?,
+        differs,
         trial: trial.clone(),
         judged,
         summary,
@@ -297,18 +302,22 @@ pub(super) fn run_one(
     })
 }
 
-/// What broke runs again before it is reported: whether it can be repeated is the first thing one wants to know.
-fn differs(trial: &Trial, run: &Run, judged: &Judged) -> Result<Option<Difference>, Failure> {
+/// What broke runs again before it is reported: whether it can be repeated is the first thing one wants to know. The second run is listened to.
+fn run_twice(
+    trial: &Trial,
+    run: &Run,
+    judged: &Judged,
+) -> Result<(Option<Difference>, Option<Messages>), Failure> {
     let broke = matches!(judged.ruling, Ruling::Violation | Ruling::Measured);
-    let hung = judged
-        .violations
-        .iter()
-        .any(|violation| violation.kind == ViolationKind::Hang);
-    if !broke || hung || run.record.interrupted || !trial.arena.repeats() {
-        return Ok(None);
+    if !broke || !wiretap::repeats(trial, run, judged) {
+        return Ok((None, None));
     }
-    let (_, difference) = explain_difference(trial, run).or_exit(Exit::Internal)?;
-    Ok(difference)
+    let window = wiretap::stretch(run, judged).unwrap_or_default();
+    let (explained, messages) =
+        wiretap::listening(window, || explain_difference(trial, run));
+    let (_, difference) = explained.or_exit(Exit::Internal)?;
+    // What another run said does not belong to this one.
+    Ok((difference.clone(), messages.filter(|_| difference.is_none())))
 }
 
 /// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.

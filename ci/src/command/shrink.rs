@@ -9,11 +9,13 @@ use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use stormglass_nemesis::arena;
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::{Run, ViolationKind};
 use stormglass_nemesis::regression::Regression;
 use stormglass_nemesis::shrink::{ShrinkError, ShrinkLimits, Shrunk, Size, shrink};
 use stormglass_nemesis::trial::Trial;
+use stormglass_nemesis::wiretap;
 use stormglass_reports::run_directory::shrunk_sentence;
 use stormglass_reports::{RunDirectory, Timings};
 
@@ -156,6 +158,13 @@ fn put_beside(directory: &RunDirectory, shrunk: &Shrunk) -> Result<RunDirectory,
         trial, run, judged, ..
     } = shrunk;
     let command = small.replay_command();
+    if let Some(window) = wiretap::stretch(run, judged).filter(|_| wiretap::repeats(trial, run, judged)) {
+        let again = || arena::run(trial, &mut |_| ControlFlow::Continue(()));
+        let (_, messages) = wiretap::listening(window, again);
+        if let Some(messages) = messages {
+            small.put_messages(&messages).or_exit(Exit::Internal)?;
+        }
+    }
     small
         .write(trial, run, judged, &Timings::default(), &command)
         .or_exit(Exit::Internal)?;

@@ -107,6 +107,11 @@ impl Simulation<'_> {
         let body = self.system.decode(Word::Request, body);
         let body = body.expect("a binding makes requests of its system");
         let life = self.nodes[to.index()].life;
+        if let Some(tap) = &mut self.board.borrow_mut().tap {
+            let ends = (Party::Client(ClientId(client)), Party::Node(to));
+            let words = format!("asks #{}: {body:?}", which.1);
+            tap.client_frame((now_ns, at_ns), ends.0, ends.1, words);
+        }
         self.agenda.add(
             at_ns,
             Event::Call {

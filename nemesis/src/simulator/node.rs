@@ -7,6 +7,7 @@ use crate::machines::{Append, Left, Sync};
 use crate::schedule::Leaves;
 use crate::trial::Trial;
 use crate::weather::Passage;
+use crate::wiretap::{Fate, client_words};
 use std::collections::VecDeque;
 use stormglass_impls::contract::{ClientId, DelayRange, Effect, Effects, Input, NodeId};
 use stormglass_impls::parcel::Parcel;
@@ -269,10 +270,13 @@ impl Simulation<'_> {
         let now_ns = self.now_ns.get();
         let (sender, receiver) = (Party::Node(from), Party::Node(to));
         let kind = || self.system.message_kind(&message);
-        let passage = self
-            .conditions
-            .weather
-            .passage(sender, receiver, now_ns, kind);
+        let weather = &mut self.conditions.weather;
+        let before = weather.traffic();
+        let passage = weather.passage(sender, receiver, now_ns, kind);
+        if let Some(tap) = &mut self.board.borrow_mut().tap {
+            let fate = Fate::between(&before, &weather.traffic());
+            tap.judged(from, to, &message, fate);
+        }
         let epoch = self.epoch(from, to);
         match passage {
             Passage::Cut => {}
@@ -344,6 +348,11 @@ impl Simulation<'_> {
         }
         let client = client.0;
         let at_ns = self.told_at(node, client);
+        if let Some(tap) = &mut self.board.borrow_mut().tap {
+            let ends = (Party::Node(node), Party::Client(ClientId(client)));
+            let words = client_words(self.system.as_ref(), &frame);
+            tap.client_frame((self.now_ns.get(), at_ns), ends.0, ends.1, words);
+        }
         self.agenda.add(
             at_ns,
             Event::Told {

@@ -3,12 +3,13 @@
 use super::Stage;
 use crate::machines::Sync;
 use crate::weather::Passage;
+use crate::wiretap::{Fate as Seen, Tap, client_words};
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{Input, NodeId};
 use stormglass_impls::host::{Admit, Fate, Fsync, Gate, frame};
 use stormglass_impls::system::{Erased, Word};
-use stormglass_impls::wire::Party;
+use stormglass_impls::wire::{ClientFrame, Party};
 use tokio::time::sleep;
 
 pub(super) struct StormGate(pub(super) Rc<Stage>);
@@ -20,6 +21,28 @@ impl StormGate {
         let message = self.0.system.decode(Word::Message, payload);
         message.map_or("", |message| self.0.system.message_kind(&message))
     }
+
+    /// Lets a listener hear what is sent.
+    fn tell(
+        &self,
+        tap: &mut Tap,
+        ends: (Party, Party),
+        framed: &[u8],
+        passage: Passage,
+        fate: Seen,
+    ) {
+        let payload = frame::payload(framed).unwrap_or_default();
+        let system = self.0.system.as_ref();
+        if let (Party::Node(from), Party::Node(to)) = ends {
+            if let Ok(message) = system.decode(Word::Message, payload) {
+                tap.judged(from, to, &message, fate);
+            }
+        } else if let (Ok(frame), Passage::After(ns)) = (ClientFrame::read(payload), passage) {
+            let now_ns = super::now_ns();
+            let words = client_words(system, &frame);
+            tap.client_frame((now_ns, now_ns + ns), ends.0, ends.1, words);
+        }
+    }
 }
 
 impl Gate for StormGate {
@@ -30,7 +53,12 @@ impl Gate for StormGate {
 
     fn frame(&self, from: Party, to: Party, _: u64, framed: &[u8]) -> Fate {
         let weather = &mut self.0.conditions.borrow_mut().weather;
-        match weather.passage(from, to, super::now_ns(), || self.kind(framed)) {
+        let before = weather.traffic();
+        let passage = weather.passage(from, to, super::now_ns(), || self.kind(framed));
+        if let Some(tap) = &mut self.0.board.borrow_mut().tap {
+            self.tell(tap, (from, to), framed, passage, Seen::between(&before, &weather.traffic()));
+        }
+        match passage {
             Passage::Cut => Fate::Drop,
             Passage::Reset => Fate::Reset,
             Passage::After(ns) => Fate::Delay { ns },

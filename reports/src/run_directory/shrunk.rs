@@ -3,7 +3,7 @@
 //! Who opens `report.html` wants to see what broke, and the small trial shows it best. So that page tells of the shrunk run, says so, and
 //! leads to the page of the whole storm, `original.html`.
 
-use super::{PAGE, RunDirectory, SUMMARY, TRIAL, io_error};
+use super::{MESSAGES, PAGE, RunDirectory, SUMMARY, TRIAL, io_error};
 use crate::error::ReportError;
 use crate::units::count;
 use crate::{page, plots};
@@ -34,9 +34,10 @@ impl RunDirectory {
     pub fn create_shrunk(&self, trial: &Trial) -> Result<Self, ReportError> {
         let shrunk = self.beneath();
         fs::create_dir_all(&shrunk.path).map_err(io_error(&shrunk.path, "created"))?;
-        let summary = shrunk.path.join(SUMMARY);
-        if summary.is_file() {
-            fs::remove_file(&summary).map_err(io_error(&summary, "written"))?;
+        for old in [SUMMARY, MESSAGES].map(|file| shrunk.path.join(file)) {
+            if old.is_file() {
+                fs::remove_file(&old).map_err(io_error(&old, "written"))?;
+            }
         }
         shrunk.put(TRIAL, trial.to_json().as_bytes())?;
         Ok(shrunk)
@@ -75,10 +76,12 @@ impl RunDirectory {
         );
         let summary = self.summary()?;
         let replay = self.replay_command();
+        let messages = self.messages();
         let told = page::Told {
             trial: &trial,
             run: &run,
             judged: &judged,
+            messages: messages.as_ref(),
             summary: &summary,
             replay: Some(&replay),
             shrunk: Some(&sentence),
