@@ -23,7 +23,10 @@ pub fn states(trial: &Trial, run: &Run, judged: &Judged) -> BTreeMap<usize, Arou
                 bytes: trial.limits.bytes,
                 ..Limits::default()
             };
-            match workload.judge(&beginning, &limits).map(|findings| findings.judgement.verdict) {
+            match workload
+                .judge(&beginning, &limits)
+                .map(|findings| findings.judgement.verdict)
+            {
                 Ok(Verdict::Valid(certificate)) => (&beginning, certificate),
                 _ => return BTreeMap::new(),
             }

@@ -192,7 +192,10 @@ impl Tap {
             letter.fate = fate;
         }
         if fate.arrivals_max() > 0 {
-            self.under_way.entry(likeness).or_default().push_back(number);
+            self.under_way
+                .entry(likeness)
+                .or_default()
+                .push_back(number);
         }
     }
 

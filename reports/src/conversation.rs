@@ -191,13 +191,7 @@ impl Sketch {
     }
 
     /// What happened to nodes and clients from then on, besides what they said.
-    fn happen(
-        &mut self,
-        from_ns: u64,
-        messages: &Messages,
-        scene: &Scene<'_>,
-        record: &Record,
-    ) {
+    fn happen(&mut self, from_ns: u64, messages: &Messages, scene: &Scene<'_>, record: &Record) {
         let within = |time_ns: u64| (from_ns..=messages.until_ns).contains(&time_ns);
         for (time_ns, node) in &messages.boots {
             if within(*time_ns) {
@@ -234,7 +228,8 @@ impl Sketch {
             for (time_ns, what) in [(band.from_ns, "begins"), (band.until_ns, "ends")] {
                 if within(time_ns) && time_ns < scene.ended_ns {
                     self.times.insert(time_ns);
-                    self.notes.push((time_ns, "fault", format!("{name} {what}")));
+                    self.notes
+                        .push((time_ns, "fault", format!("{name} {what}")));
                 }
             }
         }
@@ -252,9 +247,19 @@ impl Sketch {
                 call.argument()
             );
             // What was called long before stands at the top: it is a part of the story.
-            self.mark(call.called_ns(), party, Mark::Dot, short(&words, TEXT_CHARACTERS_MAX));
+            self.mark(
+                call.called_ns(),
+                party,
+                Mark::Dot,
+                short(&words, TEXT_CHARACTERS_MAX),
+            );
             if let Some(event) = call.completion {
-                self.mark(event.time, party, Mark::Dot, format!("gets {}", call.result()));
+                self.mark(
+                    event.time,
+                    party,
+                    Mark::Dot,
+                    format!("gets {}", call.result()),
+                );
             }
         }
         for mark in scene.marks.iter().take(1) {

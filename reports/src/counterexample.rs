@@ -1,8 +1,8 @@
 //! The page of a counterexample: a way through a model, as a diagram of who did what, and what changed at each step.
 
 use crate::escape::{visible, visible_lines};
-use crate::spacetime::{Arrow, Diagram, Lane, Mark, Point, Row, Style, draw};
 use crate::page::PLAIN_SCRIPT;
+use crate::spacetime::{Arrow, Diagram, Lane, Mark, Point, Row, Style, draw};
 use crate::theme;
 use askama::Template;
 

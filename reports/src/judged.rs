@@ -2,8 +2,8 @@
 
 use crate::collision;
 use crate::escape::{short, visible, visible_lines, xml};
-use crate::run_directory::quoted;
 use crate::page::PLAIN_SCRIPT;
+use crate::run_directory::quoted;
 use crate::theme;
 use crate::units::moment;
 use askama::Template;

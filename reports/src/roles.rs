@@ -83,9 +83,7 @@ pub(crate) fn stints(record: &Record, outages: &[Outage], ended_ns: u64) -> Vec<
                     role
                 }
             };
-            let until_ns = turns
-                .get(at + 1)
-                .map_or(ended_ns, |(time_ns, _)| *time_ns);
+            let until_ns = turns.get(at + 1).map_or(ended_ns, |(time_ns, _)| *time_ns);
             if *from_ns < until_ns {
                 stints.push(Stint {
                     node,
@@ -131,9 +129,23 @@ mod tests {
         let own = NodeId(1);
         let record = record(&[
             (10, 1, Fact::Campaigned { epoch: 2 }),
-            (10, 1, Fact::Voted { epoch: 2, candidate: own }),
+            (
+                10,
+                1,
+                Fact::Voted {
+                    epoch: 2,
+                    candidate: own,
+                },
+            ),
             (20, 1, Fact::BecameLeader { epoch: 2 }),
-            (60, 1, Fact::Voted { epoch: 3, candidate: NodeId(2) }),
+            (
+                60,
+                1,
+                Fact::Voted {
+                    epoch: 3,
+                    candidate: NodeId(2),
+                },
+            ),
         ]);
         let outage = Outage {
             node: own,

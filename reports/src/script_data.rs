@@ -140,7 +140,13 @@ fn data<'a>(scene: &'a Scene<'_>, window: Window, table: &'a Table<'_, '_>) -> S
     let spans = |outages: &[crate::reigns::Outage]| {
         let spans = outages.iter();
         spans
-            .map(|outage| (lane_of(outage.node.0), us(outage.from_ns), us(outage.until_ns)))
+            .map(|outage| {
+                (
+                    lane_of(outage.node.0),
+                    us(outage.from_ns),
+                    us(outage.until_ns),
+                )
+            })
             .collect()
     };
     let marks = scene.marks.iter().take(MARKS_MAX);
@@ -265,7 +271,11 @@ fn outward(
         if !take(next) {
             break;
         }
-        (from, until) = if earlier { (next, until) } else { (from, next + 1) };
+        (from, until) = if earlier {
+            (next, until)
+        } else {
+            (from, next + 1)
+        };
     }
     from..until
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Scenario, file};
+use common::{Scenario, file, script_data};
 use serde_json::{Value, json};
 
 /// The attributes of every element of a class, in order, as numbers.
@@ -98,8 +98,8 @@ fn every_drawing_is_well_formed_and_wears_no_sentinel() {
         .collect();
     assert_eq!(
         drawings.len(),
-        5,
-        "overview, detail, collision, latency, throughput"
+        4,
+        "overview, collision, latency, throughput"
     );
     for name in ["plots/latency.svg", "plots/throughput.svg"] {
         drawings.push(file(&directory, name));
@@ -129,26 +129,27 @@ fn every_drawing_is_well_formed_and_wears_no_sentinel() {
     }
 }
 
-#[test]
-fn a_run_of_twenty_thousand_operations_makes_a_page_that_opens() {
-    const PAGE_BYTES_MAX: usize = 1_500_000;
-    let out = tempfile::tempdir().unwrap();
+/// Three thousand writes, reads and refused compare-and-sets of each of so many clients. Every value is another.
+fn long_run(clients: u64, rounds: u64) -> Scenario {
     let mut scenario = Scenario::empty();
-    scenario.trial.clients = 5;
-    for number in 0..4_000u64 {
-        for client in 0..5 {
+    scenario.trial.clients = clients as u32;
+    for number in 0..rounds {
+        for client in 0..clients {
             let (from_ms, key) = (number * 15 + client, format!("k{client}"));
             let value = json!(client * 1_000_000_000 + number);
             match number % 3 {
-                0 => scenario.ok(
-                    client,
-                    from_ms,
-                    from_ms + 7 + number % 5,
-                    "write",
-                    &key,
-                    value.clone(),
-                    value,
-                ),
+                0 => {
+                    let until_ms = from_ms + 7 + number % 5;
+                    scenario.ok(
+                        client,
+                        from_ms,
+                        until_ms,
+                        "write",
+                        &key,
+                        value.clone(),
+                        value,
+                    );
+                }
                 1 => {
                     let seen = json!(client * 1_000_000_000 + number - 1);
                     scenario.ok(
@@ -165,23 +166,73 @@ fn a_run_of_twenty_thousand_operations_makes_a_page_that_opens() {
             }
         }
     }
-    (scenario.record.healed_ns, scenario.record.ended_ns) = (58_000_000_000, 60_100_000_000);
-    let (directory, summary) = scenario.write(out.path());
-    assert_eq!(summary.counts.operations, 20_000);
+    let ended_ns = (rounds * 15 + 100) * 1_000_000;
+    (scenario.record.healed_ns, scenario.record.ended_ns) = (ended_ns - 50_000_000, ended_ns);
+    scenario
+}
+
+#[test]
+fn a_run_of_a_hundred_thousand_operations_makes_a_page_under_five_megabytes_with_all_of_them() {
+    const PAGE_BYTES_MAX: usize = 5_000_000;
+    let out = tempfile::tempdir().unwrap();
+    let (directory, summary) = long_run(10, 10_000).write(out.path());
+    assert_eq!(summary.counts.operations, 100_000);
     let page = file(&directory, "report.html");
     println!("{} bytes", page.len());
     assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
     assert!(file(&directory, "plots/latency.svg").len() < 200_000);
-    // Light, and yet nothing is missing: the script has them all.
-    let data = page
-        .split("id=\"data\">")
-        .nth(1)
-        .unwrap()
-        .split("</script>")
-        .next()
-        .unwrap();
-    let data: Value = serde_json::from_str(data).unwrap();
-    assert_eq!(data["calls"].as_array().unwrap().len(), 20_000);
+    let data = script_data(&page);
+    for column in ["client", "length", "argument", "before", "after"] {
+        assert_eq!(
+            data["calls"][column].as_array().unwrap().len(),
+            100_000,
+            "{column}"
+        );
+    }
+    assert!(!page.contains("found no room"), "nothing is cut");
+}
+
+#[test]
+fn what_finds_no_room_is_cut_around_the_first_view_and_said() {
+    let out = tempfile::tempdir().unwrap();
+    let mut scenario = Scenario::empty();
+    scenario.trial.clients = 1;
+    // Texts that do not compress, as long as a page shows them: more than there is room for.
+    let mut random = 88_172_645_463_325_252u64;
+    for number in 0..80_000 {
+        let text: String = (0..90)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                char::from(b'!' + (random % 90) as u8)
+            })
+            .collect();
+        scenario.ok(
+            0,
+            number * 10,
+            number * 10 + 5,
+            "write",
+            "k",
+            json!(text),
+            json!(text),
+        );
+    }
+    let (directory, _) = scenario.write(out.path());
+    let page = file(&directory, "report.html");
+    assert!(page.len() < 5_000_000, "{} bytes", page.len());
+    let data = script_data(&page);
+    let kept = data["calls"]["client"].as_array().unwrap().len();
+    assert!((10_000..80_000).contains(&kept), "{kept} operations");
+    assert_eq!(data["total"], 80_000);
+    let left_out = 80_000 - kept;
+    let said = format!(
+        "{},{:03} of 80,000 operations found no room",
+        left_out / 1_000,
+        left_out % 1_000
+    );
+    assert!(page.contains(&said), "{said}");
+    assert!(page.contains("history.jsonl"));
 }
 
 #[test]
@@ -190,75 +241,57 @@ fn the_scripts_data_says_the_same_as_the_history() {
     let mut scenario = Scenario::stale_read();
     scenario.unknown(3, 7_000, 9_000, "k9", json!("maybe"), "deadline");
     let (directory, _) = scenario.write(out.path());
-    let page = file(&directory, "report.html");
-    let data = page
-        .split("id=\"data\">")
-        .nth(1)
-        .unwrap()
-        .split("</script>")
-        .next()
-        .unwrap();
-    let data: Value = serde_json::from_str(data).unwrap();
-    let text = |position: &Value| {
-        data["texts"][position.as_u64().unwrap() as usize]
-            .as_str()
-            .unwrap()
-            .to_string()
+    let data = script_data(&file(&directory, "report.html"));
+    let calls = &data["calls"];
+    let number = |column: &str, at: usize| calls[column][at].as_i64().unwrap();
+    let text = |column: &str, at: usize| match number(column, at) {
+        -1 => "?",
+        position => data["texts"][position as usize].as_str().unwrap(),
     };
-    let mut at_us = 0;
+    let culprits: Vec<i64> = serde_json::from_value(data["culprits"].clone()).unwrap();
+    let events = &scenario.run().history.events;
+    let (mut at_us, mut position) = (0, 0);
     let mut rows = Vec::new();
-    for call in data["calls"].as_array().unwrap() {
-        at_us += call[3].as_i64().unwrap();
-        rows.push((
-            call[0].as_i64().unwrap(),
-            at_us,
-            call[4].as_i64().unwrap(),
-            text(&call[5]),
-            text(&call[6]),
-            text(&call[7]),
-            text(&call[8]),
-            call[9].as_i64().unwrap(),
-        ));
+    for at in 0..calls["client"].as_array().unwrap().len() {
+        at_us += number("since", at);
+        position += number("position", at);
+        assert_eq!(
+            events[position as usize].time / 1_000,
+            at_us as u64,
+            "event {position}"
+        );
+        if number("returned", at) > 0 {
+            let returned = &events[(position + number("returned", at)) as usize];
+            assert_eq!(returned.process, events[position as usize].process);
+            assert_eq!(returned.time / 1_000, (at_us + number("length", at)) as u64);
+        }
+        let words = ["f", "key", "argument", "result"].map(|column| text(column, at));
+        let state = ["before", "after"].map(|column| text(column, at));
+        rows.push((at_us, words, state, culprits.contains(&position)));
     }
-    let row = |client, at, took, f: &str, key: &str, argument: &str, result: &str, culprit| {
-        (
-            client,
-            at,
-            took,
-            f.to_string(),
-            key.to_string(),
-            argument.to_string(),
-            result.to_string(),
-            culprit,
-        )
-    };
+    let unknown = ["?", "?"];
     for wanted in [
-        row(0, 400_000, 10_000, "write", "k0", "0", "ok", 0),
-        row(1, 420_000, 3_000, "read", "k0", "", "0", 0),
-        row(1, 8_540_000, 10_000, "read", "stale", "", "\"old\"", 1),
-        row(
-            1,
+        (400_000, ["write", "k0", "0", "ok"], ["null", "0"], false),
+        (420_000, ["read", "k0", "", "0"], ["0", "0"], false),
+        (8_540_000, ["read", "stale", "", "\"old\""], unknown, true),
+        (
             9_000_000,
-            5_000,
-            "cas",
-            "k0",
-            "[77,78]",
-            "fail: mismatch",
-            0,
+            ["cas", "k0", "[77, 78]", "fail: mismatch"],
+            unknown,
+            false,
         ),
-        row(
-            1,
+        (
             7_000_000,
-            2_000_000,
-            "write",
-            "k9",
-            "\"maybe\"",
-            "unknown: deadline",
-            0,
+            ["write", "k9", "\"maybe\"", "unknown: deadline"],
+            unknown,
+            false,
         ),
     ] {
-        assert!(rows.contains(&wanted), "{wanted:?} is not in the data");
+        assert!(
+            rows.contains(&wanted),
+            "{wanted:?} is not in the data: {rows:?}"
+        );
     }
-    assert_eq!(rows.iter().filter(|row| row.7 == 1).count(), 3);
+    assert_eq!(culprits.len(), 3);
     assert_eq!(data["faults"].as_array().unwrap().len(), 2);
 }

@@ -313,11 +313,13 @@ fn run_twice(
         return Ok((None, None));
     }
     let window = wiretap::stretch(run, judged).unwrap_or_default();
-    let (explained, messages) =
-        wiretap::listening(window, || explain_difference(trial, run));
+    let (explained, messages) = wiretap::listening(window, || explain_difference(trial, run));
     let (_, difference) = explained.or_exit(Exit::Internal)?;
     // What another run said does not belong to this one.
-    Ok((difference.clone(), messages.filter(|_| difference.is_none())))
+    Ok((
+        difference.clone(),
+        messages.filter(|_| difference.is_none()),
+    ))
 }
 
 /// Runs a trial in its arena, with a bar. Gives the run and the processor time it took, in nanoseconds.

@@ -158,7 +158,9 @@ fn put_beside(directory: &RunDirectory, shrunk: &Shrunk) -> Result<RunDirectory,
         trial, run, judged, ..
     } = shrunk;
     let command = small.replay_command();
-    if let Some(window) = wiretap::stretch(run, judged).filter(|_| wiretap::repeats(trial, run, judged)) {
+    if let Some(window) =
+        wiretap::stretch(run, judged).filter(|_| wiretap::repeats(trial, run, judged))
+    {
         let again = || arena::run(trial, &mut |_| ControlFlow::Continue(()));
         let (_, messages) = wiretap::listening(window, again);
         if let Some(messages) = messages {

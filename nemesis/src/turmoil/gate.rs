@@ -56,7 +56,13 @@ impl Gate for StormGate {
         let before = weather.traffic();
         let passage = weather.passage(from, to, super::now_ns(), || self.kind(framed));
         if let Some(tap) = &mut self.0.board.borrow_mut().tap {
-            self.tell(tap, (from, to), framed, passage, Seen::between(&before, &weather.traffic()));
+            self.tell(
+                tap,
+                (from, to),
+                framed,
+                passage,
+                Seen::between(&before, &weather.traffic()),
+            );
         }
         match passage {
             Passage::Cut => Fate::Drop,

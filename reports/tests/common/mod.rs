@@ -339,3 +339,12 @@ pub(crate) fn file(directory: &RunDirectory, name: &str) -> String {
     std::fs::read_to_string(directory.path().join(name))
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
+
+/// What the script of a page reads.
+pub(crate) fn script_data(page: &str) -> Value {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    let packed = page.split("id=\"data\">").nth(1).unwrap();
+    let packed = packed.split("</script>").next().unwrap();
+    let bytes = BASE64_STANDARD.decode(packed).unwrap();
+    serde_json::from_reader(flate2::read::GzDecoder::new(bytes.as_slice())).unwrap()
+}
