@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 /// No wait lasts longer. A browser that starts beside a busy compiler may need a good part of it.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// How many of the last messages a failure tells.
-const MESSAGES_KEPT: usize = 12;
+/// How many of the last events a failure tells, and of the last lines that the browser wrote.
+const EVENTS_TOLD: usize = 12;
 
 /// The browser wants its pipes as descriptors 3 and 4, and a shell is what can put them there. It stays, to remove the profile behind the
 /// browser; what interrupts the tests interrupts the browser, and the shell outlives it by that.
@@ -56,7 +56,7 @@ pub(crate) struct Browser {
     /// The session whose events are kept.
     session: String,
     events: Vec<Value>,
-    last_messages: VecDeque<String>,
+    last_events: VecDeque<String>,
     complaints: PathBuf,
 }
 
@@ -123,7 +123,7 @@ impl Browser {
             calls: 0,
             session: String::new(),
             events: Vec::new(),
-            last_messages: VecDeque::new(),
+            last_events: VecDeque::new(),
             complaints,
         };
         match browser.try_call("Browser.getVersion", json!({})) {
@@ -185,12 +185,13 @@ impl Browser {
     fn next(&mut self, limit: Duration) -> Result<Option<Value>, String> {
         match self.from.recv_timeout(limit) {
             Ok(message) => {
-                if self.last_messages.len() == MESSAGES_KEPT {
-                    self.last_messages.pop_front();
-                }
-                self.last_messages.push_back(cut(&message.to_string(), 300));
-                if message.get("method").is_some() && message["sessionId"] == self.session {
-                    self.events.push(message.clone());
+                // An answer is told where it was asked for.
+                if message.get("method").is_some() {
+                    self.last_events.truncate(EVENTS_TOLD - 1);
+                    self.last_events.push_front(cut(&message.to_string(), 300));
+                    if message["sessionId"] == self.session {
+                        self.events.push(message.clone());
+                    }
                 }
                 Ok(Some(message))
             }
@@ -211,11 +212,11 @@ impl Browser {
     fn said(&self) -> String {
         let complaints = std::fs::read(&self.complaints).unwrap_or_default();
         let complaints = String::from_utf8_lossy(&complaints);
-        let lines: Vec<&str> = complaints.lines().rev().take(MESSAGES_KEPT).collect();
-        let messages: Vec<&str> = self.last_messages.iter().map(String::as_str).collect();
+        let lines: Vec<&str> = complaints.lines().rev().take(EVENTS_TOLD).collect();
+        let events: Vec<&str> = self.last_events.iter().map(String::as_str).collect();
         format!(
-            "its last messages:\n{}\nits last complaints, the newest first:\n{}",
-            messages.join("\n"),
+            "its last events, the newest first:\n{}\nits last lines, the newest first:\n{}",
+            events.join("\n"),
             lines.join("\n")
         )
     }

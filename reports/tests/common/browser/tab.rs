@@ -151,8 +151,11 @@ impl Tab {
             }
             let browser = &mut self.browser;
             if began.elapsed() > WAIT_MAX {
-                let said = browser.said();
-                panic!("waited {WAIT_MAX:?} in vain for {what}; {said}");
+                let complaints = browser.events.iter().filter_map(complaint);
+                let (complaints, said) = (complaints.collect::<Vec<_>>(), browser.said());
+                panic!(
+                    "waited {WAIT_MAX:?} in vain for {what}; the page complains of {complaints:?}; {said}"
+                );
             }
             let next = browser.next(Duration::from_millis(20));
             next.unwrap_or_else(|error| panic!("waited for {what}; {error}"));
