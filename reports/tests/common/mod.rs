@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod audit;
 pub(crate) mod browser;
+pub(crate) mod pages;
 
 use serde_json::{Value, json};
 use std::path::Path;
