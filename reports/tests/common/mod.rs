@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod audit;
+pub(crate) mod browser;
+pub(crate) mod pages;
+
 use serde_json::{Value, json};
 use std::path::Path;
 use stormglass_checker::{Event, History, Kind, Process};

@@ -1,0 +1,229 @@
+//! A page of every kind there is, with something of everything on it.
+
+use super::{COMMAND, Scenario};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use stormglass_checker::{Event, History, Kind, Process, Verdict};
+use stormglass_impls::contract::NodeId;
+use stormglass_nemesis::faults::FAULTS;
+use stormglass_nemesis::judge::{Measure, Ruling};
+use stormglass_nemesis::record::{Violation, ViolationKind};
+use stormglass_nemesis::schedule::{Action, Leaves, Target};
+use stormglass_reports::counterexample::{self, Counterexample, Happening, Moment};
+use stormglass_reports::judged::{self, JudgedHistory};
+use stormglass_reports::{RunDirectory, Timings};
+
+/// A page that was written.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    /// Whether it has a script, which says when it is ready, and buttons.
+    pub(crate) scripted: bool,
+}
+
+/// Writes a page of every kind.
+pub(crate) fn pages(out: &Path) -> Vec<Page> {
+    let clean = Scenario::storm().write(&out.join("clean")).0;
+    let violation = violation(&out.join("violation"));
+    let vacuous = Scenario::empty().write(&out.join("vacuous")).0;
+    let unknown = unknown(&out.join("unknown"));
+    let shrunk = shrunk(&out.join("shrunk"));
+    let reports = [
+        ("the report of a clean run", clean),
+        ("the report of a violation", violation),
+        ("the report of a vacuous run", vacuous),
+        ("the report of a run without an answer", unknown),
+        ("the report of a shrunk run", shrunk),
+    ];
+    let mut pages: Vec<Page> = reports
+        .into_iter()
+        .map(|(name, directory)| Page {
+            name,
+            path: directory.page(),
+            scripted: true,
+        })
+        .collect();
+    let plain = [
+        ("a counterexample", counterexample()),
+        (
+            "a judged history with a violation",
+            judged(&Scenario::stale_read()),
+        ),
+        ("a judged history that is valid", judged(&Scenario::storm())),
+    ];
+    for (name, text) in plain {
+        let path = out.join(name.replace(' ', "-")).with_extension("html");
+        std::fs::write(&path, text).expect("the directory is writable");
+        pages.push(Page {
+            name,
+            path,
+            scripted: false,
+        });
+    }
+    pages
+}
+
+/// A planted bug that clients saw and an invariant too, under faults of every family.
+fn violation(out: &Path) -> RunDirectory {
+    let mut scenario = Scenario::stale_read();
+    scenario.trial.mutant = Some("raft/read-without-quorum".to_string());
+    scenario.record.interrupted = true;
+    let mut seen = Vec::new();
+    for (number, info) in (0..).zip(FAULTS) {
+        if seen.contains(&info.family) {
+            continue;
+        }
+        seen.push(info.family);
+        let action = Action::Crash {
+            target: Target::Leader,
+            leaves: Leaves::Some,
+        };
+        let from_ms = 300 + u64::from(number) * 240;
+        scenario.fault(100 + number, 1, info.kind, action, (from_ms, from_ms + 900));
+    }
+    scenario.unknown(7, 3_000, 3_400, "k1", json!(99), "timeout");
+    scenario.record.violations.push(Violation {
+        kind: ViolationKind::Invariant,
+        name: "election-safety".to_string(),
+        time_ns: 5_300_000_000,
+        node: Some(NodeId(2)),
+        message: "two nodes lead in term 2: n1 since 4.900 s, and n3".to_string(),
+    });
+    let mut judged = scenario.judged();
+    judged.measures.push(Measure {
+        name: "acknowledged writes lost".to_string(),
+        count: 3,
+        of: 21,
+        meaning: "writes that were acknowledged and are in no final read".to_string(),
+    });
+    let directory = RunDirectory::create(out, &scenario.trial).expect("the directory is writable");
+    let written = directory.write(
+        &scenario.trial,
+        &scenario.run(),
+        &judged,
+        &Timings::default(),
+        COMMAND,
+    );
+    written.expect("the directory is writable");
+    directory
+}
+
+fn unknown(out: &Path) -> RunDirectory {
+    let mut scenario = Scenario::storm();
+    scenario.trial.limits.steps = 1;
+    let (directory, summary) = scenario.write(out);
+    assert_eq!(summary.verdict, Ruling::Unknown);
+    directory
+}
+
+fn shrunk(out: &Path) -> RunDirectory {
+    let whole = Scenario::stale_read();
+    let (directory, _) = whole.write(out);
+    let shrunk = directory.create_shrunk(&whole.trial);
+    let shrunk = shrunk.expect("the directory is writable");
+    let written = shrunk.write(
+        &whole.trial,
+        &whole.run(),
+        &whole.judged(),
+        &Timings::default(),
+        COMMAND,
+    );
+    written.expect("the directory is writable");
+    directory.rebuild().expect("the directory is whole");
+    directory
+}
+
+fn counterexample() -> String {
+    let moment = |text: &str, what, dies, first: [&str; 2]| Moment {
+        text: text.to_string(),
+        what,
+        at: Some(1),
+        dies,
+        before: vec![first[0].to_string(), "n2 follower @1".to_string()],
+        after: vec![first[1].to_string(), "n2 follower @1".to_string()],
+    };
+    let arrives = Happening::Arrives {
+        from: 2,
+        sent_by: 1,
+    };
+    let page = counterexample::page(&Counterexample {
+        title: "raft-cache, two nodes".to_string(),
+        summary: "2 nodes, 1 client, 1 crash".to_string(),
+        mutant: Some("raft/vote-not-persisted".to_string()),
+        property: "one-vote-a-term".to_string(),
+        message: "n1 votes for n1 and for n2 in term 1".to_string(),
+        command: "cargo run --release -- replay .stormglass/models/raft-cache/trace.json --arena simulator"
+            .to_string(),
+        nodes: 2,
+        clients: 1,
+        moments: vec![
+            moment(
+                "c1 asks n1: write k 1",
+                Happening::Asked { client: 1 },
+                false,
+                ["n1 follower @1", "n1 candidate @1 votes n1"],
+            ),
+            moment(
+                "n1 dies, and comes back",
+                Happening::Dies,
+                true,
+                ["n1 candidate @1 votes n1", "n1 follower @1"],
+            ),
+            moment(
+                "n1 takes from n2: @1 Vote asked",
+                arrives,
+                false,
+                ["n1 follower @1", "n1 follower @1 votes n2"],
+            ),
+        ],
+    });
+    page.expect("the template renders")
+}
+
+/// What a command makes of a file that another tool recorded, with faults as Jepsen names them.
+fn judged(scenario: &Scenario) -> String {
+    let judged = scenario.judged();
+    let mut events = Vec::new();
+    for (at, event) in scenario.run().history.events.into_iter().enumerate() {
+        let f = match at {
+            4 => Some("start-partition"),
+            20 => Some("stop-partition"),
+            24 => Some("kill"),
+            _ => None,
+        };
+        events.extend(f.map(|f| nemesis(f, event.time)));
+        events.push(event);
+    }
+    let (word, sentence) = match &judged.judgement.verdict {
+        Verdict::Invalid(evidence) => ("VIOLATION", evidence.explanation.as_str()),
+        _ => ("VALID", judged.sentence.as_str()),
+    };
+    let page = judged::page(&JudgedHistory {
+        file: "recorded/etcd-001.log",
+        how_read: "read as jepsen-log: 58 events",
+        model: "cas-register",
+        options: &["--initial".to_string(), "null".to_string()],
+        promise: &judged.promise,
+        word,
+        sentence,
+        history: &History { events },
+        verdict: &judged.judgement.verdict,
+        work: judged.judgement.work,
+    });
+    page.expect("the template renders")
+}
+
+fn nemesis(f: &str, time: u64) -> Event {
+    Event {
+        index: 0,
+        time,
+        process: Process::Nemesis,
+        kind: Kind::Info,
+        f: f.to_string(),
+        key: None,
+        value: Value::Null,
+        version: None,
+        error: None,
+    }
+}
