@@ -263,10 +263,10 @@ pub(crate) fn client_words(system: &dyn System, frame: &ClientFrame) -> String {
         ClientFrame::Call {
             request_id, body, ..
         } => match system.decode(Word::Request, body) {
-            Ok(request) => format!("asks #{request_id}: {request:?}"),
-            Err(_) => format!("asks #{request_id}"),
+            Ok(request) => format!("asks {request_id}: {request:?}"),
+            Err(_) => format!("asks {request_id}"),
         },
-        ClientFrame::Answer { request_id, .. } => format!("answers #{request_id}"),
+        ClientFrame::Answer { request_id, .. } => format!("answers {request_id}"),
         ClientFrame::Event(_) => "tells of an event".to_string(),
     }
 }

@@ -15,6 +15,7 @@ use crate::timeline::{Mark, Scene, first_window, overview};
 use crate::units::{bytes, count, duration, moment};
 use crate::{collision, theme};
 use askama::Template;
+use stormglass_checker::certificate::Around;
 use stormglass_checker::{Evidence, Operation, Outcome, Verdict};
 use stormglass_nemesis::judge::{Judged, Measure, Ruling};
 use stormglass_nemesis::record::{FaultRecord, FaultStatus, Run};
@@ -115,12 +116,21 @@ struct MeasureRow {
 
 struct Collision {
     key: Option<String>,
+    /// Whether a state is known around any of the operations.
+    stated: bool,
+    states: Option<Known>,
     drawing: Option<String>,
     rows: Vec<CulpritRow>,
     left_out: usize,
     minimal: bool,
     explanation: String,
     seen: Option<String>,
+}
+
+/// What the model can be in when the operations begin that collide.
+struct Known {
+    after_events: usize,
+    states: Vec<String>,
 }
 
 struct CulpritRow {
@@ -132,6 +142,8 @@ struct CulpritRow {
     argument: String,
     result: String,
     class: &'static str,
+    /// What it found and left in the order that the judge found for what came before; empty where there is none.
+    state: String,
     called: String,
     returned: String,
 }
@@ -215,7 +227,7 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
         commands: commands(told),
         tiles: tiles(told, scene.reigns.len()),
         measures: measures(judged),
-        collision: evidence.map(|evidence| collided(evidence, run)),
+        collision: evidence.map(|evidence| collided(evidence, run, &scene)),
         inside: inside(judged),
         inside_left_out: judged.violations.len().saturating_sub(ROWS_MAX),
         conversation: told.messages.and_then(|messages| {
@@ -366,7 +378,12 @@ fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {
             share(counts.fail),
             "fail",
         ),
-        tile("unknown", count(counts.info), share(counts.info), "info"),
+        tile(
+            "unknown",
+            count(counts.info),
+            share(counts.info),
+            if counts.info > 0 { "info" } else { "" },
+        ),
         tile(
             "faults",
             count(counts.faults_installed),
@@ -394,7 +411,7 @@ fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {
     ]
 }
 
-fn collided(evidence: &Evidence, run: &Run) -> Collision {
+fn collided(evidence: &Evidence, run: &Run, scene: &Scene<'_>) -> Collision {
     let last = evidence
         .prefix_events
         .checked_sub(1)
@@ -403,7 +420,30 @@ fn collided(evidence: &Evidence, run: &Run) -> Collision {
     Collision {
         key: evidence.key.as_ref().map(|key| short(key, 64)),
         drawing: collision::draw(evidence),
-        rows: culprits.iter().take(CULPRITS_MAX).map(culprit).collect(),
+        stated: culprits
+            .iter()
+            .any(|culprit| scene.states.contains_key(&culprit.call)),
+        rows: culprits
+            .iter()
+            .take(CULPRITS_MAX)
+            .map(|operation| {
+                let mut row = culprit(operation, scene.states.get(&operation.call));
+                let last = evidence.prefix_events.checked_sub(1);
+                if row.state.is_empty() && last.is_some() && operation.deadline() == last {
+                    row.state = "none allows it".to_string();
+                }
+                row
+            })
+            .collect(),
+        states: evidence.context.as_ref().map(|context| Known {
+            after_events: context.after_events,
+            states: context
+                .states
+                .iter()
+                .take(CULPRITS_MAX)
+                .map(|state| short(state, 120))
+                .collect(),
+        }),
         left_out: culprits.len().saturating_sub(CULPRITS_MAX),
         minimal: evidence.minimal,
         explanation: visible_lines(&evidence.explanation),
@@ -417,7 +457,7 @@ fn collided(evidence: &Evidence, run: &Run) -> Collision {
     }
 }
 
-fn culprit(operation: &Operation) -> CulpritRow {
+fn culprit(operation: &Operation, around: Option<&Around>) -> CulpritRow {
     let (class, result) = match &operation.outcome {
         Outcome::Ok(returned) if *returned == operation.input && !returned.is_null() => {
             ("ok", "ok".to_string())
@@ -444,6 +484,14 @@ fn culprit(operation: &Operation) -> CulpritRow {
         argument: value(&operation.input),
         result,
         class,
+        state: around.map_or_else(String::new, |around| {
+            let [before, after] = [&around.before, &around.after].map(|state| short(state, 64));
+            if before == after {
+                before
+            } else {
+                format!("{before} \u{2192} {after}")
+            }
+        }),
         called: at(operation.call, operation.call_time),
         returned,
     }

@@ -84,7 +84,7 @@ pub(crate) enum Mark {
 }
 
 const LEFT: f64 = 88.0;
-const TOP: f64 = 44.0;
+const TOP: f64 = 14.0;
 const LANE: f64 = 168.0;
 const RIGHT: f64 = 150.0;
 /// How near to each other the labels at the left may stand.
@@ -104,20 +104,38 @@ pub(crate) fn draw(diagram: &Diagram, label: &str) -> String {
     }
     let bottom = at + 26.0;
     let width = LEFT + LANE * diagram.lanes.len() as f64 + RIGHT;
+    // The names stay in sight, whatever of the diagram is.
     let mut svg = format!(
+        "<svg class=\"spacetime names\" viewBox=\"0 0 {width:.0} 26\" width=\"{width:.0}\" height=\"26\" role=\"img\" aria-label=\"The lanes: {}\">\n",
+        xml(&diagram
+            .lanes
+            .iter()
+            .map(|lane| lane.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "))
+    );
+    for (lane, Lane { name, .. }) in diagram.lanes.iter().enumerate() {
+        let _ = writeln!(
+            svg,
+            "<text class=\"who\" x=\"{:.0}\" y=\"17\">{}</text>",
+            x(lane),
+            xml(name)
+        );
+    }
+    svg.push_str("</svg>\n");
+    let _ = write!(
+        svg,
         "<svg class=\"spacetime\" viewBox=\"0 0 {width:.0} {bottom:.0}\" width=\"{width:.0}\" height=\"{bottom:.0}\" role=\"img\" \
          aria-label=\"{}\">\n\
          <defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
          <path d=\"M0,0L8,4L0,8z\" class=\"arrow-head\"/></marker></defs>\n",
         xml(label)
     );
-    for (lane, Lane { name, is_client }) in diagram.lanes.iter().enumerate() {
+    for (lane, Lane { is_client, .. }) in diagram.lanes.iter().enumerate() {
         let (x, class) = (x(lane), if *is_client { " client" } else { "" });
         let _ = writeln!(
             svg,
-            "<line class=\"life{class}\" x1=\"{x:.0}\" x2=\"{x:.0}\" y1=\"32\" y2=\"{bottom:.0}\"/>\
-             <text class=\"who\" x=\"{x:.0}\" y=\"22\">{}</text>",
-            xml(name)
+            "<line class=\"life{class}\" x1=\"{x:.0}\" x2=\"{x:.0}\" y1=\"0\" y2=\"{bottom:.0}\"/>"
         );
     }
     for (lane, from, until) in &diagram.gaps {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Scenario, file, script_data};
+use common::{Scenario, file, long_run, script_data};
 use serde_json::{Value, json};
 
 /// The attributes of every element of a class, in order, as numbers.
@@ -127,48 +127,6 @@ fn every_drawing_is_well_formed_and_wears_no_sentinel() {
             }
         }
     }
-}
-
-/// Three thousand writes, reads and refused compare-and-sets of each of so many clients. Every value is another.
-fn long_run(clients: u64, rounds: u64) -> Scenario {
-    let mut scenario = Scenario::empty();
-    scenario.trial.clients = clients as u32;
-    for number in 0..rounds {
-        for client in 0..clients {
-            let (from_ms, key) = (number * 15 + client, format!("k{client}"));
-            let value = json!(client * 1_000_000_000 + number);
-            match number % 3 {
-                0 => {
-                    let until_ms = from_ms + 7 + number % 5;
-                    scenario.ok(
-                        client,
-                        from_ms,
-                        until_ms,
-                        "write",
-                        &key,
-                        value.clone(),
-                        value,
-                    );
-                }
-                1 => {
-                    let seen = json!(client * 1_000_000_000 + number - 1);
-                    scenario.ok(
-                        client,
-                        from_ms,
-                        from_ms + 3,
-                        "read",
-                        &key,
-                        Value::Null,
-                        seen,
-                    );
-                }
-                _ => scenario.mismatch(client, from_ms, from_ms + 5, &key, json!([number, 1])),
-            }
-        }
-    }
-    let ended_ns = (rounds * 15 + 100) * 1_000_000;
-    (scenario.record.healed_ns, scenario.record.ended_ns) = (ended_ns - 50_000_000, ended_ns);
-    scenario
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Simulation<'_> {
         let life = self.nodes[to.index()].life;
         if let Some(tap) = &mut self.board.borrow_mut().tap {
             let ends = (Party::Client(ClientId(client)), Party::Node(to));
-            let words = format!("asks #{}: {body:?}", which.1);
+            let words = format!("asks {}: {body:?}", which.1);
             tap.client_frame((now_ns, at_ns), ends.0, ends.1, words);
         }
         self.agenda.add(

@@ -28,7 +28,7 @@ function makeTimeline(data, canvas) {
   const context = canvas.getContext("2d");
   const text = position => data.texts[position];
   const view = { from: data.window[0], until: data.window[1] };
-  const state = { chosen: null, hover: null, hits: null, key: -1, layout: null, width: 0, frames: 0 };
+  const state = { chosen: null, hover: null, hits: null, key: -1, layout: null, width: 0, frames: 0, drawn: 0, cost: 0 };
   let colours, patterns, queued = false;
   const listeners = [];
 
@@ -87,8 +87,9 @@ function makeTimeline(data, canvas) {
   };
 
   function draw() {
-    const { layout, width } = state;
+    const { layout, width } = state, began = performance.now();
     state.frames++;
+    state.drawn = 0;
     context.clearRect(0, 0, width, layout.height);
     context.textBaseline = "middle";
     drawBackdrop();
@@ -102,6 +103,8 @@ function makeTimeline(data, canvas) {
     drawMarks();
     drawChosen();
     context.restore();
+    // What a frame takes of the page's own time, and how many bars it drew.
+    state.cost = performance.now() - began;
     Object.assign(canvas.dataset, { from: Math.round(view.from), until: Math.round(view.until), frames: state.frames });
     for (const listener of listeners) listener();
   }
@@ -215,7 +218,7 @@ function makeTimeline(data, canvas) {
           context.fillStyle = colours[ENDINGS[ending]];
           // Neighbours that touch are one bar: a million operations are no more than a screen of them.
           let runFrom = 0, runUntil = -1;
-          const flush = () => { if (runUntil >= 0) context.fillRect(runFrom, top, Math.max(1, runUntil - runFrom), tall); };
+          const flush = () => { if (runUntil >= 0) state.drawn++, context.fillRect(runFrom, top, Math.max(1, runUntil - runFrom), tall); };
           for (let slot = begin; slot < end; slot++) {
             const i = lane[slot];
             if (calls.ending[i] !== ending || calls.until[i] < view.from || (picky && isWanted(i) !== wanted)) continue;
@@ -287,6 +290,7 @@ function makeTimeline(data, canvas) {
       context.lineTo(at, layout.bottom);
       context.stroke();
       context.setLineDash([]);
+      if (!words) return;
       context.font = "650 10.5px system-ui, sans-serif";
       const half = words.length * 3.1, centre = Math.min(state.width - layout.right - half, Math.max(layout.left + half, at));
       context.textAlign = "center";
@@ -297,7 +301,8 @@ function makeTimeline(data, canvas) {
       context.fillText(words, centre, 19);
       context.textAlign = "left";
     };
-    line(data.healed, colours.ok, "healed", [4, 3]);
+    const near = data.marks.some(([us]) => Math.abs(x(us) - x(data.healed)) < 52);
+    line(data.healed, colours.ok, near ? "" : "healed", [4, 3]);
     for (const [us] of data.marks) line(us, colours.bad, "broken", []);
   }
 

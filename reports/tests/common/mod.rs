@@ -352,3 +352,45 @@ pub(crate) fn script_data(page: &str) -> Value {
     let bytes = BASE64_STANDARD.decode(packed).unwrap();
     serde_json::from_reader(flate2::read::GzDecoder::new(bytes.as_slice())).unwrap()
 }
+
+/// Writes, reads and refused compare-and-sets of so many clients, so many rounds of them. Every value is another.
+pub(crate) fn long_run(clients: u64, rounds: u64) -> Scenario {
+    let mut scenario = Scenario::empty();
+    scenario.trial.clients = clients as u32;
+    for number in 0..rounds {
+        for client in 0..clients {
+            let (from_ms, key) = (number * 15 + client, format!("k{client}"));
+            let value = json!(client * 1_000_000_000 + number);
+            match number % 3 {
+                0 => {
+                    let until_ms = from_ms + 7 + number % 5;
+                    scenario.ok(
+                        client,
+                        from_ms,
+                        until_ms,
+                        "write",
+                        &key,
+                        value.clone(),
+                        value,
+                    );
+                }
+                1 => {
+                    let seen = json!(client * 1_000_000_000 + number - 1);
+                    scenario.ok(
+                        client,
+                        from_ms,
+                        from_ms + 3,
+                        "read",
+                        &key,
+                        Value::Null,
+                        seen,
+                    );
+                }
+                _ => scenario.mismatch(client, from_ms, from_ms + 5, &key, json!([number, 1])),
+            }
+        }
+    }
+    let ended_ns = (rounds * 15 + 100) * 1_000_000;
+    (scenario.record.healed_ns, scenario.record.ended_ns) = (ended_ns - 50_000_000, ended_ns);
+    scenario
+}

@@ -89,6 +89,12 @@ impl Tab {
     /// Opens a file and waits until it and all it asks for are loaded. What an earlier page said is forgotten.
     #[track_caller]
     pub(crate) fn open(&mut self, path: &Path, view: &View) {
+        self.open_at(path, "", view);
+    }
+
+    /// The same by a link to a place in the page, as `#t=3`.
+    #[track_caller]
+    pub(crate) fn open_at(&mut self, path: &Path, place: &str, view: &View) {
         let View {
             width,
             height,
@@ -108,7 +114,7 @@ impl Tab {
             "Emulation.setEmulatedMedia",
             json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
         );
-        self.url = file_url(path);
+        self.url = file_url(path) + place;
         self.browser.events.clear();
         let opened = self.call("Page.navigate", json!({ "url": self.url }));
         if let Some(error) = opened.get("errorText") {
