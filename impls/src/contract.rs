@@ -22,6 +22,7 @@
 //! 7. **Facts.** [`Effect::Note`] tells reports, invariants and fact-triggered faults what happened. It never steers the core.
 
 use crate::explored::{Outline, Renaming};
+use crate::facts::FactKind;
 use crate::node_set::NodeSet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -160,6 +161,9 @@ pub trait Node:
 
     /// The kinds of message there are: what [`Node::message_kind`] can say.
     const MESSAGE_KINDS: &'static [&'static str];
+
+    /// The kinds of fact that a correct node can [note](Effect::Note). A report says which of them never happened.
+    const FACTS: &'static [FactKind];
 
     /// Which kind a message is, in the protocol's own word. For observers and faults; it never steers the core.
     fn message_kind(message: &Self::Message) -> &'static str;

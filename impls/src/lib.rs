@@ -15,6 +15,7 @@
 //! | module | what is there |
 //! | --- | --- |
 //! | [`contract`] | inputs, effects and the laws between a core and its driver |
+//! | [`facts`] | the kinds of fact a node can note |
 //! | [`machine`] | state machines to replicate: the cache |
 //! | [`session`] | at-most-once execution of client commands |
 //! | [`knobs`] | what can be set about a protocol |
@@ -49,6 +50,7 @@ mod claims;
 pub mod contract;
 pub mod etcd;
 pub mod explored;
+pub mod facts;
 mod fixed;
 mod fnv;
 pub mod knobs;

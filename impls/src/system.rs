@@ -9,6 +9,7 @@ pub(crate) use reference::{Typed, TypedDisk};
 
 use crate::contract::{Effect, Effects, Input, Node, NodeId, Now, Vocabulary};
 use crate::explored::{Memory, NodeState};
+use crate::facts::FactKind;
 use crate::knobs::{Knobs, Reads};
 use crate::manage::{Manage, Report};
 use crate::node_set::NodeSet;
@@ -249,6 +250,9 @@ pub trait System {
     /// # Panics
     /// When the message is of another system.
     fn message_kind(&self, message: &Parcel) -> &'static str;
+
+    /// The kinds of fact its nodes can note. What none of them can note is not missing from a run.
+    fn facts(&self) -> &'static [FactKind];
 
     /// What must always hold inside it.
     fn invariants(&self) -> &'static [InvariantInfo];

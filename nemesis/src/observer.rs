@@ -26,6 +26,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use stormglass_checker::History;
 use stormglass_impls::contract::{ClientId, Effect, Effects, Input, NodeId, Now, RequestId};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup,
@@ -528,6 +529,10 @@ impl System for Observed {
 
     fn message_kinds(&self) -> &'static [&'static str] {
         self.system.message_kinds()
+    }
+
+    fn facts(&self) -> &'static [FactKind] {
+        self.system.facts()
     }
 
     fn message_kind(&self, message: &Parcel) -> &'static str {

@@ -17,6 +17,7 @@
 //! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding; the shrunk run in it |
 //! | [`summary`] | `run.json` |
 //! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
+//! | [`behaviour`] | how a cluster behaved: keys, availability, recovery, coverage, facts, clocks; as data and as sections |
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `roles`, `stretches` | what is drawn: operations, faults in force, who led when, what each node was, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
@@ -38,6 +39,7 @@
 //! Judging (crate `checker`, and `judge` in crate `nemesis`), running (crate `nemesis`), the command line (crate `stormglass`).
 
 mod bands;
+pub mod behaviour;
 mod calls;
 mod collision;
 mod conversation;

@@ -1,6 +1,7 @@
 //! `report.html`: one page that stands alone.
 
 use crate::bands::bands;
+use crate::behaviour::{self, Behaviour};
 use crate::calls::{calls, value};
 use crate::conversation::{Conversation, conversation};
 use crate::error::ReportError;
@@ -91,6 +92,8 @@ struct Page<'a> {
     data: String,
     calls_left_out: Option<String>,
     plots: &'a [Plot],
+    behaviour: String,
+    behaviour_style: &'static str,
     coverage: Vec<CoverageRow>,
     faults: Vec<FaultRow>,
     faults_left_out: usize,
@@ -244,6 +247,8 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
             )
         }),
         plots,
+        behaviour: behaviour::render(&Behaviour::of(trial, run, judged))?,
+        behaviour_style: behaviour::STYLE,
         coverage: coverage(summary),
         faults: run.record.faults.iter().take(ROWS_MAX).map(|fault| fault_row(trial, fault)).collect(),
         faults_left_out: run.record.faults.len().saturating_sub(ROWS_MAX),

@@ -1,7 +1,14 @@
 //! Latency and throughput over time.
 //!
 //! The plotting library draws the chart; points are added as one path a series, merged where they touch, so that a plot of a million
-//! operations is no larger than one of ten thousand.
+//! operations is no larger than one of ten thousand. Beside every plot stands a table of what it shows.
+
+pub(crate) mod clocks;
+mod percentiles;
+mod strokes;
+mod table;
+
+pub(crate) use table::Table;
 
 use crate::bands::{Band, bands};
 use crate::calls::{Call, Ending, calls};
@@ -38,6 +45,8 @@ pub(crate) struct Plot {
     pub(crate) svg: String,
     /// What its colours and marks mean.
     pub(crate) legend: Vec<LegendEntry>,
+    /// The same in numbers.
+    pub(crate) table: Table,
 }
 
 /// What one colour or mark means.
@@ -50,6 +59,14 @@ pub(crate) struct LegendEntry {
 }
 
 impl Plot {
+    /// Its name in words.
+    pub(crate) fn title(&self) -> String {
+        let words = self.name.replace('-', " ");
+        let mut letters = words.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect()
+    }
+
     /// The drawing as a file of its own.
     pub(crate) fn standalone(&self) -> String {
         let style = format!(
@@ -67,6 +84,7 @@ pub(crate) fn plots(trial: &Trial, run: &Run) -> Result<Vec<Plot>, ReportError> 
     let bands = bands(&run.record, ended_ns);
     Ok(vec![
         latency(&calls, &bands, ended_ns)?,
+        percentiles::percentiles(&calls, &bands, ended_ns)?,
         throughput(&calls, &bands, ended_ns)?,
     ])
 }
@@ -85,16 +103,8 @@ pub(crate) fn ended_ns(run: &Run) -> u64 {
 
 fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, ReportError> {
     let series = Series::of(calls);
-    let ms = |call: &Call<'_>| {
-        call.latency_ns()
-            .map(|ns| (ns as f64 / 1e6).max(LATENCY_MS_MIN))
-    };
-    let low = calls.iter().filter_map(ms).fold(f64::INFINITY, f64::min);
-    let high = calls.iter().filter_map(ms).fold(LATENCY_MS_MIN, f64::max);
-    let low = if low.is_finite() { low } else { 1.0 };
-    // Whole powers of ten, at least one of them.
-    let floor = 10f64.powf(low.log10().floor()).max(LATENCY_MS_MIN);
-    let ceiling = 10f64.powf((high * 1.05).log10().ceil()).max(floor * 10.0);
+    let ms = |call: &Call<'_>| call.latency_ns().map(drawn_ms);
+    let (floor, ceiling) = decades(calls.iter().filter_map(ms));
     let span = ended_ns as f64 / 1e9;
 
     let mut points: BTreeMap<(usize, Ending), Points> = BTreeMap::new();
@@ -105,27 +115,23 @@ fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, Re
         let mut axes = builder(&root)
             .build_cartesian_2d(0.0..span, (floor..ceiling).log_scale())
             .map_err(failed)?;
-        mesh(&mut axes, span, 6, &|ms| {
-            if *ms < 1.0 {
-                format!("{ms} ms")
-            } else {
-                format!("{ms:.0} ms")
-            }
-        })?;
+        mesh(&mut axes, span, 6, &ms_label)?;
         let quantiles = Quantiles::of(calls, Stretches::of(ended_ns));
-        for (share, name) in [(0.5, "median of ok"), (0.99, "99th percentile of ok")] {
-            let colour = if share < 0.9 {
+        for (thousandths, name) in [(500, "median of ok"), (990, "99th percentile of ok")] {
+            let is_median = thousandths == 500;
+            let colour = if is_median {
                 named("ink")
             } else {
                 named("soft")
             };
-            for stretch in quantiles.lines(share) {
+            let lines = quantiles.lines(thousandths);
+            for stretch in lines.into_iter().filter(|line| line.len() > 1) {
                 let line = stretch
                     .into_iter()
                     .map(|(at, ms)| (at, ms.clamp(floor, ceiling)));
                 let style = colour
                     .sentinel()
-                    .stroke_width(if share < 0.9 { 2 } else { 1 });
+                    .stroke_width(if is_median { 2 } else { 1 });
                 axes.draw_series(LineSeries::new(line, style))
                     .map_err(failed)?;
             }
@@ -180,6 +186,7 @@ fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, Re
         name: "latency",
         svg,
         legend,
+        table: table::latency(calls, ended_ns),
     })
 }
 
@@ -243,7 +250,31 @@ fn throughput(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot,
         name: "throughput",
         svg,
         legend,
+        table: table::throughput(calls, ended_ns),
     })
+}
+
+/// A latency as a logarithmic axis can show it, in milliseconds.
+fn drawn_ms(latency_ns: u64) -> f64 {
+    (latency_ns as f64 / 1e6).max(LATENCY_MS_MIN)
+}
+
+/// The whole powers of ten between which latencies lie, at least one apart.
+fn decades(latencies_ms: impl Iterator<Item = f64>) -> (f64, f64) {
+    let widen = |(low, high): (f64, f64), ms: f64| (low.min(ms), high.max(ms));
+    let (low, high) = latencies_ms.fold((f64::INFINITY, LATENCY_MS_MIN), widen);
+    let low = if low.is_finite() { low } else { 1.0 };
+    let floor = 10f64.powf(low.log10().floor()).max(LATENCY_MS_MIN);
+    let ceiling = 10f64.powf((high * 1.05).log10().ceil()).max(floor * 10.0);
+    (floor, ceiling)
+}
+
+fn ms_label(ms: &f64) -> String {
+    if *ms < 1.0 {
+        format!("{ms} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;

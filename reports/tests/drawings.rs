@@ -98,10 +98,14 @@ fn every_drawing_is_well_formed_and_wears_no_sentinel() {
         .collect();
     assert_eq!(
         drawings.len(),
-        4,
-        "overview, collision, latency, throughput"
+        5,
+        "overview, collision, latency, percentiles, throughput"
     );
-    for name in ["plots/latency.svg", "plots/throughput.svg"] {
+    for name in [
+        "plots/latency.svg",
+        "plots/percentiles.svg",
+        "plots/throughput.svg",
+    ] {
         drawings.push(file(&directory, name));
         assert!(
             drawings

@@ -29,6 +29,7 @@ use stormglass_impls::contract::Answer;
 use stormglass_impls::contract::{
     ClientId, DelayRange, Disk, Effects, Input, Node, NodeId, Now, Refusal, RequestId, Vocabulary,
 };
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::wire::ClientFrame;
 
 /// What a client is told once.
@@ -174,6 +175,7 @@ impl Node for Client {
     type Disk = NoDisk;
 
     const MESSAGE_KINDS: &'static [&'static str] = &["call", "answer", "event"];
+    const FACTS: &'static [FactKind] = &[];
 
     fn message_kind(message: &ClientFrame) -> &'static str {
         match message {

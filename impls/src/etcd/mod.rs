@@ -96,6 +96,7 @@ use crate::contract::{
     Answer, ClientId, DelayRange, Effect, Effects, Input, Node, NodeId, Now, RequestId, Vocabulary,
 };
 use crate::explored::Outline;
+use crate::facts::FactKind;
 use crate::fixed::Fixed;
 use crate::knobs::Reads;
 use crate::node_set::NodeSet;
@@ -174,6 +175,7 @@ impl Node for Etcd {
     type Disk = EtcdDisk;
 
     const MESSAGE_KINDS: &'static [&'static str] = message::KINDS;
+    const FACTS: &'static [FactKind] = crate::raft::message::FACTS;
 
     fn message_kind(message: &Message) -> &'static str {
         message.kind()

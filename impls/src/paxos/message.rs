@@ -5,6 +5,7 @@
 
 use super::log::Snapshot;
 use crate::contract::{NodeId, display_as};
+use crate::facts::FactKind;
 use crate::node_set::NodeSet;
 use crate::session::Submission;
 use serde::{Deserialize, Serialize};
@@ -276,6 +277,18 @@ pub struct Part {
     /// How many bytes have arrived.
     pub length: usize,
 }
+
+/// What a correct node notes.
+pub const FACTS: &[FactKind] = &[
+    FactKind::Campaigned,
+    FactKind::Voted,
+    FactKind::BecameLeader,
+    FactKind::SteppedDown,
+    FactKind::MembersChanged,
+    FactKind::SnapshotTaken,
+    FactKind::SnapshotInstalled,
+    FactKind::HandedOver,
+];
 
 /// The kinds of message, as [`Message::kind`] names them.
 pub const KINDS: &[&str] = &[

@@ -105,6 +105,7 @@ pub mod rules;
 mod turn;
 
 use crate::claims::Claims;
+use crate::facts::FactKind;
 use crate::fixed::Fixed;
 pub use log::{Log, PaxosDisk, Snapshot};
 
@@ -186,6 +187,7 @@ impl<M: Machine> Node for Paxos<M> {
     type Disk = PaxosDisk<M::Command>;
 
     const MESSAGE_KINDS: &'static [&'static str] = message::KINDS;
+    const FACTS: &'static [FactKind] = message::FACTS;
 
     fn message_kind(message: &Self::Message) -> &'static str {
         message.kind()

@@ -5,6 +5,7 @@
 
 use super::members::Members;
 use crate::contract::{NodeId, display_as};
+use crate::facts::FactKind;
 use crate::session::Submission;
 use crate::snapshot::Image;
 use serde::{Deserialize, Serialize};
@@ -191,6 +192,19 @@ pub enum Body<C> {
     /// The leader hands over: stand for election now.
     TimeoutNow,
 }
+
+/// What a correct node notes.
+pub const FACTS: &[FactKind] = &[
+    FactKind::Campaigned,
+    FactKind::Voted,
+    FactKind::BecameLeader,
+    FactKind::SteppedDown,
+    FactKind::Truncated,
+    FactKind::MembersChanged,
+    FactKind::SnapshotTaken,
+    FactKind::SnapshotInstalled,
+    FactKind::HandedOver,
+];
 
 /// The kinds of message, as [`Message::kind`] names them.
 pub const KINDS: &[&str] = &[

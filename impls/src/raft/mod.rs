@@ -100,6 +100,7 @@ mod status;
 mod turn;
 
 use crate::claims::Claims;
+use crate::facts::FactKind;
 use crate::fixed::Fixed;
 pub use log::{Log, RaftDisk};
 pub use progress::Progress;
@@ -184,6 +185,7 @@ impl<M: Machine> Node for Raft<M> {
     type Disk = RaftDisk<M::Command>;
 
     const MESSAGE_KINDS: &'static [&'static str] = message::KINDS;
+    const FACTS: &'static [FactKind] = message::FACTS;
 
     fn message_kind(message: &Self::Message) -> &'static str {
         message.kind()

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::contract::{Data, Disk, Effect, Effects, Input, Node, Now};
 use crate::explored::NodeState;
+use crate::facts::FactKind;
 use crate::knobs::Reads;
 use crate::manage::{Manage, Report};
 use crate::node_set::NodeSet;
@@ -127,6 +128,10 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
                 .open()
                 .expect("a message is named by its own system"),
         )
+    }
+
+    fn facts(&self) -> &'static [FactKind] {
+        N::FACTS
     }
 
     fn invariants(&self) -> &'static [InvariantInfo] {

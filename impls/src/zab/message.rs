@@ -6,6 +6,7 @@
 
 use super::log::Snapshot;
 use crate::contract::{NodeId, display_as};
+use crate::facts::FactKind;
 use crate::session::Submission;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display};
@@ -231,6 +232,17 @@ pub enum Message<C> {
     /// The follower heard it.
     Pong,
 }
+
+/// What a correct node notes.
+pub const FACTS: &[FactKind] = &[
+    FactKind::Campaigned,
+    FactKind::Voted,
+    FactKind::BecameLeader,
+    FactKind::SteppedDown,
+    FactKind::Truncated,
+    FactKind::SnapshotTaken,
+    FactKind::SnapshotInstalled,
+];
 
 /// The kinds of message, as [`Message::kind`] names them.
 pub const KINDS: &[&str] = &[

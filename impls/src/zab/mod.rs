@@ -94,6 +94,7 @@ mod synchronisation;
 mod turn;
 
 use crate::claims::Claims;
+use crate::facts::FactKind;
 use crate::fixed::Fixed;
 pub use log::{Log, Snapshot, ZabDisk};
 
@@ -191,6 +192,7 @@ impl<M: Machine> Node for Zab<M> {
     type Disk = ZabDisk<M::Command>;
 
     const MESSAGE_KINDS: &'static [&'static str] = message::KINDS;
+    const FACTS: &'static [FactKind] = message::FACTS;
 
     fn message_kind(message: &Self::Message) -> &'static str {
         message.kind()

@@ -86,6 +86,7 @@ use crate::contract::{
     Answer, ClientId, Effect, Effects, Input, Node, NodeId, Now, RequestId, Vocabulary,
 };
 use crate::explored::Outline;
+use crate::facts::FactKind;
 use crate::fixed::Fixed;
 use crate::knobs::Reads;
 use crate::manage::Manage;
@@ -151,6 +152,7 @@ impl Node for Zookeeper {
     type Disk = ZabDisk<Command>;
 
     const MESSAGE_KINDS: &'static [&'static str] = message::KINDS;
+    const FACTS: &'static [FactKind] = crate::zab::message::FACTS;
 
     fn message_kind(message: &Message) -> &'static str {
         message.kind()

@@ -23,6 +23,7 @@ use stormglass_impls::contract::{
     RequestId, Session, Vocabulary,
 };
 use stormglass_impls::explored::{Memory, Names};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::host::connection::{End, Outbox, dial};
 use stormglass_impls::host::frame::Frame;
 use stormglass_impls::host::{Admit, Fate, Fsync, Gate, Net};
@@ -75,6 +76,7 @@ impl Node for Tally {
     type Disk = Sum;
 
     const MESSAGE_KINDS: &'static [&'static str] = &["beat"];
+    const FACTS: &'static [FactKind] = &[];
 
     fn message_kind(_: &Beat) -> &'static str {
         "beat"
@@ -251,6 +253,10 @@ impl System for Traced {
 
     fn message_kinds(&self) -> &'static [&'static str] {
         self.inner.message_kinds()
+    }
+
+    fn facts(&self) -> &'static [FactKind] {
+        self.inner.facts()
     }
 
     fn message_kind(&self, message: &Parcel) -> &'static str {

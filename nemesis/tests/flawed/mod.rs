@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::rc::Rc;
 use stormglass_impls::contract::{DelayRange, Effect, Effects, Input, NodeId, Now};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::manage::Manage;
 use stormglass_impls::parcel::Parcel;
@@ -119,6 +120,10 @@ impl System for Flawed {
 
     fn message_kinds(&self) -> &'static [&'static str] {
         self.0.message_kinds()
+    }
+
+    fn facts(&self) -> &'static [FactKind] {
+        self.0.facts()
     }
 
     fn message_kind(&self, message: &Parcel) -> &'static str {

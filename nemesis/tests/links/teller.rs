@@ -6,6 +6,7 @@ use stormglass_impls::contract::{
     Answer, DelayRange, Disk, Effect, Effects, Fact, Input, Node, NodeId, Now, Vocabulary,
 };
 use stormglass_impls::explored::{Memory, Names};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::system::{Broken, Budget, Erased, Links, Member, Reference, Setup, Watch};
 
 /// How often a node breaks a link itself: at every so many of its beats.
@@ -113,6 +114,7 @@ impl Node for Teller {
     type Disk = Writes;
 
     const MESSAGE_KINDS: &'static [&'static str] = &["said"];
+    const FACTS: &'static [FactKind] = &[FactKind::BecameLeader];
 
     fn message_kind(_: &Said) -> &'static str {
         "said"

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{Effects, Input, NodeId, Now};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup, System,
@@ -72,6 +73,10 @@ impl System for Wrapped {
 
     fn message_kinds(&self) -> &'static [&'static str] {
         self.system.message_kinds()
+    }
+
+    fn facts(&self) -> &'static [FactKind] {
+        self.system.facts()
     }
 
     fn message_kind(&self, message: &Parcel) -> &'static str {

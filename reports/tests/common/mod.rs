@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod browser;
+pub(crate) mod measured;
 pub(crate) mod pages;
 
 use serde_json::{Value, json};
