@@ -23,6 +23,7 @@
 //! | `timeline`, `collision`, `plots` | the drawings |
 //! | `spacetime`, `conversation` | who said what to whom as a space-time diagram, and that of a run around what broke |
 //! | [`counterexample`] | the page of a way through a model that breaks a law |
+//! | [`comparison`] | the page of all clusters under one workload and one storm |
 //! | [`judged`] | the page of a history that came from elsewhere |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
@@ -42,6 +43,7 @@ mod bands;
 pub mod behaviour;
 mod calls;
 mod collision;
+pub mod comparison;
 mod conversation;
 pub mod counterexample;
 pub mod error;

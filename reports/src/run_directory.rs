@@ -461,7 +461,7 @@ struct Version {
 }
 
 /// Writes a file under another name and renames it, so that nobody sees half of it.
-fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+pub(crate) fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Two processes, and two threads of one, may write `latest` at once; each time has a temporary name of its own.
     static WRITTEN: AtomicU64 = AtomicU64::new(0);

@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod cluster;
+mod compare;
 mod convert;
 mod cpu;
 mod exit;
@@ -69,6 +70,8 @@ enum Command {
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
     Soak(soak::SoakArgs),
+    /// Put all clusters through one storm, and lay them side by side
+    Compare(compare::CompareArgs),
     /// Run a cluster of real processes on this machine
     Cluster(cluster::ClusterArgs),
     /// Ask a cache, or a tree of znodes, that runs
@@ -106,6 +109,7 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Model(args) => model::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
+        Command::Compare(args) => compare::execute(&args, cli.format),
         Command::Cluster(args) => cluster::execute(&args, cli.format),
         Command::Client(args) => client::execute(&args, cli.format),
         Command::Node(args) => node::execute(&args),
