@@ -8,7 +8,8 @@
 //! # Entry points
 //!
 //! [`RunDirectory`] creates, opens, writes, loads and rebuilds a run. [`summary::RunSummary`] is its `run.json`; [`markdown::render`]
-//! and [`junit::render`] work on any number of summaries.
+//! and [`junit::render`] work on any number of summaries. [`index::write`] lists all runs of a directory on a page, [`trend`] follows
+//! nights of trials, and [`diff`] lays two runs side by side.
 //!
 //! # Code map
 //!
@@ -20,6 +21,9 @@
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
+//! | [`index`] | the page over all runs of a directory |
+//! | [`trend`] | the page over several nights of trials: rates, and what is new, known and resolved |
+//! | [`diff`] | the page of two runs: what was asked of them, what came of it, and where they part |
 //! | [`counterexample`] | the page of a way through a model that breaks a law |
 //! | [`judged`] | the page of a history that came from elsewhere |
 //! | `script_data` | what the page's script reads |
@@ -40,8 +44,10 @@ mod bands;
 mod calls;
 mod collision;
 pub mod counterexample;
+pub mod diff;
 pub mod error;
 mod escape;
+pub mod index;
 pub mod judged;
 pub mod junit;
 pub mod markdown;
@@ -54,6 +60,7 @@ mod stretches;
 pub mod summary;
 mod theme;
 mod timeline;
+pub mod trend;
 mod units;
 
 pub use error::ReportError;

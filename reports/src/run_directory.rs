@@ -440,7 +440,7 @@ struct Version {
 }
 
 /// Writes a file under another name and renames it, so that nobody sees half of it.
-fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+pub(crate) fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Two processes, and two threads of one, may write `latest` at once; each time has a temporary name of its own.
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
@@ -458,7 +458,10 @@ fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     })
 }
 
-fn io_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> ReportError + use<> {
+pub(crate) fn io_error(
+    path: &Path,
+    action: &'static str,
+) -> impl FnOnce(io::Error) -> ReportError + use<> {
     let path = path.to_path_buf();
     move |source| ReportError::Io {
         path,
@@ -526,7 +529,7 @@ fn safe(text: &str) -> String {
     }
 }
 
-fn is_plain(character: char) -> bool {
+pub(crate) fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._".contains(character)
 }
 
