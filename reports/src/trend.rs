@@ -12,6 +12,7 @@ use crate::error::ReportError;
 use crate::run_directory::{io_error, put};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -88,8 +89,8 @@ impl Trend {
         let mut nights: BTreeMap<PathBuf, Night> = BTreeMap::new();
         for folder in folders {
             let whole = folder.canonicalize().map_err(io_error(folder, "read"))?;
-            if !nights.contains_key(&whole) {
-                nights.insert(whole, Night::read(folder)?);
+            if let Entry::Vacant(place) = nights.entry(whole) {
+                place.insert(Night::read(folder)?);
             }
         }
         Ok(Self::of(nights.into_values().collect()))

@@ -178,7 +178,7 @@ fn a_directory_of_runs_is_a_night_too_and_names_broken_promises_exactly() {
     let (directory, _) = broken.write(&runs);
     let (damaged, _) = Scenario::storm().write(&runs);
     fs::write(damaged.path().join("run.json"), "{").unwrap();
-    let trend = Trend::read(&[runs.clone()]).unwrap();
+    let trend = Trend::read(std::slice::from_ref(&runs)).unwrap();
     let night = &trend.nights[0];
     assert_eq!((night.trials, night.violations), (2, 1));
     assert_eq!(night.notes.len(), 1);

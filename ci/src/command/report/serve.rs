@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use stormglass_reports::index::{self, INDEX};
 use tiny_http::{Header, Method, Request, Response, Server};
@@ -71,17 +71,26 @@ pub(super) fn execute(args: &ServeArgs, format: Format) -> Result<Exit, Failure>
         root,
         at: at.ip(),
     });
+    let (failed, failures) = mpsc::channel();
     for _ in 0..WORKERS {
-        let (server, desk) = (Arc::clone(&server), Arc::clone(&desk));
+        let (server, desk, failed) = (Arc::clone(&server), Arc::clone(&desk), failed.clone());
         std::thread::spawn(move || {
             // A worker ends with the process: a reader that never reads on must not hold it up.
-            while let Ok(request) = server.recv() {
-                desk.answer(request);
-            }
+            let error = loop {
+                match server.recv() {
+                    Ok(request) => desk.answer(request),
+                    Err(error) => break error,
+                }
+            };
+            let _ = failed.send(error);
         });
     }
     while !interrupt::asked() {
-        std::thread::sleep(PATIENCE);
+        if let Ok(error) = failures.recv_timeout(PATIENCE) {
+            let error = anyhow::anyhow!("{at}: cannot listen any longer: {error}");
+            let exit = Exit::SystemFailed;
+            return Err(Failure { exit, error });
+        }
     }
     Ok(Exit::Valid)
 }
