@@ -9,6 +9,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::fmt;
 use std::hash::Hasher;
 use std::ops::ControlFlow;
+use stormglass_checker::History;
 
 /// What usually makes a trial come out differently, where nobody meant it to.
 pub const USUAL_CAUSES: &str = "The usual causes: other source or Cargo.lock, an unbiased select, a hash-ordered container, a real clock.";
@@ -73,21 +74,28 @@ pub fn difference(before: &Run, again: &Run) -> Option<Difference> {
             events,
         });
     }
-    let (old, new) = (&before.history.events, &again.history.events);
-    let differs = old.iter().zip(new).position(|(old, new)| old != new);
-    let shorter = old.len().min(new.len());
-    if let Some(event) = differs.or((old.len() != new.len()).then_some(shorter)) {
+    if let Some(event) = parting(&before.history, &again.history) {
         return Some(Difference::History { event });
     }
     (before.record != again.record).then_some(Difference::Record)
 }
 
+/// The position of the first event, from 0, at which two histories differ: all before it is the same. Where one goes on when the other
+/// has ended, that is the end of the shorter one.
+pub fn parting(before: &History, again: &History) -> Option<usize> {
+    let (old, new) = (&before.events, &again.events);
+    let differs = old.iter().zip(new).position(|(old, new)| old != new);
+    let shorter = old.len().min(new.len());
+    differs.or((old.len() != new.len()).then_some(shorter))
+}
+
 /// Between which inputs, counted from 1, two runs first differ.
 fn span(before: &Marks, again: &Marks, inputs: (u64, u64)) -> (u64, u64) {
     // Marks lie a power of two apart; those of the finer list that the coarser one has are every so many.
-    let every = before.every.max(again.every);
+    // They come from files, which may say anything.
+    let every = before.every.max(again.every).max(1);
     let pick = |marks: &Marks| -> Vec<String> {
-        let step = (every / marks.every) as usize;
+        let step = usize::try_from(every / marks.every.max(1)).unwrap_or(usize::MAX);
         let digits = marks.digits.as_bytes().chunks(4);
         let picked = digits.skip(step - 1).step_by(step);
         picked
@@ -100,8 +108,9 @@ fn span(before: &Marks, again: &Marks, inputs: (u64, u64)) -> (u64, u64) {
         .zip(&new)
         .take_while(|(old, new)| old == new)
         .count() as u64;
-    let first = same * every + 1;
-    let last = (first + every - 1).min(inputs.0.max(inputs.1)).max(first);
+    let first = same.saturating_mul(every).saturating_add(1);
+    let last = first.saturating_add(every - 1);
+    let last = last.min(inputs.0.max(inputs.1)).max(first);
     (first, last)
 }
 
@@ -170,5 +179,12 @@ mod tests {
             (5, 6),
             "the coarser list decides"
         );
+        for every in [0, u64::MAX] {
+            let (first, last) = span(&before, &marks(every, "ffff"), (6, 6));
+            assert!(
+                first >= 1 && last >= first,
+                "a file that says {every} is no panic"
+            );
+        }
     }
 }

@@ -54,6 +54,14 @@ pub enum ReportError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The directory holds no trials of any kind.
+    #[error(
+        "{path}: neither a trials.jsonl nor a run here; name a directory of `stormglass soak`, or one of runs"
+    )]
+    NoTrials {
+        /// Which directory.
+        path: PathBuf,
+    },
     /// A file was written by another version.
     #[error(
         "{path}: schema_version is {found}, this build reads {wanted}; use the build that wrote it, or run its trial again"

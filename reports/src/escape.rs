@@ -4,6 +4,8 @@
 //! that cannot be seen is spelled out, so that what is shown is what is there; then the result is escaped for its place.
 
 use serde::Serialize;
+use std::ffi::OsStr;
+use std::fmt::Write;
 
 /// Spells out what cannot be seen: control characters, direction marks, zero-width characters and what XML forbids.
 pub(crate) fn visible(text: &str) -> String {
@@ -70,6 +72,22 @@ pub(crate) fn script_json(value: &impl Serialize) -> Result<String, serde_json::
     Ok(escaped)
 }
 
+/// The address of a file beside a page, from its name: nothing in it is a scheme, a folder, a question or a fragment.
+pub(crate) fn address(name: &OsStr) -> String {
+    let mut address = "./".to_string();
+    for byte in name.as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                address.push(char::from(*byte));
+            }
+            other => {
+                let _ = write!(address, "%{other:02X}");
+            }
+        }
+    }
+    address
+}
+
 /// For a line of Markdown: shown as it is, with no markup, link or mention.
 pub(crate) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -128,6 +146,15 @@ mod tests {
         assert_eq!(short("abc", 3), "abc");
         assert_eq!(short("abcd", 3), "ab\u{2026}");
         assert_eq!(short("\u{0}\u{0}", 4), "\\u{\u{2026}");
+    }
+
+    #[test]
+    fn an_address_stays_beside_its_page() {
+        assert_eq!(address(OsStr::new("raft-1.a_b")), "./raft-1.a_b");
+        assert_eq!(
+            address(OsStr::new("javascript:1//a?b#c\"%é")),
+            "./javascript%3A1%2F%2Fa%3Fb%23c%22%25%C3%A9"
+        );
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //! # Entry points
 //!
 //! [`RunDirectory`] creates, opens, writes, loads and rebuilds a run. [`summary::RunSummary`] is its `run.json`; [`markdown::render`]
-//! and [`junit::render`] work on any number of summaries.
+//! and [`junit::render`] work on any number of summaries. [`index::write`] lists all runs of a directory on a page, [`trend`] follows
+//! nights of trials, and [`diff`] lays two runs side by side.
 //!
 //! # Code map
 //!
@@ -22,7 +23,11 @@
 //! | `calls`, `bands`, `reigns`, `roles`, `stretches` | what is drawn: operations, faults in force, who led when, what each node was, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
 //! | `spacetime`, `conversation` | who said what to whom as a space-time diagram, and that of a run around what broke |
+//! | [`index`] | the page over all runs of a directory |
+//! | [`trend`] | the page over several nights of trials: rates, and what is new, known and resolved |
+//! | [`diff`] | the page of two runs: what was asked of them, what came of it, and where they part |
 //! | [`counterexample`] | the page of a way through a model that breaks a law |
+//! | [`campaign`] | the page of a campaign: verdicts, planted bugs, models, speed, false alarms |
 //! | [`comparison`] | the page of all clusters under one workload and one storm |
 //! | [`judged`] | the page of a history that came from elsewhere |
 //! | `script_data` | what the page's script reads |
@@ -42,12 +47,15 @@
 mod bands;
 pub mod behaviour;
 mod calls;
+pub mod campaign;
 mod collision;
 pub mod comparison;
 mod conversation;
 pub mod counterexample;
+pub mod diff;
 pub mod error;
 mod escape;
+pub mod index;
 pub mod judged;
 pub mod junit;
 pub mod markdown;
@@ -62,6 +70,7 @@ mod stretches;
 pub mod summary;
 mod theme;
 mod timeline;
+pub mod trend;
 mod units;
 
 pub use error::ReportError;

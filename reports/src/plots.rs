@@ -4,6 +4,7 @@
 //! operations is no larger than one of ten thousand. Beside every plot stands a table of what it shows.
 
 pub(crate) mod clocks;
+pub(crate) mod lines;
 mod percentiles;
 mod strokes;
 mod table;
@@ -26,7 +27,7 @@ use std::ops::Range;
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::trial::Trial;
 
-const HEIGHT: u32 = 270;
+pub(crate) const HEIGHT: u32 = 270;
 const MARGIN_TOP: u32 = 10;
 const MARGIN_BOTTOM: u32 = 6;
 const AXIS_HEIGHT: u32 = 26;
@@ -115,7 +116,7 @@ fn latency(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot, Re
         let mut axes = builder(&root)
             .build_cartesian_2d(0.0..span, (floor..ceiling).log_scale())
             .map_err(failed)?;
-        mesh(&mut axes, span, 6, &ms_label)?;
+        mesh(&mut axes, &seconds(span), 6, &ms_label)?;
         let quantiles = Quantiles::of(calls, Stretches::of(ended_ns));
         for (thousandths, name) in [(500, "median of ok"), (990, "99th percentile of ok")] {
             let is_median = thousandths == 500;
@@ -202,7 +203,7 @@ fn throughput(calls: &[Call<'_>], bands: &[Band], ended_ns: u64) -> Result<Plot,
         let mut axes = builder(&root)
             .build_cartesian_2d(0.0..span, 0.0..high)
             .map_err(failed)?;
-        mesh(&mut axes, span, 6, &|rate| {
+        mesh(&mut axes, &seconds(span), 6, &|rate| {
             if high < 5.0 {
                 format!("{rate:.1}/s")
             } else {
@@ -277,9 +278,9 @@ fn ms_label(ms: &f64) -> String {
     }
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn builder<'a, 'b>(root: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+pub(crate) fn builder<'a, 'b>(root: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     let mut builder = ChartBuilder::on(root);
     builder
         .margin_top(MARGIN_TOP)
@@ -290,9 +291,16 @@ fn builder<'a, 'b>(root: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     builder
 }
 
-fn mesh<'b, Y>(
+/// Marks on the axis of time.
+pub(crate) fn seconds(span: f64) -> impl Fn(&f64) -> String {
+    let digits = usize::from(span < 8.0);
+    move |seconds| format!("{seconds:.digits$} s")
+}
+
+/// The axes, with what stands at their marks.
+pub(crate) fn mesh<'b, Y>(
     axes: &mut ChartContext<'_, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>,
-    span: f64,
+    x_label: &dyn Fn(&f64) -> String,
     y_labels: usize,
     y_label: &dyn Fn(&f64) -> String,
 ) -> Result<(), ReportError>
@@ -304,7 +312,6 @@ where
             .into_font()
             .color(&named("soft").sentinel())
     };
-    let digits = usize::from(span < 8.0);
     axes.configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(named("line").sentinel())
@@ -312,13 +319,13 @@ where
         .label_style(text(11))
         .x_labels(10)
         .y_labels(y_labels)
-        .x_label_formatter(&|seconds| format!("{seconds:.digits$} s"))
+        .x_label_formatter(&x_label)
         .y_label_formatter(y_label)
         .draw()
         .map_err(failed)
 }
 
-fn failed<E: std::fmt::Display>(error: E) -> ReportError {
+pub(crate) fn failed<E: std::fmt::Display>(error: E) -> ReportError {
     ReportError::Rendering {
         what: "plot",
         cause: error.to_string(),
@@ -326,7 +333,7 @@ fn failed<E: std::fmt::Display>(error: E) -> ReportError {
 }
 
 /// Puts the bands behind the chart and the points before it.
-fn assemble(chart: &str, label: &str, bands: &[Band], span: f64, marks: &str) -> String {
+pub(crate) fn assemble(chart: &str, label: &str, bands: &[Band], span: f64, marks: &str) -> String {
     let body = chart.split_once(">\n").map_or("", |(_, body)| body);
     let body = body.trim_end().trim_end_matches("</svg>");
     let mut svg = format!(

@@ -479,7 +479,10 @@ pub(crate) fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     })
 }
 
-fn io_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> ReportError + use<> {
+pub(crate) fn io_error(
+    path: &Path,
+    action: &'static str,
+) -> impl FnOnce(io::Error) -> ReportError + use<> {
     let path = path.to_path_buf();
     move |source| ReportError::Io {
         path,
@@ -547,7 +550,7 @@ fn safe(text: &str) -> String {
     }
 }
 
-fn is_plain(character: char) -> bool {
+pub(crate) fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._".contains(character)
 }
 

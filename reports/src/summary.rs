@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stormglass_checker::{Evidence, Unknown, Verdict, limits::Work};
 use stormglass_nemesis::judge::{Counts, Judged, Measure, Ruling};
-use stormglass_nemesis::record::{FaultStatus, Record, Traffic, Violation};
+use stormglass_nemesis::record::{FaultStatus, Record, Traffic, Violation, ViolationKind};
 use stormglass_nemesis::trial::{Arena, Trial};
 
 /// The version of `run.json`.
@@ -145,6 +145,29 @@ impl RunSummary {
             inputs: record.inputs,
             digest: record.digest.clone(),
             work: judged.judgement.work,
+        }
+    }
+
+    /// The name of what was broken, as a report ranks it: the promise the evidence quotes, or the law inside the cluster. A mistake of the
+    /// harness comes first, since then nothing is known of the cluster.
+    pub fn broken(&self) -> Option<String> {
+        let inside = &self.violations.inside;
+        let flawed = inside
+            .iter()
+            .find(|violation| violation.kind == ViolationKind::Harness);
+        let clients = self.violations.clients.as_ref();
+        let seen = clients.map(|evidence| match evidence.promise.trim() {
+            "" => self.promise.as_str(),
+            promise => promise,
+        });
+        match (flawed, seen) {
+            (None, Some(promise)) => {
+                let name = promise.split(':').next().unwrap_or(promise);
+                Some(name.trim().to_string())
+            }
+            _ => flawed
+                .or(inside.first())
+                .map(|violation| violation.name.clone()),
         }
     }
 

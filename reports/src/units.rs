@@ -48,6 +48,29 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{size:.1} GiB")
 }
 
+/// A day and a time of day of the Gregorian calendar, in UTC: `2026-03-01 09:05:00`.
+pub(crate) fn date(seconds_since_1970: u64) -> String {
+    let (days, second) = (seconds_since_1970 / 86_400, seconds_since_1970 % 86_400);
+    // Years begin in March here, so that a leap day is the last of its year; 400 years have 146,097 days.
+    let since = days + 719_468;
+    let (era, day) = (since / 146_097, since % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day + 2) / 153;
+    let day = day - (153 * from_march + 2) / 5 + 1;
+    let (month, later) = match from_march {
+        0..10 => (from_march + 3, 0),
+        _ => (from_march - 9, 1),
+    };
+    format!(
+        "{:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+        era * 400 + year + later,
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
 /// The round distance between marks that puts about `marks` of them on a length: 1, 2 or 5 times a power of ten.
 pub(crate) fn round_step(length: f64, marks: f64) -> f64 {
     let raw = (length / marks).max(f64::MIN_POSITIVE);
@@ -86,6 +109,21 @@ mod tests {
             [12, 1536, 3 << 20].map(bytes),
             ["12 B", "1.5 KiB", "3.0 MiB"]
         );
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let known = [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_799, "2000-02-29 23:59:59"),
+            (1_709_251_199, "2024-02-29 23:59:59"),
+            (1_772_355_905, "2026-03-01 09:05:05"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ];
+        for (seconds, wanted) in known {
+            assert_eq!(date(seconds), wanted);
+        }
     }
 
     #[test]

@@ -7,7 +7,12 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Listens for the interrupt from now on.
 pub(crate) fn listen() {
-    std::thread::spawn(|| {
+    listen_and_say("interrupted; writing what there is");
+}
+
+/// The same, with what is then said.
+pub(crate) fn listen_and_say(answer: &'static str) {
+    std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()
@@ -19,7 +24,7 @@ pub(crate) fn listen() {
                 if INTERRUPTED.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
-                eprintln!("stormglass: interrupted; writing what there is");
+                eprintln!("stormglass: {answer}");
             }
         });
     });

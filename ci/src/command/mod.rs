@@ -86,7 +86,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Read a history of any format and write it in another
     Convert(convert::ConvertArgs),
-    /// Judge finished runs again, and write their reports anew
+    /// Judge finished runs again, and write their reports anew; or make and serve the pages over many runs
     Report(report::ReportArgs),
 }
 

@@ -1,12 +1,21 @@
-//! `stormglass report`: judges finished runs again, and writes their reports anew.
+//! `stormglass report`: judges finished runs again, and writes their reports anew; the pages over many runs.
+
+mod diff;
+mod files;
+mod index;
+mod serve;
+mod trend;
 
 use super::exit::OrExit;
 use super::{Exit, Failure, Format, Store, print_line};
-use clap::Args;
+use clap::{Args, Subcommand};
 use stormglass_reports::RunDirectory;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ReportArgs {
+    #[command(subcommand)]
+    pages: Option<Pages>,
     /// Runs: names, unique prefixes, `latest`, or directories
     #[arg(required = true)]
     runs: Vec<String>,
@@ -14,7 +23,26 @@ pub(crate) struct ReportArgs {
     store: Store,
 }
 
+#[derive(Debug, Subcommand)]
+enum Pages {
+    /// Make the page over all runs
+    Index(index::IndexArgs),
+    /// Lay two runs side by side, and say where they part
+    Diff(diff::DiffArgs),
+    /// Make the page over nights of trials: how often something broke, and what is new, known and resolved
+    Trend(trend::TrendArgs),
+    /// Serve the pages to a browser on this machine
+    Serve(serve::ServeArgs),
+}
+
 pub(super) fn execute(args: &ReportArgs, format: Format) -> Result<Exit, Failure> {
+    match &args.pages {
+        Some(Pages::Index(args)) => return index::execute(args, format),
+        Some(Pages::Diff(args)) => return diff::execute(args, format),
+        Some(Pages::Trend(args)) => return trend::execute(args, format),
+        Some(Pages::Serve(args)) => return serve::execute(args, format),
+        None => {}
+    }
     let mut worst = Exit::Valid;
     for run in &args.runs {
         let directory = RunDirectory::open(&args.store.out, run).or_exit(Exit::Unreadable)?;

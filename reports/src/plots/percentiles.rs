@@ -3,7 +3,9 @@
 use super::HEIGHT;
 use super::strokes::Stroke;
 use super::table::{ROWS_MAX, Table, extent, length};
-use super::{LegendEntry, Plot, assemble, builder, decades, drawn_ms, failed, mesh, ms_label};
+use super::{
+    LegendEntry, Plot, assemble, builder, decades, drawn_ms, failed, mesh, ms_label, seconds,
+};
 use crate::bands::Band;
 use crate::calls::{Call, Ending};
 use crate::error::ReportError;
@@ -39,7 +41,7 @@ pub(super) fn percentiles(
         let mut axes = builder(&root)
             .build_cartesian_2d(0.0..span, (floor..ceiling).log_scale())
             .map_err(failed)?;
-        mesh(&mut axes, span, 6, &ms_label)?;
+        mesh(&mut axes, &seconds(span), 6, &ms_label)?;
         for (slot, (thousandths, name, colour)) in SHARES.into_iter().enumerate() {
             let (stroke, colour) = (Stroke::of(slot), named(colour));
             let place = |(at, ms): (f64, f64)| {

@@ -31,7 +31,7 @@ impl Table {
         if self.rows.is_empty() {
             return String::new();
         }
-        let mut html = "<details class=\"twin\"><summary>As a table</summary>\n<div class=\"scroll\"><table>\n<thead><tr>".to_string();
+        let mut html = "<details class=\"twin\"><summary>As a table</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"The numbers of the plot\"><table>\n<thead><tr>".to_string();
         for name in &self.head {
             let _ = write!(html, "<th class=\"number\">{}</th>", xml(name));
         }
