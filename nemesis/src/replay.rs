@@ -179,11 +179,11 @@ mod tests {
             (5, 6),
             "the coarser list decides"
         );
-        for every in [0, u64::MAX] {
-            let (first, last) = span(&before, &marks(every, "ffff"), (6, 6));
+        for (one, other) in [(1, 0), (0, 0), (1, u64::MAX), (u64::MAX, u64::MAX)] {
+            let (first, last) = span(&marks(one, "0001"), &marks(other, "ffff"), (6, 6));
             assert!(
                 first >= 1 && last >= first,
-                "a file that says {every} is no panic"
+                "files that say {one} and {other} are no panic"
             );
         }
     }
