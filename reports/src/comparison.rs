@@ -152,13 +152,18 @@ impl Comparison {
         let usual: Vec<(&str, &Vec<&Compared>)> =
             usual.map(|((name, _), runs)| (*name, runs)).collect();
         let seeds: BTreeSet<u64> = runs.iter().map(|run| run.summary.seed).collect();
-        let workloads: BTreeSet<&str> =
-            runs.iter().map(|run| run.summary.workload.as_str()).collect();
+        let workloads: BTreeSet<&str> = runs
+            .iter()
+            .map(|run| run.summary.workload.as_str())
+            .collect();
         Self {
             nodes,
             seeds: seeds.into_iter().collect(),
             workload: workloads.into_iter().collect::<Vec<_>>().join(", "),
-            clusters: usual.iter().map(|(name, runs)| cluster_row(name, runs)).collect(),
+            clusters: usual
+                .iter()
+                .map(|(name, runs)| cluster_row(name, runs))
+                .collect(),
             kinds: kind_rows(&usual),
             costs: groups
                 .iter()
@@ -203,7 +208,9 @@ fn cluster_row(cluster: &str, runs: &[&Compared]) -> ClusterRow {
         runs.count() as u64
     };
     let latency = |of: fn(&crate::behaviour::Latency) -> u64| {
-        let all = runs.iter().filter_map(|run| run.behaviour.keys.all.as_ref());
+        let all = runs
+            .iter()
+            .filter_map(|run| run.behaviour.keys.all.as_ref());
         let latencies = all.filter_map(|row| row.latency.as_ref().map(of));
         median(latencies.collect(), u64::cmp)
     };
@@ -226,8 +233,11 @@ fn cluster_row(cluster: &str, runs: &[&Compared]) -> ClusterRow {
         runs: runs.len() as u64,
         kept,
         broken: ruled(Ruling::Violation),
-        ok_per_second: median(runs.iter().map(|run| ok_per_second(run)).collect(), f64::total_cmp)
-            .unwrap_or(0.0),
+        ok_per_second: median(
+            runs.iter().map(|run| ok_per_second(run)).collect(),
+            f64::total_cmp,
+        )
+        .unwrap_or(0.0),
         median_ns: latency(|latency| latency.median_ns),
         p99_ns: latency(|latency| latency.p99_ns),
         recovery_ns_max: back_ns.iter().copied().max(),
@@ -245,13 +255,17 @@ fn kind_rows(clusters: &[(&str, &Vec<&Compared>)]) -> Vec<KindRow> {
         .map(|kind| kind.kind.name())
         .collect();
     let cell = |kind: &str, runs: &[&Compared]| {
-        let windows = runs.iter().flat_map(|run| &run.behaviour.availability.kinds);
+        let windows = runs
+            .iter()
+            .flat_map(|run| &run.behaviour.availability.kinds);
         let of_kind: Vec<_> = windows.filter(|row| row.kind.name() == kind).collect();
         let shares = || of_kind.iter().filter_map(|row| row.ok_share.as_ref());
         Some(KindCell {
             windows: of_kind.iter().map(|row| row.windows).sum(),
             ok_share: median(shares().map(|share| share.median).collect(), f64::total_cmp)?,
-            ok_share_min: shares().map(|share| share.worst).fold(f64::INFINITY, f64::min),
+            ok_share_min: shares()
+                .map(|share| share.worst)
+                .fold(f64::INFINITY, f64::min),
         })
     };
     let row = |kind: &'static str| KindRow {
@@ -264,12 +278,17 @@ fn kind_rows(clusters: &[(&str, &Vec<&Compared>)]) -> Vec<KindRow> {
 fn cost_row(cluster: &str, nodes: u8, runs: &[&Compared]) -> CostRow {
     let sum = |of: fn(&RunSummary) -> f64| runs.iter().map(|run| of(&run.summary)).sum::<f64>();
     let ok = sum(|run| run.counts.ok as f64).max(1.0);
-    let measured = runs.iter().all(|run| run.summary.timings.simulate_cpu_ms.is_some());
+    let measured = runs
+        .iter()
+        .all(|run| run.summary.timings.simulate_cpu_ms.is_some());
     CostRow {
         cluster: cluster.to_string(),
         nodes,
-        ok_per_second: median(runs.iter().map(|run| ok_per_second(run)).collect(), f64::total_cmp)
-            .unwrap_or(0.0),
+        ok_per_second: median(
+            runs.iter().map(|run| ok_per_second(run)).collect(),
+            f64::total_cmp,
+        )
+        .unwrap_or(0.0),
         frames_per_ok: sum(|run| run.traffic.sent as f64) / ok,
         inputs_per_ok: sum(|run| run.inputs as f64) / ok,
         cpu_ms_per_ok: measured
@@ -387,7 +406,12 @@ impl Page {
                 .cpu_ms_per_ok
                 .map_or_else(|| "not measured".to_string(), |ms| format!("{ms:.3} ms")),
         });
-        let seeds: Vec<String> = comparison.seeds.iter().take(20).map(u64::to_string).collect();
+        let seeds: Vec<String> = comparison
+            .seeds
+            .iter()
+            .take(20)
+            .map(u64::to_string)
+            .collect();
         let more = comparison.seeds.len().saturating_sub(20);
         Self {
             theme: theme::style(),
@@ -400,7 +424,11 @@ impl Page {
                 0 => seeds.join(", "),
                 more => format!("{} and {more} more", seeds.join(", ")),
             },
-            names: comparison.clusters.iter().map(|row| visible(&row.cluster)).collect(),
+            names: comparison
+                .clusters
+                .iter()
+                .map(|row| visible(&row.cluster))
+                .collect(),
             clusters: clusters.collect(),
             kinds: kinds
                 .map(|row| (visible(&row.kind), row.cells.iter().map(share).collect()))

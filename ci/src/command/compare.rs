@@ -65,11 +65,16 @@ pub(super) fn execute(args: &CompareArgs, format: Format) -> Result<Exit, Failur
         }
     }
     if runs.is_empty() {
-        eprintln!("stormglass: there is no finished run in {}", args.out.display());
+        eprintln!(
+            "stormglass: there is no finished run in {}",
+            args.out.display()
+        );
         return Ok(Exit::NothingSelected);
     }
     let comparison = Comparison::of(&runs);
-    let page = comparison.write(&args.out, &command(args)).or_exit(Exit::Unreadable)?;
+    let page = comparison
+        .write(&args.out, &command(args))
+        .or_exit(Exit::Unreadable)?;
     match format {
         Format::Json => print_line(serde_json::to_string(&comparison).or_exit(Exit::Internal)?),
         Format::Human => {
@@ -108,7 +113,12 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<Exit, Failure> {
     let each = |done: Result<Done, Failure>| match done {
         Ok(done) => {
             if format == Format::Human {
-                eprintln!("{:<12} {} nodes, {}", done.trial.cluster, done.trial.nodes, line(&done));
+                eprintln!(
+                    "{:<12} {} nodes, {}",
+                    done.trial.cluster,
+                    done.trial.nodes,
+                    line(&done)
+                );
             }
             worst = worst.or_worse(done.exit);
             match done.exit {
@@ -155,7 +165,9 @@ fn storm(
     let kinds = swarm::kinds_of(first, system.as_ref());
     let kinds = kinds.into_iter().filter(survives).filter(is_same).collect();
     let mut storm = swarm::storm(first, system.as_ref(), kinds);
-    let drifts = systems.iter().map(|system| system.budget().drift_percent_max);
+    let drifts = systems
+        .iter()
+        .map(|system| system.budget().drift_percent_max);
     storm.drift_percent_max = drifts.min().unwrap_or(0);
     let schedule = storm.schedule();
     for trial in &mut trials {

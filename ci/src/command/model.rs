@@ -19,6 +19,7 @@ use stormglass_nemesis::model::library;
 use stormglass_nemesis::model::search::{End, Limits, Outcome, Reason, search};
 use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::model::trace::{Trace, What};
+use stormglass_reports::campaign::{self, ModelLine};
 use stormglass_reports::counterexample::{self, Counterexample, Happening, Moment};
 
 #[derive(Debug, Args)]
@@ -58,6 +59,9 @@ pub(crate) struct ModelArgs {
     /// Run storms of the simulator over so many seeds, and show which kinds of state they and the model come to
     #[arg(long, value_name = "SEEDS")]
     coverage: Option<u64>,
+    /// Add what came of it to this campaign, whose page shows it
+    #[arg(long, value_name = "DIR")]
+    campaign: Option<PathBuf>,
     /// The folder in which a counterexample is left
     #[arg(long, value_name = "DIR", default_value = ".stormglass/models")]
     out: PathBuf,
@@ -99,8 +103,20 @@ pub(super) fn execute(args: &ModelArgs, format: Format) -> Result<Exit, Failure>
     }
     interrupt::listen();
     let began = Instant::now();
-    let outcome = run(args, &space, began)?;
+    let (outcome, samples) = run(args, &space, began)?;
     let seconds = began.elapsed().as_secs_f64();
+    if let Some(folder) = &args.campaign {
+        let line = ModelLine {
+            cluster: space.bounds().cluster.clone(),
+            bounds: space.bounds().name.clone(),
+            mutant: args.mutant.clone(),
+            verdict: verdict(&outcome).to_string(),
+            states: outcome.counts.unique,
+            seconds,
+            samples,
+        };
+        campaign::append(folder, campaign::MODELS, &line).or_exit(Exit::Unreadable)?;
+    }
     let kept = match &outcome.end {
         End::Broken {
             property,
@@ -270,7 +286,18 @@ fn explore(space: Space, port: u16) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-fn run(args: &ModelArgs, space: &Space, began: Instant) -> Result<Outcome, Failure> {
+/// How far apart samples of a search are, in seconds: twice as far each time there are too many.
+const SAMPLED_S: f64 = 0.1;
+
+/// The most samples.
+const SAMPLES_MAX: usize = 400;
+
+/// Searches. Gives with the outcome how many states had been found after how many seconds.
+fn run(
+    args: &ModelArgs,
+    space: &Space,
+    began: Instant,
+) -> Result<(Outcome, Vec<(f64, u64)>), Failure> {
     let threads = args
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
@@ -290,8 +317,10 @@ fn run(args: &ModelArgs, space: &Space, began: Instant) -> Result<Outcome, Failu
             .map(|_| Reason::Time)
     };
     let told = std::sync::Mutex::new(began);
+    let samples = std::sync::Mutex::new((SAMPLED_S, Vec::new()));
     let tell = |counts: &stormglass_nemesis::model::search::Counts| {
         let seconds = began.elapsed().as_secs_f64().max(0.001);
+        sample(&samples, seconds, counts.unique);
         let text = format!(
             "{} {}: {} states, {} generated, {:.0} a second, level {}, {}, chance of a collision below {:.1e}",
             space.bounds().cluster,
@@ -323,7 +352,40 @@ fn run(args: &ModelArgs, space: &Space, began: Instant) -> Result<Outcome, Failu
     };
     let outcome = search(space, &limits).or_exit(Exit::Usage)?;
     bar.finish_and_clear();
-    Ok(outcome)
+    let samples = samples
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok((outcome, samples.1))
+}
+
+/// Notes how many states were found by now, unless that was noted a moment ago.
+fn sample(samples: &std::sync::Mutex<(f64, Vec<(f64, u64)>)>, seconds: f64, states: u64) {
+    let mut samples = samples
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (apart, taken) = &mut *samples;
+    if taken
+        .last()
+        .is_some_and(|(before, _)| seconds - before < *apart)
+    {
+        return;
+    }
+    taken.push((seconds, states));
+    if taken.len() > SAMPLES_MAX {
+        *apart *= 2.0;
+        let mut kept = (0..).map(|at: usize| at % 2 == 1);
+        taken.retain(|_| kept.next().unwrap_or(true));
+    }
+}
+
+/// What came of a search, in a word.
+fn verdict(outcome: &Outcome) -> &'static str {
+    match &outcome.end {
+        End::Exhausted if !outcome.missing.is_empty() => "vacuous",
+        End::Exhausted => "exhausted",
+        End::Bounded { .. } => "bounded",
+        End::Broken { .. } => "broken",
+    }
 }
 
 /// Leaves a counterexample in a directory of its own, and gives that.
@@ -516,33 +578,26 @@ fn as_json(
     trace: Option<&Path>,
 ) -> serde_json::Value {
     let counts = &outcome.counts;
-    let (verdict, detail) = match &outcome.end {
-        End::Exhausted if !outcome.missing.is_empty() => ("vacuous", json!(null)),
-        End::Exhausted => ("exhausted", json!(null)),
+    let detail = match &outcome.end {
+        End::Exhausted => json!(null),
         End::Bounded {
             reason,
             levels_done,
-        } => (
-            "bounded",
-            json!({"reason": reason, "levels_done": levels_done}),
-        ),
+        } => json!({"reason": reason, "levels_done": levels_done}),
         End::Broken {
             property,
             message,
             trace,
         } => {
             let steps: Vec<String> = trace.iter().map(|action| space.describe(*action)).collect();
-            (
-                "broken",
-                json!({"property": property, "message": message, "steps": steps}),
-            )
+            json!({"property": property, "message": message, "steps": steps})
         }
     };
     json!({
         "cluster": space.bounds().cluster,
         "bounds": space.bounds().name,
         "mutant": args.mutant,
-        "verdict": verdict,
+        "verdict": verdict(outcome),
         "detail": detail,
         "counts": counts,
         "collision_bound": counts.collision_bound(),

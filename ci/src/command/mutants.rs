@@ -21,6 +21,7 @@ use stormglass_nemesis::model::search::{End, Limits, Reason, search};
 use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_reports::campaign;
 
 #[derive(Debug, Args)]
 pub(crate) struct MutantsArgs {
@@ -45,6 +46,9 @@ pub(crate) struct MutantsArgs {
     /// How many seeds at a time; as many as there are processors when not said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Add what came of each to this campaign, whose page shows it
+    #[arg(long, value_name = "DIR")]
+    campaign: Option<PathBuf>,
     /// Write the table to this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -189,6 +193,9 @@ pub(super) fn execute(args: &MutantsArgs, format: Format) -> Result<Exit, Failur
             match format {
                 Format::Json => print_line(serde_json::to_string(&row).or_exit(Exit::Internal)?),
                 Format::Human => print_line(line(&row)),
+            }
+            if let Some(folder) = &args.campaign {
+                campaign::append(folder, campaign::KILLS, &row).or_exit(Exit::Unreadable)?;
             }
             rows.push(row);
             if interrupt::go_on().is_break() {

@@ -1,5 +1,6 @@
 //! `stormglass report`: judges finished runs again, and writes their reports anew; the pages over many runs.
 
+mod campaign;
 mod diff;
 mod files;
 mod index;
@@ -31,6 +32,8 @@ enum Pages {
     Diff(diff::DiffArgs),
     /// Make the page over nights of trials: how often something broke, and what is new, known and resolved
     Trend(trend::TrendArgs),
+    /// Make the page of a campaign: verdicts, planted bugs, models, speed, false alarms
+    Campaign(campaign::CampaignArgs),
     /// Serve the pages to a browser on this machine
     Serve(serve::ServeArgs),
 }
@@ -40,6 +43,7 @@ pub(super) fn execute(args: &ReportArgs, format: Format) -> Result<Exit, Failure
         Some(Pages::Index(args)) => return index::execute(args, format),
         Some(Pages::Diff(args)) => return diff::execute(args, format),
         Some(Pages::Trend(args)) => return trend::execute(args, format),
+        Some(Pages::Campaign(args)) => return campaign::execute(args, format),
         Some(Pages::Serve(args)) => return serve::execute(args, format),
         None => {}
     }

@@ -1,5 +1,6 @@
 //! `stormglass soak`: fresh seeds for as long as one likes.
 
+use super::exit::OrExit;
 use super::mutants::command;
 use super::run::{Done, Keep, run_one};
 use super::shrink::shrink_beside;
@@ -17,6 +18,7 @@ use stormglass_impls::catalog;
 use stormglass_nemesis::judge::Ruling;
 use stormglass_nemesis::swarm;
 use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_reports::campaign::{Campaign, TRIALS};
 use stormglass_workloads::workload::WorkloadConfig;
 
 #[derive(Debug, Args)]
@@ -35,8 +37,6 @@ pub(crate) struct SoakArgs {
     jobs: Option<u16>,
 }
 
-/// The file with a line a trial.
-const TRIALS: &str = "trials.jsonl";
 /// The file that says what came of it.
 const SUMMARY: &str = "summary.md";
 
@@ -66,7 +66,7 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
     let each = |done: Result<Done, Failure>| {
         let noted = done.and_then(|done| {
             worst = worst.or_worse(done.exit);
-            note(&mut lines, &path, &done, format)?;
+            note(&mut lines, &path, &done, began.elapsed(), format)?;
             if done.exit != Exit::Interrupted {
                 tally.add(&done);
             }
@@ -94,6 +94,9 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
     let summary = tally.text(first);
     let path = args.out.join(SUMMARY);
     fs::write(&path, &summary).map_err(|source| failed(&path, source))?;
+    let campaign = Campaign::read(&args.out).or_exit(Exit::Unreadable)?;
+    let page = campaign.write(&args.out).or_exit(Exit::Unreadable)?;
+    eprintln!("stormglass: page {}", page.display());
     match format {
         Format::Human => print_line(summary.trim_end()),
         Format::Json => print_line(
@@ -121,7 +124,13 @@ fn trial(first: u64, seed: u64) -> Trial {
 }
 
 /// Writes down a trial: a line, at once, so that nothing is lost when the night is cut short. A finding that repeats is shrunk first.
-fn note(lines: &mut File, path: &Path, done: &Done, format: Format) -> Result<(), Failure> {
+fn note(
+    lines: &mut File,
+    path: &Path,
+    done: &Done,
+    since: Duration,
+    format: Format,
+) -> Result<(), Failure> {
     let found = done.judged.ruling != Ruling::Valid;
     let mut shrunk = None;
     if done.exit == Exit::Violation && done.differs.is_none() {
@@ -132,10 +141,14 @@ fn note(lines: &mut File, path: &Path, done: &Done, format: Format) -> Result<()
     }
     let line = json!({
         "cluster": done.trial.cluster,
+        "workload": done.trial.workload.name(),
+        "mutant": done.trial.mutant,
         "arena": done.trial.arena,
         "seed": done.trial.seed,
         "verdict": done.judged.ruling,
         "sentence": done.judged.sentence,
+        "property": done.summary.broken(),
+        "ended_s": since.as_secs_f64(),
         "operations": done.judged.counts.operations,
         "ok": done.judged.counts.ok,
         "faults_installed": done.judged.counts.faults_installed,

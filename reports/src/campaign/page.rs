@@ -89,10 +89,7 @@ pub(super) fn render(campaign: &Campaign, folder: &Path) -> Result<String, Repor
     let found: Vec<&TrialLine> = campaign.trials.iter().filter(broke).collect();
     let (harmless, hunted): (Vec<&KillLine>, Vec<&KillLine>) =
         campaign.kills.iter().partition(|kill| kill.harmless);
-    let plots = [
-        rates(campaign)?,
-        states(campaign)?,
-    ];
+    let plots = [rates(campaign)?, states(campaign)?];
     let (verdict, sentence) = sentence(campaign, &hunted);
     let page = Page {
         theme: theme::style(),
@@ -106,11 +103,20 @@ pub(super) fn render(campaign: &Campaign, folder: &Path) -> Result<String, Repor
         notes: campaign.notes.iter().map(|note| short(note, 400)).collect(),
         grid: grid(campaign, &arenas),
         arenas: arenas.iter().map(|arena| arena.name()).collect(),
-        findings: found.iter().take(ROWS_MAX).map(|trial| finding(trial, folder)).collect(),
+        findings: found
+            .iter()
+            .take(ROWS_MAX)
+            .map(|trial| finding(trial, folder))
+            .collect(),
         findings_left_out: found.len().saturating_sub(ROWS_MAX),
         kills: kill_rows(hunted),
         harmless: kill_rows(harmless),
-        models: campaign.models.iter().take(ROWS_MAX).map(model_row).collect(),
+        models: campaign
+            .models
+            .iter()
+            .take(ROWS_MAX)
+            .map(model_row)
+            .collect(),
         models_left_out: campaign.models.len().saturating_sub(ROWS_MAX),
         plots: plots.into_iter().flatten().collect(),
     };
@@ -127,14 +133,29 @@ fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String)
         let own = trials.filter(|trial| trial.mutant.is_none() && trial.verdict == ruling);
         own.count() as u64
     };
-    let (broken, unknown, vacuous) = (of(Ruling::Violation), of(Ruling::Unknown), of(Ruling::Vacuous));
-    let missed = hunted.iter().filter(|kill| kill.caught < kill.starts).count() as u64;
+    let (broken, unknown, vacuous) = (
+        of(Ruling::Violation),
+        of(Ruling::Unknown),
+        of(Ruling::Vacuous),
+    );
+    let missed = hunted
+        .iter()
+        .filter(|kill| kill.caught < kill.starts)
+        .count() as u64;
     let laws = campaign.models.iter();
-    let broken_models = laws.filter(|model| model.verdict == "broken" && model.mutant.is_none()).count() as u64;
+    let broken_models = laws
+        .filter(|model| model.verdict == "broken" && model.mutant.is_none())
+        .count() as u64;
     let mut parts = vec![format!(
         "{} of {} trials kept every promise",
         count(of(Ruling::Valid)),
-        count(campaign.trials.iter().filter(|trial| trial.mutant.is_none()).count() as u64)
+        count(
+            campaign
+                .trials
+                .iter()
+                .filter(|trial| trial.mutant.is_none())
+                .count() as u64
+        )
     )];
     let mut part = |number: u64, text: &str| {
         if number > 0 {
@@ -147,7 +168,11 @@ fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String)
     part(broken_models, "models broke a law");
     if !hunted.is_empty() {
         let caught = hunted.len() as u64 - missed;
-        parts.push(format!("{} of {} planted bugs were always caught", count(caught), count(hunted.len() as u64)));
+        parts.push(format!(
+            "{} of {} planted bugs were always caught",
+            count(caught),
+            count(hunted.len() as u64)
+        ));
     }
     let verdict = match () {
         () if broken + broken_models > 0 || missed > 0 => "violation",
@@ -166,7 +191,10 @@ fn alarms(campaign: &Campaign) -> String {
             count(alarms.trials),
             count((1.0 / share) as u64)
         ),
-        (0, None) => "Nothing says how often an alarm is raised without cause: no trial had nothing to find.".to_string(),
+        (0, None) => {
+            "Nothing says how often an alarm is raised without cause: no trial had nothing to find."
+                .to_string()
+        }
         (raised, _) => format!(
             "{} alarms were raised by harmless changes in {} trials: look at those first.",
             count(raised),
@@ -225,17 +253,26 @@ fn finding(trial: &TrialLine, folder: &Path) -> Finding {
 fn kill_rows(mut kills: Vec<&KillLine>) -> Vec<KillRow> {
     kills.sort_by_key(|kill| {
         let got_away = kill.caught < kill.starts;
-        (kill.harmless == got_away, std::cmp::Reverse(kill.seeds), kill.id.clone())
+        (
+            kill.harmless == got_away,
+            std::cmp::Reverse(kill.seeds),
+            kill.id.clone(),
+        )
     });
     let row = |kill: &&KillLine| {
         let good = match kill.harmless {
             true => kill.caught == 0,
             false => kill.caught >= kill.starts,
         };
-        let by: Vec<String> = kill.caught_by.iter().take(6).map(|(by, times)| match times {
-            1 => short(by, 80),
-            times => format!("{} ({times})", short(by, 80)),
-        }).collect();
+        let by: Vec<String> = kill
+            .caught_by
+            .iter()
+            .take(6)
+            .map(|(by, times)| match times {
+                1 => short(by, 80),
+                times => format!("{} ({times})", short(by, 80)),
+            })
+            .collect();
         KillRow {
             id: short(&kill.id, 80),
             cluster: short(&kill.cluster, 40),
@@ -252,7 +289,10 @@ fn kill_rows(mut kills: Vec<&KillLine>) -> Vec<KillRow> {
 fn model_row(model: &super::ModelLine) -> ModelRow {
     ModelRow {
         model: format!("{} {}", short(&model.cluster, 40), short(&model.bounds, 60)),
-        mutant: model.mutant.as_deref().map_or_else(String::new, |mutant| short(mutant, 80)),
+        mutant: model
+            .mutant
+            .as_deref()
+            .map_or_else(String::new, |mutant| short(mutant, 80)),
         verdict: short(&model.verdict, 40),
         states: count(model.states),
         seconds: format!("{:.2} s", model.seconds),
@@ -265,7 +305,10 @@ fn rates(campaign: &Campaign) -> Result<Option<Plot>, ReportError> {
     const STRETCHES: f64 = 60.0;
     let mut ends: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for trial in &campaign.trials {
-        if let Some(ended_s) = trial.ended_s.filter(|ended_s| ended_s.is_finite() && *ended_s >= 0.0) {
+        if let Some(ended_s) = trial
+            .ended_s
+            .filter(|ended_s| ended_s.is_finite() && *ended_s >= 0.0)
+        {
             ends.entry(trial.arena.name()).or_default().push(ended_s);
         }
     }
@@ -285,21 +328,41 @@ fn rates(campaign: &Campaign) -> Result<Option<Plot>, ReportError> {
         }
     };
     let drawn: Vec<Line> = ends.iter().map(line).collect();
-    lines("seeds-a-second", "Trials that ended, a second, over the time of the campaign", "seeds a second", &drawn)
+    lines(
+        "seeds-a-second",
+        "Trials that ended, a second, over the time of the campaign",
+        "seeds a second",
+        &drawn,
+    )
 }
 
 /// States found over the time of each search, the largest first.
 fn states(campaign: &Campaign) -> Result<Option<Plot>, ReportError> {
-    let mut models: Vec<_> = campaign.models.iter().filter(|model| model.mutant.is_none()).collect();
+    let mut models: Vec<_> = campaign
+        .models
+        .iter()
+        .filter(|model| model.mutant.is_none())
+        .collect();
     models.sort_by_key(|model| std::cmp::Reverse(model.states));
     let line = |model: &&super::ModelLine| {
-        let sampled = model.samples.iter().map(|(at, states)| (*at, *states as f64));
+        let sampled = model
+            .samples
+            .iter()
+            .map(|(at, states)| (*at, *states as f64));
         let end = (model.seconds, model.states as f64);
         Line {
             name: format!("{} {}", model.cluster, model.bounds),
-            points: std::iter::once((0.0, 0.0)).chain(sampled).chain([end]).collect(),
+            points: std::iter::once((0.0, 0.0))
+                .chain(sampled)
+                .chain([end])
+                .collect(),
         }
     };
     let drawn: Vec<Line> = models.iter().take(LINES_MAX).map(line).collect();
-    lines("states-over-time", "States found over the time of each search", "states", &drawn)
+    lines(
+        "states-over-time",
+        "States found over the time of each search",
+        "states",
+        &drawn,
+    )
 }

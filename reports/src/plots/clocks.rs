@@ -69,7 +69,9 @@ fn plot(clocks: &Clocks, face: Face) -> Result<Plot, ReportError> {
         // Every step has a label while there is room, every second when there is not.
         let steps = (high - low) as usize;
         let labels = if steps > 9 { steps / 2 } else { steps };
-        mesh(&mut axes, &seconds(span), labels + 1, &|height| tick(*height))?;
+        mesh(&mut axes, &seconds(span), labels + 1, &|height| {
+            tick(*height)
+        })?;
 
         for (slot, node) in clocks.nodes.iter().enumerate() {
             let (stroke, colour) = (Stroke::of(slot % STROKES), colour(slot));

@@ -307,6 +307,15 @@ impl Scenario {
         });
     }
 
+    /// The same, with writes that take so many milliseconds longer.
+    pub(crate) fn slower(mut self, ms: u64) -> Self {
+        let slow = |event: &&mut Event| event.kind == Kind::Ok && event.f == "write";
+        for event in self.events.iter_mut().filter(slow) {
+            event.time += ms * 1_000_000;
+        }
+        self
+    }
+
     /// The run, its events in order of time.
     pub(crate) fn run(&self) -> Run {
         let mut events = self.events.clone();

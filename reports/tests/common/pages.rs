@@ -4,14 +4,18 @@ use super::{COMMAND, Scenario};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use stormglass_checker::{Event, History, Kind, Process, Verdict};
-use stormglass_impls::contract::NodeId;
+use stormglass_impls::contract::{ClientId, NodeId};
+use stormglass_impls::wire::Party;
 use stormglass_nemesis::faults::FAULTS;
 use stormglass_nemesis::judge::{Measure, Ruling};
 use stormglass_nemesis::record::{Violation, ViolationKind};
 use stormglass_nemesis::schedule::{Action, Leaves, Target};
+use stormglass_nemesis::wiretap::{Fate, Letter, MESSAGES_VERSION, Messages};
+use stormglass_reports::campaign::{Campaign, KILLS, MODELS, TRIALS, append};
+use stormglass_reports::comparison::{Compared, Comparison};
 use stormglass_reports::counterexample::{self, Counterexample, Happening, Moment};
 use stormglass_reports::judged::{self, JudgedHistory};
-use stormglass_reports::{RunDirectory, Timings};
+use stormglass_reports::{RunDirectory, Timings, index};
 
 /// A page that was written.
 #[derive(Debug)]
@@ -58,10 +62,131 @@ pub(crate) fn pages(out: &Path) -> Vec<Page> {
         pages.push(Page {
             name,
             path,
-            scripted: false,
+            scripted: true,
+        });
+    }
+    for (name, path) in [
+        (
+            "all clusters side by side",
+            comparison(&out.join("comparison")),
+        ),
+        ("a campaign", campaign(&out.join("campaign"))),
+        (
+            "the index of runs",
+            index::write(&out.join("violation")).expect("the runs are readable"),
+        ),
+    ] {
+        pages.push(Page {
+            name,
+            path,
+            scripted: name != "the index of runs",
         });
     }
     pages
+}
+
+/// What went over the network around the stale read, with every fate there is.
+pub(crate) fn messages() -> Messages {
+    let ms = |ms: u64| ms * 1_000_000;
+    let node = |node| Party::Node(NodeId(node));
+    let fates = [
+        (Fate::Passed, vec![8_521]),
+        (Fate::Unsent, vec![]),
+        (Fate::Cut, vec![]),
+        (Fate::Lost, vec![]),
+        (Fate::Reset, vec![]),
+        (Fate::Slowed, vec![8_539]),
+        (Fate::Held, vec![8_545]),
+        (Fate::Reordered, vec![8_535]),
+        (Fate::Duplicated, vec![8_531, 8_533]),
+        (Fate::Corrupted, vec![]),
+        (Fate::Passed, vec![]),
+    ];
+    let between = (0..).zip(fates).map(|(number, (fate, arrived_ms))| Letter {
+        from: node(1 + number % 3),
+        to: node(1 + (number + 1) % 3),
+        text: format!("@2 Append base={number}@2 <b>"),
+        sent_ns: ms(8_520 + u64::from(number)),
+        fate,
+        arrived_ns: arrived_ms.into_iter().map(ms).collect(),
+    });
+    let client = Letter {
+        from: Party::Client(ClientId(1)),
+        to: node(1),
+        text: "asks #9: read stale".to_string(),
+        sent_ns: ms(8_540),
+        fate: Fate::Passed,
+        arrived_ns: vec![ms(8_541)],
+    };
+    Messages {
+        schema_version: MESSAGES_VERSION,
+        from_ns: ms(8_000),
+        until_ns: ms(8_750),
+        left_out: 0,
+        letters: between.chain([client]).collect(),
+        boots: vec![(ms(8_530), NodeId(2))],
+    }
+}
+
+/// Three clusters that went through the same, with three and with five nodes.
+fn comparison(out: &Path) -> PathBuf {
+    for cluster in ["etcd", "paxos-cache", "raft-cache"] {
+        for nodes in [3, 5] {
+            let mut scenario = Scenario::storm();
+            (scenario.trial.cluster, scenario.trial.nodes) = (cluster.to_string(), nodes);
+            scenario.write(out);
+        }
+    }
+    let names = RunDirectory::list(out).expect("the runs are there");
+    let load = |name: &String| Compared::load(&RunDirectory::at(&out.join(name)).unwrap());
+    let runs: Result<Vec<_>, _> = names.iter().map(load).collect();
+    let comparison = Comparison::of(&runs.expect("the runs are whole"));
+    comparison
+        .write(out, "stormglass compare --seeds 1")
+        .expect("the directory is writable")
+}
+
+/// A campaign with something of everything, and a line that was cut short.
+pub(crate) fn campaign(out: &Path) -> PathBuf {
+    for seed in 0..40u64 {
+        let verdict = ["valid", "valid", "valid", "vacuous", "violation"]
+            [usize::from(seed == 7) * 4 + usize::from(seed == 9) * 3];
+        let arena = ["simulator", "turmoil"][seed as usize % 2];
+        let line = json!({
+            "cluster": (["raft-cache", "etcd"][seed as usize / 2 % 2]), "workload": "register", "arena": arena, "seed": seed,
+            "verdict": verdict, "sentence": "What the clients saw is <not> linearizable for key k0.", "ended_s": seed as f64 * 1.5,
+            "run": (verdict != "valid").then_some("elsewhere/runs/raft-cache-register-7-abcdef"),
+        });
+        append(out, TRIALS, &line).expect("the directory is writable");
+    }
+    for (id, caught, by) in [
+        ("raft/ack-before-fsync", 3, "committed-stays"),
+        ("raft/slow", 2, "linearizability"),
+    ] {
+        let line = json!({
+            "id": id, "cluster": "raft-cache", "arena": "simulator", "harmless": false, "caught_by": [[by, caught]],
+            "caught": caught, "starts": 3, "seeds": 12, "cpu_s": 0.5, "shrunk": null, "knobs": "", "command": "", "model": null,
+        });
+        append(out, KILLS, &line).expect("the directory is writable");
+    }
+    let spared = json!({
+        "id": "harmless/batch-of-one", "cluster": "raft-cache", "arena": "simulator", "harmless": true, "caught_by": [], "caught": 0, "starts": 500,
+    });
+    append(out, KILLS, &spared).expect("the directory is writable");
+    let samples: Vec<(f64, u64)> = (1..30)
+        .map(|at| (f64::from(at) * 0.1, u64::from(at as u32) * 1_000))
+        .collect();
+    for (bounds, verdict) in [("two-terms", "exhausted"), ("pair", "bounded")] {
+        let line = json!({
+            "cluster": "raft-cache", "bounds": bounds, "mutant": null, "verdict": verdict, "states": 30_000, "seconds": 3.0, "samples": samples,
+        });
+        append(out, MODELS, &line).expect("the directory is writable");
+    }
+    let cut = std::fs::File::options().append(true).open(out.join(TRIALS));
+    std::io::Write::write_all(&mut cut.expect("it is there"), b"{\"cluster\":\"raft")
+        .expect("it is writable");
+    let campaign = Campaign::read(out).expect("the campaign is readable");
+    campaign.write(out).expect("the directory is writable")
 }
 
 /// A planted bug that clients saw and an invariant too, under faults of every family.
@@ -98,6 +223,9 @@ fn violation(out: &Path) -> RunDirectory {
         meaning: "writes that were acknowledged and are in no final read".to_string(),
     });
     let directory = RunDirectory::create(out, &scenario.trial).expect("the directory is writable");
+    directory
+        .put_messages(&messages())
+        .expect("the directory is writable");
     let written = directory.write(
         &scenario.trial,
         &scenario.run(),
