@@ -1,8 +1,11 @@
 //! `report.html`: one page that stands alone.
 
+mod faults;
+mod wrong;
+
 use crate::bands::bands;
 use crate::behaviour::{self, Behaviour};
-use crate::calls::{calls, value};
+use crate::calls::calls;
 use crate::conversation::{Conversation, conversation};
 use crate::error::ReportError;
 use crate::escape::{short, visible, visible_lines};
@@ -12,24 +15,21 @@ use crate::roles::stints;
 use crate::run_directory::{HISTORY, ORIGINAL};
 use crate::script_data::pack;
 use crate::summary::{RunSummary, word};
+use crate::theme;
 use crate::timeline::{Mark, Scene, first_window, overview};
 use crate::units::{bytes, count, duration, moment};
-use crate::{collision, theme};
 use askama::Template;
-use stormglass_checker::certificate::Around;
-use stormglass_checker::{Evidence, Operation, Outcome, Verdict};
+use faults::{CoverageRow, FaultRow, coverage, fault_row};
+use stormglass_checker::Verdict;
 use stormglass_nemesis::judge::{Judged, Measure, Ruling};
-use stormglass_nemesis::record::{FaultRecord, FaultStatus, Run};
-use stormglass_nemesis::schedule::{Fault, When};
+use stormglass_nemesis::record::Run;
 use stormglass_nemesis::states::states;
 use stormglass_nemesis::trial::Trial;
 use stormglass_nemesis::wiretap::Messages;
+use wrong::{Collision, collided};
 
 /// The most rows of a table.
 const ROWS_MAX: usize = 400;
-
-/// The most operations in the table of those that collide.
-const CULPRITS_MAX: usize = 60;
 
 /// The most characters of a sentence from outside.
 const SENTENCE_CHARACTERS_MAX: usize = 2_000;
@@ -117,68 +117,11 @@ struct MeasureRow {
     meaning: String,
 }
 
-struct Collision {
-    key: Option<String>,
-    /// Whether a state is known around any of the operations.
-    stated: bool,
-    states: Option<Known>,
-    drawing: Option<String>,
-    rows: Vec<CulpritRow>,
-    left_out: usize,
-    minimal: bool,
-    explanation: String,
-    seen: Option<String>,
-}
-
-/// What the model can be in when the operations begin that collide.
-struct Known {
-    after_events: usize,
-    states: Vec<String>,
-}
-
-struct CulpritRow {
-    id: usize,
-    /// The position of its call, by which the timeline knows it.
-    call: usize,
-    process: u64,
-    what: String,
-    argument: String,
-    result: String,
-    class: &'static str,
-    /// What it found and left in the order that the judge found for what came before; empty where there is none.
-    state: String,
-    called: String,
-    returned: String,
-}
-
 struct Inside {
     name: String,
     node: String,
     time: String,
     message: String,
-}
-
-struct CoverageRow {
-    kind: String,
-    summary: &'static str,
-    installed: u64,
-    skipped: u64,
-    indeterminate: u64,
-}
-
-struct FaultRow {
-    id: u32,
-    kind: &'static str,
-    family: &'static str,
-    planned: String,
-    began: String,
-    lasted: String,
-    nodes: String,
-    status: &'static str,
-    reason: String,
-    effects: String,
-    /// Whether the timeline shows it.
-    drawn: bool,
 }
 
 struct ReignRow {
@@ -416,92 +359,6 @@ fn tiles(told: &Told<'_>, reigns: usize) -> Vec<Tile> {
     ]
 }
 
-fn collided(evidence: &Evidence, run: &Run, scene: &Scene<'_>) -> Collision {
-    let last = evidence
-        .prefix_events
-        .checked_sub(1)
-        .and_then(|last| run.history.events.get(last));
-    let culprits = &evidence.culprits;
-    Collision {
-        key: evidence.key.as_ref().map(|key| short(key, 64)),
-        drawing: collision::draw(evidence),
-        stated: culprits
-            .iter()
-            .any(|culprit| scene.states.contains_key(&culprit.call)),
-        rows: culprits
-            .iter()
-            .take(CULPRITS_MAX)
-            .map(|operation| {
-                let mut row = culprit(operation, scene.states.get(&operation.call));
-                let last = evidence.prefix_events.checked_sub(1);
-                if row.state.is_empty() && last.is_some() && operation.deadline() == last {
-                    row.state = "none allows it".to_string();
-                }
-                row
-            })
-            .collect(),
-        states: evidence.context.as_ref().map(|context| Known {
-            after_events: context.after_events,
-            states: context
-                .states
-                .iter()
-                .take(CULPRITS_MAX)
-                .map(|state| short(state, 120))
-                .collect(),
-        }),
-        left_out: culprits.len().saturating_sub(CULPRITS_MAX),
-        minimal: evidence.minimal,
-        explanation: visible_lines(&evidence.explanation),
-        seen: last.map(|event| {
-            format!(
-                "{} (event {})",
-                moment(event.time),
-                evidence.prefix_events - 1
-            )
-        }),
-    }
-}
-
-fn culprit(operation: &Operation, around: Option<&Around>) -> CulpritRow {
-    let (class, result) = match &operation.outcome {
-        Outcome::Ok(returned) if *returned == operation.input && !returned.is_null() => {
-            ("ok", "ok".to_string())
-        }
-        Outcome::Ok(returned) => ("ok", short(&returned.to_string(), 64)),
-        Outcome::Mismatch => ("fail", "refused: mismatch".to_string()),
-        Outcome::Unknown => ("info", "unknown".to_string()),
-    };
-    let key = operation
-        .key
-        .as_deref()
-        .map(|key| format!(" {}", short(key, 64)))
-        .unwrap_or_default();
-    let at = |event: usize, time_ns: u64| format!("{} (event {event})", moment(time_ns));
-    let returned = match (operation.deadline(), operation.ret_time) {
-        (Some(event), Some(time_ns)) => at(event, time_ns),
-        _ => "may still take effect".to_string(),
-    };
-    CulpritRow {
-        id: operation.id,
-        call: operation.call,
-        process: operation.process,
-        what: format!("{}{key}", short(&operation.f, 64)),
-        argument: value(&operation.input),
-        result,
-        class,
-        state: around.map_or_else(String::new, |around| {
-            let [before, after] = [&around.before, &around.after].map(|state| short(state, 64));
-            if before == after {
-                before
-            } else {
-                format!("{before} \u{2192} {after}")
-            }
-        }),
-        called: at(operation.call, operation.call_time),
-        returned,
-    }
-}
-
 fn inside(judged: &Judged) -> Vec<Inside> {
     let row = |violation: &stormglass_nemesis::record::Violation| Inside {
         name: short(&violation.name, 120),
@@ -513,82 +370,6 @@ fn inside(judged: &Judged) -> Vec<Inside> {
         message: short(&violation.message, SENTENCE_CHARACTERS_MAX),
     };
     judged.violations.iter().take(ROWS_MAX).map(row).collect()
-}
-
-fn coverage(summary: &RunSummary) -> Vec<CoverageRow> {
-    let infos = stormglass_nemesis::faults::FAULTS;
-    let rows = summary.coverage.iter().map(|(kind, coverage)| CoverageRow {
-        kind: kind.clone(),
-        summary: infos
-            .iter()
-            .find(|info| info.name == kind)
-            .map_or("", |info| info.summary),
-        installed: coverage.installed,
-        skipped: coverage.skipped,
-        indeterminate: coverage.indeterminate,
-    });
-    rows.collect()
-}
-
-fn fault_row(trial: &Trial, fault: &FaultRecord) -> FaultRow {
-    let planned = trial.schedule.iter().find(|planned| planned.id == fault.id);
-    let (status, reason) = match &fault.status {
-        FaultStatus::Installed => ("installed", String::new()),
-        FaultStatus::Skipped { reason } => ("skipped", short(reason, 200)),
-        FaultStatus::Indeterminate { reason } => ("indeterminate", short(reason, 200)),
-    };
-    let lasted = match (fault.from_ns, fault.until_ns) {
-        (Some(from_ns), Some(until_ns)) => duration(until_ns.saturating_sub(from_ns)),
-        (Some(_), None) => "to the end".to_string(),
-        _ => String::new(),
-    };
-    FaultRow {
-        id: fault.id,
-        kind: fault.kind.name(),
-        family: fault.kind.info().family,
-        planned: planned.map(plan).unwrap_or_default(),
-        began: fault.from_ns.map(moment).unwrap_or_default(),
-        lasted,
-        nodes: fault
-            .nodes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" "),
-        status,
-        reason,
-        effects: count(fault.effects),
-        drawn: fault.from_ns.is_some() && !matches!(fault.status, FaultStatus::Skipped { .. }),
-    }
-}
-
-fn plan(fault: &Fault) -> String {
-    let ms = |ms: u64| ms.saturating_mul(1_000_000);
-    let lasts = duration(ms(fault.lasts_ms));
-    match fault.when {
-        When::AtMs(at_ms) => format!("at {} for {lasts}", moment(ms(at_ms))),
-        When::AtNs(at_ns) => format!("at {} for {lasts}", moment(at_ns)),
-        When::OnFact {
-            fact,
-            from_ms,
-            after_ms,
-        } => {
-            let fact = format!("{fact:?}")
-                .chars()
-                .fold(String::new(), |mut words, character| {
-                    if character.is_uppercase() && !words.is_empty() {
-                        words.push(' ');
-                    }
-                    words.extend(character.to_lowercase());
-                    words
-                });
-            format!(
-                "{} after a node {fact}, from {} on, for {lasts}",
-                duration(ms(after_ms)),
-                moment(ms(from_ms))
-            )
-        }
-    }
 }
 
 fn reign_rows(scene: &Scene<'_>) -> Vec<ReignRow> {

@@ -21,6 +21,7 @@ mod play;
 mod replay;
 mod report;
 mod run;
+mod samples;
 mod shrink;
 mod soak;
 mod telling;

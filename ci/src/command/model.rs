@@ -1,6 +1,7 @@
 //! `stormglass model`: every interleaving of a cluster within bounds.
 
 use super::exit::OrExit;
+use super::samples::Samples;
 use super::{Exit, Failure, Format, interrupt, names, print_line};
 use anyhow::Context;
 use bytesize::ByteSize;
@@ -286,12 +287,6 @@ fn explore(space: Space, port: u16) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// How far apart samples of a search are, in seconds: twice as far each time there are too many.
-const SAMPLED_S: f64 = 0.1;
-
-/// The most samples.
-const SAMPLES_MAX: usize = 400;
-
 /// Searches. Gives with the outcome how many states had been found after how many seconds.
 fn run(
     args: &ModelArgs,
@@ -317,10 +312,10 @@ fn run(
             .map(|_| Reason::Time)
     };
     let told = std::sync::Mutex::new(began);
-    let samples = std::sync::Mutex::new((SAMPLED_S, Vec::new()));
+    let samples = Samples::default();
     let tell = |counts: &stormglass_nemesis::model::search::Counts| {
         let seconds = began.elapsed().as_secs_f64().max(0.001);
-        sample(&samples, seconds, counts.unique);
+        samples.note(seconds, counts.unique);
         let text = format!(
             "{} {}: {} states, {} generated, {:.0} a second, level {}, {}, chance of a collision below {:.1e}",
             space.bounds().cluster,
@@ -352,30 +347,7 @@ fn run(
     };
     let outcome = search(space, &limits).or_exit(Exit::Usage)?;
     bar.finish_and_clear();
-    let samples = samples
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok((outcome, samples.1))
-}
-
-/// Notes how many states were found by now, unless that was noted a moment ago.
-fn sample(samples: &std::sync::Mutex<(f64, Vec<(f64, u64)>)>, seconds: f64, states: u64) {
-    let mut samples = samples
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let (apart, taken) = &mut *samples;
-    if taken
-        .last()
-        .is_some_and(|(before, _)| seconds - before < *apart)
-    {
-        return;
-    }
-    taken.push((seconds, states));
-    if taken.len() > SAMPLES_MAX {
-        *apart *= 2.0;
-        let mut kept = (0..).map(|at: usize| at % 2 == 1);
-        taken.retain(|_| kept.next().unwrap_or(true));
-    }
+    Ok((outcome, samples.taken()))
 }
 
 /// What came of a search, in a word.
