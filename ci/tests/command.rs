@@ -147,6 +147,7 @@ fn what_there_is_can_be_listed() {
         ("invariants", "leader-completeness"),
         ("scripts", "raft/a_majority_elects_a_leader"),
         ("errors", "leadership-lost"),
+        ("schema", "https://json-schema.org/draft/2020-12/schema"),
     ] {
         let list = place.run(&format!("list {what}"));
         expect(&list, 0);

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod hostile;
+
 use serde_json::{Value, json};
 use std::path::Path;
 use stormglass_checker::{Event, History, Kind, Process};
