@@ -16,7 +16,7 @@
 //! | --- | --- |
 //! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding; the shrunk run in it |
 //! | [`summary`] | `run.json` |
-//! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
+//! | [`markdown`], [`junit`] | the summary for a job page and a terminal, and for test tools |
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
@@ -24,6 +24,7 @@
 //! | [`judged`] | the page of a history that came from elsewhere |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
+//! | `columns`, `shell` | text in lines of so many columns; commands in such lines that still paste |
 //! | [`error`] | what can be wrong, and the remedy |
 //!
 //! # Invariants
@@ -39,6 +40,7 @@
 mod bands;
 mod calls;
 mod collision;
+mod columns;
 pub mod counterexample;
 pub mod error;
 mod escape;
@@ -50,6 +52,7 @@ mod plots;
 mod reigns;
 pub mod run_directory;
 mod script_data;
+mod shell;
 mod stretches;
 pub mod summary;
 mod theme;
