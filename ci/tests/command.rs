@@ -22,6 +22,7 @@ fn a_run_leaves_a_report_and_replays_to_the_same_digest() {
         "report.html",
         "summary.md",
         "junit.xml",
+        "perfetto.json",
     ] {
         assert!(
             place

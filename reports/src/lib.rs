@@ -17,6 +17,7 @@
 //! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding; the shrunk run in it |
 //! | [`summary`] | `run.json` |
 //! | [`markdown`], [`junit`] | the summary for a job page and a terminal, and for test tools |
+//! | [`perfetto`] | a run on the time axis of a trace viewer |
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
@@ -48,6 +49,7 @@ pub mod judged;
 pub mod junit;
 pub mod markdown;
 mod page;
+pub mod perfetto;
 mod plots;
 mod reigns;
 pub mod run_directory;

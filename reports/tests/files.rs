@@ -36,6 +36,7 @@ fn a_run_becomes_a_directory_and_comes_back_from_it() {
         [
             "history.jsonl",
             "junit.xml",
+            "perfetto.json",
             "plots",
             "record.json",
             "report.html",
