@@ -17,7 +17,7 @@
 //! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding; the shrunk run in it |
 //! | [`summary`] | `run.json` |
 //! | [`markdown`], [`junit`] | the summary for a job page and a terminal, and for test tools |
-//! | [`perfetto`] | a run on the time axis of a trace viewer |
+//! | [`perfetto`], [`itf`] | a run on the time axis of a trace viewer; a counterexample for the tools of TLA+ |
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `stretches` | what is drawn: operations, faults in force, who led when, rates and quantiles |
 //! | `timeline`, `collision`, `plots` | the drawings |
@@ -45,6 +45,7 @@ mod columns;
 pub mod counterexample;
 pub mod error;
 mod escape;
+pub mod itf;
 pub mod judged;
 pub mod junit;
 pub mod markdown;
