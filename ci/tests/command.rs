@@ -300,6 +300,16 @@ fn a_run_directory_that_is_gone_or_half_written_is_named() {
         expect(&refused, 65);
         assert!(err(&refused).contains("record.json"), "{}", err(&refused));
     }
+    // A report tells what is there, and that it is no pass.
+    let told = out(&place.run("report latest"));
+    let page = run.join("report.html");
+    assert!(told.starts_with("INCOMPLETE  "), "{told}");
+    assert!(told.contains("  report  .stormglass/runs/"), "{told}");
+    assert!(text(&page).contains("<p class=\"badge\">incomplete</p>"));
+    let json = place.run("report latest --format json");
+    expect(&json, 65);
+    let json: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(json["verdict"], "incomplete");
     let trial = text(&run.join("trial.json"));
     fs::write(
         run.join("trial.json"),

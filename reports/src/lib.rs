@@ -23,6 +23,7 @@
 //! | `timeline`, `collision`, `plots` | the drawings |
 //! | [`counterexample`] | the page of a way through a model that breaks a law |
 //! | [`judged`] | the page of a history that came from elsewhere |
+//! | `salvaged` | the page of a directory that is not whole |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
 //! | `columns`, `shell` | text in lines of so many columns; commands in such lines that still paste |
@@ -54,6 +55,7 @@ pub mod perfetto;
 mod plots;
 mod reigns;
 pub mod run_directory;
+mod salvaged;
 mod script_data;
 mod shell;
 mod stretches;

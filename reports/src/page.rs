@@ -480,7 +480,7 @@ fn fault_row(trial: &Trial, fault: &FaultRecord) -> FaultRow {
     }
 }
 
-fn plan(fault: &Fault) -> String {
+pub(crate) fn plan(fault: &Fault) -> String {
     let ms = |ms: u64| ms.saturating_mul(1_000_000);
     let lasts = duration(ms(fault.lasts_ms));
     match fault.when {
@@ -521,7 +521,7 @@ fn reign_rows(scene: &Scene<'_>) -> Vec<ReignRow> {
 }
 
 /// The trial without its schedule, which has a table of its own.
-fn settings(trial: &Trial) -> String {
+pub(crate) fn settings(trial: &Trial) -> String {
     let bare = Trial {
         schedule: Vec::new(),
         ..trial.clone()

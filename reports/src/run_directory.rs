@@ -7,8 +7,10 @@
 //!                                                              shrunk/ and original.html, once it was shrunk
 //! ```
 
+mod salvage;
 mod shrunk;
 
+pub use salvage::{EARLIER, Salvaged};
 pub use shrunk::{ORIGINAL, SHRUNK, sentence as shrunk_sentence};
 
 use crate::error::ReportError;
