@@ -22,6 +22,7 @@ fn a_run_leaves_a_report_and_replays_to_the_same_digest() {
         "report.html",
         "summary.md",
         "junit.xml",
+        "perfetto.json",
     ] {
         assert!(
             place
@@ -147,6 +148,7 @@ fn what_there_is_can_be_listed() {
         ("invariants", "leader-completeness"),
         ("scripts", "raft/a_majority_elects_a_leader"),
         ("errors", "leadership-lost"),
+        ("schema", "https://json-schema.org/draft/2020-12/schema"),
     ] {
         let list = place.run(&format!("list {what}"));
         expect(&list, 0);
@@ -298,6 +300,16 @@ fn a_run_directory_that_is_gone_or_half_written_is_named() {
         expect(&refused, 65);
         assert!(err(&refused).contains("record.json"), "{}", err(&refused));
     }
+    // A report tells what is there, and that it is no pass.
+    let told = out(&place.run("report latest"));
+    let page = run.join("report.html");
+    assert!(told.starts_with("INCOMPLETE  "), "{told}");
+    assert!(told.contains("  report  .stormglass/runs/"), "{told}");
+    assert!(text(&page).contains("<p class=\"badge\">incomplete</p>"));
+    let json = place.run("report latest --format json");
+    expect(&json, 65);
+    let json: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(json["verdict"], "incomplete");
     let trial = text(&run.join("trial.json"));
     fs::write(
         run.join("trial.json"),

@@ -63,6 +63,20 @@ fn a_counterexample_is_left_and_walks_again_in_three_arenas() {
     let page = directory.path().join(trace).with_file_name("report.html");
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("<svg class=\"steps\"") && page.contains("monotonic-term"));
+    let itf = directory.path().join(trace);
+    let itf = std::fs::read(itf.with_file_name("trace.itf.json")).unwrap();
+    let itf: Value = serde_json::from_slice(&itf).unwrap();
+    let states = itf["states"].as_array().unwrap();
+    let actions: Vec<&Value> = states.iter().map(|state| &state["action"]).collect();
+    let steps = found["detail"]["steps"].as_array().unwrap();
+    assert_eq!(actions[1..], steps.iter().collect::<Vec<_>>());
+    for (index, state) in states.iter().enumerate() {
+        assert_eq!(state["#meta"]["index"], index);
+        let nodes = state["nodes"]["#map"].as_array().unwrap();
+        let shown = |node: &Value| node[1].as_str().is_some_and(|shown| !shown.is_empty());
+        assert!(!nodes.is_empty() && nodes.iter().all(shown), "{state}");
+    }
+    assert_eq!(itf["#meta"]["source"], "trace.json");
 
     let again = stormglass(directory.path(), &["replay", trace]);
     let said = text(&again.stdout);

@@ -106,6 +106,15 @@ impl Call<'_> {
             .map(|event| event.time.saturating_sub(self.invoke.time))
     }
 
+    /// The function and its key: `write k1`.
+    pub(crate) fn what(&self) -> String {
+        let f = short(&self.invoke.f, VALUE_CHARACTERS_MAX);
+        match &self.invoke.key {
+            Some(key) => format!("{f} {}", short(key, VALUE_CHARACTERS_MAX)),
+            None => f,
+        }
+    }
+
     /// The argument, empty if there is none.
     pub(crate) fn argument(&self) -> String {
         value(&self.invoke.value)

@@ -25,6 +25,8 @@ pub struct Counterexample {
     pub nodes: u8,
     /// How many clients.
     pub clients: usize,
+    /// How each node shows itself at the beginning.
+    pub shown: Vec<String>,
     /// The steps.
     pub moments: Vec<Moment>,
 }
@@ -274,6 +276,7 @@ mod tests {
             command: "stormglass replay trace.json".into(),
             nodes: 2,
             clients: 1,
+            shown: nodes("n1 follower @1"),
             moments: vec![
                 Moment {
                     text: "c1 asks n1: write k 1".into(),

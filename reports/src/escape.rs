@@ -26,6 +26,10 @@ pub(crate) fn visible_lines(text: &str) -> String {
 
 /// At most so many characters of the visible text; an ellipsis shows that there was more.
 pub(crate) fn short(text: &str, characters_max: usize) -> String {
+    // Nearly every text is short and plain, and there is one for each of a hundred thousand operations.
+    if text.len() <= characters_max && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_string();
+    }
     // A value may be megabytes long: what cannot be shown is not spelled out either.
     let mut head: String = text.chars().take(characters_max + 1).collect();
     head = visible(&head);

@@ -66,6 +66,9 @@ fn case(run: &RunSummary) -> TestCase {
     if let Ok(time) = Duration::try_from_secs_f64(cpu_ms / 1_000.0) {
         case.set_time(time);
     }
+    // What a tool shows of a test that passed, if it shows anything.
+    let shown = format!("{}\nRun it again: {}", run.sentence, run.command);
+    case.set_system_out(visible_lines(&shown));
     case.add_property(("command", visible(&run.command).as_str()));
     case.add_property(("digest", visible(&run.digest).as_str()));
     case

@@ -17,7 +17,8 @@
 //! | --- | --- |
 //! | [`run_directory`] | the directory: names, prefixes, `latest`, writing by rename, loading, rebuilding; the shrunk run in it |
 //! | [`summary`] | `run.json` |
-//! | [`markdown`], [`junit`] | the summary for a job page, and for test tools |
+//! | [`markdown`], [`junit`] | the summary for a job page and a terminal, and for test tools |
+//! | [`perfetto`], [`itf`] | a run on the time axis of a trace viewer; a counterexample for the tools of TLA+ |
 //! | [`behaviour`] | how a cluster behaved: keys, availability, recovery, coverage, facts, clocks; as data and as sections |
 //! | `page` | `report.html`, from `templates/` |
 //! | `calls`, `bands`, `reigns`, `roles`, `stretches` | what is drawn: operations, faults in force, who led when, what each node was, rates and quantiles |
@@ -30,8 +31,10 @@
 //! | [`campaign`] | the page of a campaign: verdicts, planted bugs, models, speed, false alarms |
 //! | [`comparison`] | the page of all clusters under one workload and one storm |
 //! | [`judged`] | the page of a history that came from elsewhere |
+//! | `salvaged` | the page of a directory that is not whole |
 //! | `script_data` | what the page's script reads |
 //! | `theme`, `escape`, `units` | colours, text from outside made harmless, numbers made readable |
+//! | `columns`, `shell` | text in lines of so many columns; commands in such lines that still paste |
 //! | [`error`] | what can be wrong, and the remedy |
 //!
 //! # Invariants
@@ -49,6 +52,7 @@ pub mod behaviour;
 mod calls;
 pub mod campaign;
 mod collision;
+mod columns;
 pub mod comparison;
 mod conversation;
 pub mod counterexample;
@@ -56,15 +60,19 @@ pub mod diff;
 pub mod error;
 mod escape;
 pub mod index;
+pub mod itf;
 pub mod judged;
 pub mod junit;
 pub mod markdown;
 mod page;
+pub mod perfetto;
 mod plots;
 mod reigns;
 mod roles;
 pub mod run_directory;
+mod salvaged;
 mod script_data;
+mod shell;
 mod spacetime;
 mod stretches;
 pub mod summary;

@@ -19,6 +19,7 @@ use crate::theme;
 use crate::timeline::{Mark, Scene, first_window, overview};
 use crate::units::{bytes, count, duration, moment};
 use askama::Template;
+pub(crate) use faults::plan;
 use faults::{CoverageRow, FaultRow, coverage, fault_row};
 use stormglass_checker::Verdict;
 use stormglass_nemesis::judge::{Judged, Measure, Ruling};
@@ -384,7 +385,7 @@ fn reign_rows(scene: &Scene<'_>) -> Vec<ReignRow> {
 }
 
 /// The trial without its schedule, which has a table of its own.
-fn settings(trial: &Trial) -> String {
+pub(crate) fn settings(trial: &Trial) -> String {
     let bare = Trial {
         schedule: Vec::new(),
         ..trial.clone()

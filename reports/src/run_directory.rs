@@ -3,18 +3,20 @@
 //! ```text
 //! .stormglass/runs/latest                                      the name of the newest run, as text
 //! .stormglass/runs/<cluster>-<workload>-<seed>-<short id>/     trial.json history.jsonl record.json run.json
-//!                                                              report.html summary.md junit.xml plots/*.svg
+//!                                                              report.html summary.md junit.xml perfetto.json plots/*.svg
 //!                                                              messages.json, of a run that broke
 //!                                                              shrunk/ and original.html, once it was shrunk
 //! ```
 
+mod salvage;
 mod shrunk;
 
+pub use salvage::{EARLIER, Salvaged};
 pub use shrunk::{ORIGINAL, SHRUNK, sentence as shrunk_sentence};
 
 use crate::error::ReportError;
 use crate::summary::{RunSummary, SUMMARY_VERSION, Timings};
-use crate::{junit, markdown, page, plots};
+use crate::{junit, markdown, page, perfetto, plots};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use siphasher::sip::SipHasher13;
@@ -52,6 +54,8 @@ pub const PAGE: &str = "report.html";
 pub const MARKDOWN: &str = "summary.md";
 /// The test case.
 pub const JUNIT: &str = "junit.xml";
+/// The time axis for trace viewers.
+pub const PERFETTO: &str = "perfetto.json";
 /// The directory of the plots.
 pub const PLOTS: &str = "plots";
 
@@ -403,6 +407,7 @@ impl RunDirectory {
             JUNIT,
             junit::render(std::slice::from_ref(&summary))?.as_bytes(),
         )?;
+        self.put(PERFETTO, &perfetto::render(trial, run, judged))?;
         self.put(SUMMARY, summary.to_json().as_bytes())?;
         Ok(summary)
     }

@@ -10,6 +10,9 @@ use stormglass_nemesis::trial::{Arena, Trial};
 /// The version of `run.json`.
 pub const SUMMARY_VERSION: u32 = 1;
 
+/// The JSON Schema of `run.json`, draft 2020-12: what each field means, in which unit, and which there are.
+pub const SCHEMA: &str = include_str!("../schema/run.schema.json");
+
 /// What a run showed, for machines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {

@@ -36,6 +36,7 @@ fn a_run_becomes_a_directory_and_comes_back_from_it() {
         [
             "history.jsonl",
             "junit.xml",
+            "perfetto.json",
             "plots",
             "record.json",
             "report.html",
@@ -127,7 +128,10 @@ fn measures_are_shown_where_there_are_any() {
     assert_eq!(written.measures, judged.measures);
     assert_eq!(directory.summary().unwrap(), written);
     let markdown = file(&directory, "summary.md");
-    assert!(markdown.contains("| stale-reads | 3 |"), "{markdown}");
+    assert!(
+        markdown.contains("\nstale-reads: 3 of 1,200, reads that <missed> a write\n"),
+        "{markdown}"
+    );
     let page = file(&directory, "report.html");
     assert!(page.contains("<td>stale-reads</td><td class=\"number\">3</td>"));
     assert!(!page.contains("<missed>"), "a sentence is no tag");
@@ -171,7 +175,9 @@ fn a_violation_is_shown_with_its_evidence_everywhere() {
         markdown.starts_with("### **violation**: raft-cache register, seed 7\n"),
         "{markdown}"
     );
-    assert!(markdown.contains(explanation));
+    // There the explanation is wrapped.
+    let unwrapped = markdown.replace('\n', " ");
+    assert!(unwrapped.contains(explanation), "{markdown}");
     let junit = quick_junit::Report::deserialize_from_str(&file(&directory, "junit.xml")).unwrap();
     assert_eq!((junit.tests, junit.failures, junit.errors), (1, 1, 0));
 }

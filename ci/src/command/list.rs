@@ -16,6 +16,7 @@ use stormglass_nemesis::harness;
 use stormglass_nemesis::model::bounds::Bounds;
 use stormglass_nemesis::model::library;
 use stormglass_nemesis::regression::Regression;
+use stormglass_reports::summary::SCHEMA;
 use stormglass_workloads::workload::{PromiseInfo, WORKLOADS, WorkloadInfo, promises};
 
 #[derive(Debug, Args)]
@@ -35,9 +36,14 @@ enum What {
     Invariants,
     Scripts,
     Errors,
+    /// The JSON Schema of run.json
+    Schema,
 }
 
 pub(super) fn execute(args: &ListArgs, format: Format) -> Result<Exit, Failure> {
+    if let What::Schema = args.what {
+        return schema(format);
+    }
     let rows = rows(args.what)?;
     match format {
         Format::Json => rows.iter().for_each(print_line),
@@ -108,7 +114,18 @@ fn rows(what: What) -> Result<Vec<Value>, Failure> {
         What::Invariants => all(invariants),
         What::Scripts => Script::all().map(script).collect(),
         What::Errors => Refusal::ALL.iter().map(error).collect(),
+        // A document, and no list.
+        What::Schema => Vec::new(),
     })
+}
+
+/// The schema as the file it is, or in one line.
+fn schema(format: Format) -> Result<Exit, Failure> {
+    match format {
+        Format::Human => print_line(SCHEMA.trim_end()),
+        Format::Json => print_line(serde_json::from_str::<Value>(SCHEMA).or_exit(Exit::Internal)?),
+    }
+    Ok(Exit::Valid)
 }
 
 /// Bounds within which a cluster is explored.

@@ -22,6 +22,7 @@ use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::model::trace::{Trace, What};
 use stormglass_reports::campaign::{self, ModelLine};
 use stormglass_reports::counterexample::{self, Counterexample, Happening, Moment};
+use stormglass_reports::itf;
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
@@ -215,6 +216,9 @@ fn cover(space: &Space, outcome: &Outcome, seeds: u64, format: Format) -> Result
 /// The file in a counterexample's directory that is walked again.
 const TRACE: &str = "trace.json";
 
+/// The same for the tools of TLA+.
+const ITF: &str = "trace.itf.json";
+
 fn exit(outcome: &Outcome) -> Exit {
     match &outcome.end {
         End::Broken { .. } => Exit::Violation,
@@ -378,8 +382,9 @@ fn keep(args: &ModelArgs, space: &Space, trace: &Trace) -> Result<PathBuf, Failu
         .with_context(|| format!("{}: cannot be made", directory.display()))
         .and_then(|()| write(TRACE, &trace.written()))
         .and_then(|()| {
-            let page = counterexample::page(&view(trace, &directory.join(TRACE)))?;
-            write("report.html", &page)
+            let view = view(trace, &directory.join(TRACE));
+            write(ITF, &itf::render(&view, TRACE))?;
+            write("report.html", &counterexample::page(&view)?)
         });
     written.or_exit(Exit::Internal)?;
     Ok(directory)
@@ -417,6 +422,7 @@ fn view(trace: &Trace, file: &Path) -> Counterexample {
         command: format!("stormglass replay {}", file.display()),
         nodes: trace.bounds.nodes,
         clients: trace.bounds.clients.len(),
+        shown: trace.shown.clone(),
         moments: moments.collect(),
     }
 }

@@ -10,7 +10,9 @@ mod trend;
 use super::exit::OrExit;
 use super::{Exit, Failure, Format, Store, print_line};
 use clap::{Args, Subcommand};
+use serde_json::json;
 use stormglass_reports::RunDirectory;
+use stormglass_reports::run_directory::Salvaged;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -50,7 +52,15 @@ pub(super) fn execute(args: &ReportArgs, format: Format) -> Result<Exit, Failure
     let mut worst = Exit::Valid;
     for run in &args.runs {
         let directory = RunDirectory::open(&args.store.out, run).or_exit(Exit::Unreadable)?;
-        let summary = directory.rebuild().or_exit(Exit::Unreadable)?;
+        let summary = match directory.rebuild() {
+            Ok(summary) => summary,
+            Err(refused) => {
+                let salvaged = directory.salvage(&refused).or_exit(Exit::Unreadable)?;
+                tell_salvaged(&directory, &salvaged, format);
+                worst = worst.or_worse(Exit::Unreadable);
+                continue;
+            }
+        };
         match format {
             Format::Json => print_line(serde_json::to_string(&summary).unwrap_or_default()),
             Format::Human => print_line(format!(
@@ -62,4 +72,34 @@ pub(super) fn execute(args: &ReportArgs, format: Format) -> Result<Exit, Failure
         worst = worst.or_worse(summary.verdict.into());
     }
     Ok(worst)
+}
+
+/// Tells of a run that is not whole: a page, and no verdict.
+fn tell_salvaged(directory: &RunDirectory, salvaged: &Salvaged, format: Format) {
+    let Salvaged {
+        sentence,
+        notes,
+        commands,
+        page,
+    } = salvaged;
+    match format {
+        Format::Json => print_line(json!({
+            "run": directory.name(),
+            "verdict": "incomplete",
+            "sentence": sentence,
+            "missing": notes,
+            "commands": commands,
+            "page": page,
+        })),
+        Format::Human => {
+            print_line(format!("INCOMPLETE  {sentence}"));
+            print_line(format!("  report  {}", page.display()));
+            for command in commands {
+                print_line(format!("  replay  {command}"));
+            }
+        }
+    }
+    for note in notes {
+        eprintln!("stormglass: {note}");
+    }
 }

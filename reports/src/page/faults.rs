@@ -77,7 +77,7 @@ pub(super) fn fault_row(trial: &Trial, fault: &FaultRecord) -> FaultRow {
     }
 }
 
-pub(super) fn plan(fault: &Fault) -> String {
+pub(crate) fn plan(fault: &Fault) -> String {
     let ms = |ms: u64| ms.saturating_mul(1_000_000);
     let lasts = duration(ms(fault.lasts_ms));
     match fault.when {

@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod browser;
+pub(crate) mod hostile;
 pub(crate) mod measured;
 pub(crate) mod pages;
 

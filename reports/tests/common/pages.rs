@@ -70,6 +70,7 @@ pub(crate) fn pages(out: &Path) -> Vec<Page> {
             "all clusters side by side",
             comparison(&out.join("comparison")),
         ),
+        ("a run that was cut short", salvaged(&out.join("salvaged"))),
         ("a campaign", campaign(&out.join("campaign"))),
         (
             "the index of runs",
@@ -126,6 +127,19 @@ pub(crate) fn messages() -> Messages {
         letters: between.chain([client]).collect(),
         boots: vec![(ms(8_530), NodeId(2))],
     }
+}
+
+/// A run of which only the trial and the first lines are left.
+fn salvaged(out: &Path) -> PathBuf {
+    let (directory, _) = Scenario::storm().write(out);
+    for file in ["record.json", "report.html"] {
+        std::fs::remove_file(directory.path().join(file)).expect("it was written");
+    }
+    let refused = directory.rebuild().expect_err("the record is gone");
+    directory
+        .salvage(&refused)
+        .expect("the directory is writable");
+    directory.page()
 }
 
 /// Three clusters that went through the same, with three and with five nodes.
@@ -285,6 +299,7 @@ fn counterexample() -> String {
             .to_string(),
         nodes: 2,
         clients: 1,
+        shown: vec!["n1 follower @1".to_string(), "n2 follower @1".to_string()],
         moments: vec![
             moment(
                 "c1 asks n1: write k 1",
