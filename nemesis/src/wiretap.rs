@@ -90,20 +90,18 @@ pub enum Fate {
 impl Fate {
     /// What happened to a frame, by what the network counted before and after.
     pub(crate) fn between(before: &Traffic, after: &Traffic) -> Self {
-        let rose = |count: fn(&Traffic) -> u64| count(after) > count(before);
         // What ends it comes first, then what shows most.
-        let fates: [(fn(&Traffic) -> u64, Self); 8] = [
-            (|traffic| traffic.cut, Self::Cut),
-            (|traffic| traffic.lost, Self::Lost),
-            (|traffic| traffic.reset, Self::Reset),
-            (|traffic| traffic.corrupted, Self::Corrupted),
-            (|traffic| traffic.duplicated, Self::Duplicated),
-            (|traffic| traffic.reordered, Self::Reordered),
-            (|traffic| traffic.held, Self::Held),
-            (|traffic| traffic.slowed, Self::Slowed),
-        ];
-        let happened = fates.into_iter().find(|(count, _)| rose(*count));
-        happened.map_or(Self::Passed, |(_, fate)| fate)
+        match () {
+            () if after.cut > before.cut => Self::Cut,
+            () if after.lost > before.lost => Self::Lost,
+            () if after.reset > before.reset => Self::Reset,
+            () if after.corrupted > before.corrupted => Self::Corrupted,
+            () if after.duplicated > before.duplicated => Self::Duplicated,
+            () if after.reordered > before.reordered => Self::Reordered,
+            () if after.held > before.held => Self::Held,
+            () if after.slowed > before.slowed => Self::Slowed,
+            () => Self::Passed,
+        }
     }
 
     /// How often a frame may arrive after that.

@@ -108,10 +108,12 @@ pub struct KindRow {
 pub struct KindCell {
     /// How many times it was in force.
     pub windows: u64,
-    /// The share of operations called then that ended ok: the median of the runs.
-    pub ok_share: f64,
+    /// The share of operations called then that were answered, then or later, with ok or a certain no: the median of the runs.
+    pub answered_share: f64,
     /// The worst of all windows.
-    pub ok_share_min: f64,
+    pub answered_share_min: f64,
+    /// The longest time without any return that was ok, in nanoseconds: the median of the runs, of which each counts with its median.
+    pub stall_ns: Option<u64>,
 }
 
 /// What a cluster costs.
@@ -259,11 +261,13 @@ fn kind_rows(clusters: &[(&str, &Vec<&Compared>)]) -> Vec<KindRow> {
             .iter()
             .flat_map(|run| &run.behaviour.availability.kinds);
         let of_kind: Vec<_> = windows.filter(|row| row.kind.name() == kind).collect();
-        let shares = || of_kind.iter().filter_map(|row| row.ok_share.as_ref());
+        let shares = || of_kind.iter().filter_map(|row| row.answered_share.as_ref());
+        let stalls = of_kind.iter().filter_map(|row| row.stall_ns.as_ref());
         Some(KindCell {
             windows: of_kind.iter().map(|row| row.windows).sum(),
-            ok_share: median(shares().map(|share| share.median).collect(), f64::total_cmp)?,
-            ok_share_min: shares()
+            stall_ns: median(stalls.map(|stall| stall.median).collect(), u64::cmp),
+            answered_share: median(shares().map(|share| share.median).collect(), f64::total_cmp)?,
+            answered_share_min: shares()
                 .map(|share| share.worst)
                 .fold(f64::INFINITY, f64::min),
         })
@@ -327,6 +331,7 @@ struct ClusterCells {
 
 struct ShareCells {
     share: String,
+    stall: String,
     worst: String,
     windows: String,
     /// From 0 to 100, for the bar behind it.
@@ -377,10 +382,9 @@ impl Page {
                 _ if row.never_back > 0 => "never".to_string(),
                 _ => "no fault ended".to_string(),
             },
-            lost: row.writes_lost.map_or_else(
-                || "see the runs that did not keep it".to_string(),
-                |lost| count(lost),
-            ),
+            lost: row
+                .writes_lost
+                .map_or_else(|| "see the runs that did not keep it".to_string(), count),
             reports: row
                 .reports
                 .iter()
@@ -389,10 +393,13 @@ impl Page {
         });
         let share = |cell: &Option<KindCell>| {
             cell.map(|cell| ShareCells {
-                share: percent(cell.ok_share),
-                worst: percent(cell.ok_share_min),
+                share: percent(cell.answered_share),
+                worst: percent(cell.answered_share_min),
+                stall: cell
+                    .stall_ns
+                    .map_or_else(|| "\u{2013}".to_string(), duration),
                 windows: count(cell.windows),
-                percent: (cell.ok_share * 100.0).round().clamp(0.0, 100.0) as u64,
+                percent: (cell.answered_share * 100.0).round().clamp(0.0, 100.0) as u64,
             })
         };
         let kinds = comparison.kinds.iter();

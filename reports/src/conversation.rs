@@ -264,7 +264,8 @@ impl Sketch {
         }
         for mark in scene.marks.iter().take(1) {
             self.times.insert(mark.time_ns);
-            self.notes.push((mark.time_ns, "broke", mark.text.clone()));
+            self.notes
+                .push((mark.time_ns, "broke", "here it is broken".to_string()));
         }
     }
 

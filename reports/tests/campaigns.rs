@@ -138,7 +138,7 @@ fn clusters_are_compared_by_numbers_that_can_be_checked_by_hand() {
     for row in &comparison.kinds {
         let cell = row.cells[1].unwrap();
         assert_eq!(
-            (cell.windows, cell.ok_share, cell.ok_share_min),
+            (cell.windows, cell.answered_share, cell.answered_share_min),
             (1, 1.0, 1.0),
             "{}",
             row.kind

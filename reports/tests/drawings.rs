@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Scenario, file, long_run, script_data};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The attributes of every element of a class, in order, as numbers.
 fn rectangles(svg: &str, class: &str) -> Vec<(f64, f64)> {

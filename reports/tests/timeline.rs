@@ -43,9 +43,6 @@ fn place(tab: &mut Tab, thing: &str) -> (f64, f64) {
     (x, y)
 }
 
-/// The operation that read what was overwritten, as the page names it.
-const STALE: &str = "{ type: 'call', at: [...stormglass.timeline.calls.culprit].lastIndexOf(1) }";
-
 #[test]
 fn it_opens_at_what_broke_and_the_operations_that_collide_are_in_sight() {
     let out = tempfile::tempdir().unwrap();
