@@ -57,7 +57,7 @@
 //! What comes out:
 //!
 //! 10. [`verdict`]: the data. [`evidence`]: the shortest story of a violation.
-//! 11. [`certificate`], [`refutation`], [`oracle`]: the judges of the judge. [`believe`]: what is left to believe.
+//! 11. [`certificate`], [`refutation`], [`oracle`]: the judges of the judge. [`states`]: the states a certificate leads through, for people. [`believe`]: what is left to believe.
 //!
 //! Other questions to the same history:
 //!
@@ -99,6 +99,7 @@ mod scope;
 pub mod search;
 pub mod specification;
 pub mod specifications;
+pub mod states;
 pub mod transactions;
 pub mod verdict;
 

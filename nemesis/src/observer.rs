@@ -4,6 +4,8 @@
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::manage::Manage;
 
+mod blind;
+
 use crate::desk::Desk;
 use crate::harness;
 #[cfg(feature = "model")]
@@ -86,7 +88,7 @@ impl Board {
 
     /// An empty board for a cluster whose nodes nobody can look into.
     pub fn blind(clock: Rc<dyn Fn() -> u64>) -> Self {
-        Self::with(Box::new(Blind), clock)
+        Self::with(Box::new(blind::Blind), clock)
     }
 
     fn with(watch: Box<dyn Watch>, clock: Rc<dyn Fn() -> u64>) -> Self {
@@ -323,12 +325,7 @@ impl Board {
 
     fn note_effects(&mut self, node: NodeId, effects: &[Effect<Erased>]) {
         if let Some(tap) = &mut self.tap {
-            let now_ns = (self.clock)();
-            for effect in effects {
-                if let Effect::Send { to, message } = effect {
-                    tap.sent(now_ns, node, *to, message);
-                }
-            }
+            tap.wanted((self.clock)(), node, effects);
         }
         for effect in effects {
             if let Effect::Note(fact) = effect {
@@ -372,23 +369,6 @@ pub fn describing<T>(inputs: std::ops::Range<u64>, run: impl FnOnce() -> T) -> (
     DESCRIBED.take();
     let result = run();
     (result, DESCRIBED.take())
-}
-
-/// The watch over nodes that nobody can look into.
-struct Blind;
-
-impl Watch for Blind {
-    fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn stepped(&mut self, _: NodeId, _: &dyn Member, _: &[Effect<Erased>]) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn audit(&self, _: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
-        Ok(())
-    }
 }
 
 /// A system whose nodes are observed.

@@ -4,7 +4,7 @@ use crate::judge::Judged;
 use crate::record::Run;
 use crate::trial::Trial;
 use std::collections::BTreeMap;
-use stormglass_checker::certificate::Around;
+use stormglass_checker::states::Around;
 use stormglass_checker::{Certificate, History, Limits, Verdict};
 
 /// The state around operations, by the position of their call in the history. Of a history that breaks its promise, those of the longest

@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
 use std::ops::Range;
 use stormglass_checker::Verdict;
-use stormglass_impls::contract::NodeId;
+use stormglass_impls::contract::{Effect, NodeId};
 use stormglass_impls::parcel::Parcel;
-use stormglass_impls::system::{System, Word};
+use stormglass_impls::system::{Erased, System, Word};
 use stormglass_impls::wire::{ClientFrame, Party};
 
 /// The version of the file of messages.
@@ -161,8 +161,17 @@ impl Tap {
         self.letters.get_mut(number.checked_sub(self.gone)?)
     }
 
+    /// A node wants this done.
+    pub(crate) fn wanted(&mut self, now_ns: u64, node: NodeId, effects: &[Effect<Erased>]) {
+        for effect in effects {
+            if let Effect::Send { to, message } = effect {
+                self.sent(now_ns, node, *to, message);
+            }
+        }
+    }
+
     /// A node said something to another.
-    pub(crate) fn sent(&mut self, now_ns: u64, from: NodeId, to: NodeId, message: &Parcel) {
+    fn sent(&mut self, now_ns: u64, from: NodeId, to: NodeId, message: &Parcel) {
         if !self.window.contains(&now_ns) {
             return;
         }

@@ -11,7 +11,7 @@ use crate::roles::Stint;
 use crate::units::{moment, round_step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use stormglass_checker::certificate::Around;
+use stormglass_checker::states::Around;
 
 /// The width of every drawing on the page, in its own units; the page scales it.
 pub(crate) const WIDTH: f64 = 960.0;

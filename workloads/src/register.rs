@@ -8,7 +8,7 @@ use crate::workload::{Binding, Completion, Findings, Operation, Plain, Workload}
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use stormglass_checker::certificate::{Around, states};
+use stormglass_checker::states::{Around, states};
 use stormglass_checker::{
     Certificate, CheckError, History, Limits, Register as RegisterPromise, Specification, check,
 };

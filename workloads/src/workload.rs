@@ -12,7 +12,7 @@ use crate::zookeeper::promises::{ALL, FENCED_ONLY};
 use crate::zookeeper::znodes::{self, KINDS, Znodes, ZnodesConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stormglass_checker::certificate::Around;
+use stormglass_checker::states::Around;
 use stormglass_checker::{Certificate, CheckError, Evidence, History, Judgement, Limits};
 
 /// A workload as data: part of a trial.

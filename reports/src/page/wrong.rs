@@ -5,7 +5,7 @@ use crate::collision;
 use crate::escape::{short, visible_lines};
 use crate::timeline::Scene;
 use crate::units::moment;
-use stormglass_checker::certificate::Around;
+use stormglass_checker::states::Around;
 use stormglass_checker::{Evidence, Operation, Outcome};
 use stormglass_nemesis::record::Run;
 
