@@ -1,9 +1,7 @@
 //! The time axis for trace viewers. Start here: the first test shows all of a small one.
 
-mod common;
-
-use common::hostile::{ATTACKS, hostile};
-use common::{Scenario, file};
+use crate::common::hostile::{ATTACKS, hostile};
+use crate::common::{Scenario, file};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::contract::{Fact, NodeId};

@@ -1,8 +1,6 @@
 //! Names, prefixes and directories that are not whole.
 
-mod common;
-
-use common::{Scenario, file};
+use crate::common::{Scenario, file};
 use std::fs;
 use stormglass_reports::{ReportError, RunDirectory};
 

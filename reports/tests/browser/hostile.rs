@@ -1,10 +1,8 @@
 //! Values that try to be something else.
 
-mod common;
-
-use common::browser::{Tab, View};
-use common::hostile::{ATTACKS, hostile};
-use common::{Scenario, file, script_data};
+use crate::common::browser::{Tab, View};
+use crate::common::hostile::{ATTACKS, hostile};
+use crate::common::{Scenario, file, script_data};
 use stormglass_reports::{RunDirectory, Timings};
 
 fn write_hostile(out: &std::path::Path) -> RunDirectory {

@@ -1,9 +1,7 @@
 //! `summary.md` within its bounds, whatever is in it. Start here: the first test shows the whole of one.
 
-mod common;
-
-use common::hostile::hostile;
-use common::{Scenario, file};
+use crate::common::hostile::hostile;
+use crate::common::{Scenario, file};
 use proptest::prelude::*;
 use std::sync::OnceLock;
 use stormglass_checker::{Progress, Reason, Unknown};

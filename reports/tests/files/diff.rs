@@ -1,8 +1,6 @@
 //! Two runs side by side.
 
-mod common;
-
-use common::Scenario;
+use crate::common::Scenario;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

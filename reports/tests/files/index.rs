@@ -1,8 +1,6 @@
 //! The page over all runs of a directory.
 
-mod common;
-
-use common::Scenario;
+use crate::common::Scenario;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,7 @@
 //! What a run was put to, in numbers that were worked out by hand: fault coverage, facts, clocks; and how it all stands in a page.
 
-mod common;
-
-use common::measured::{behaviour, bent, outage, text};
-use common::{Scenario, file};
+use crate::common::measured::{behaviour, bent, outage, text};
+use crate::common::{Scenario, file};
 use serde_json::json;
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::facts::FactKind;

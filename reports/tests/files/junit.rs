@@ -1,9 +1,7 @@
 //! `junit.xml` as test tools read it: the elements and attributes of the schemas they share, and nothing that is no XML.
 
-mod common;
-
-use common::hostile::hostile;
-use common::{Scenario, file};
+use crate::common::hostile::hostile;
+use crate::common::{Scenario, file};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::collections::BTreeMap;

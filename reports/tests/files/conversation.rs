@@ -1,9 +1,7 @@
 //! The space-time diagram of a run: what was said around what broke.
 
-mod common;
-
-use common::pages::messages;
-use common::{COMMAND, Scenario, file};
+use crate::common::pages::messages;
+use crate::common::{COMMAND, Scenario, file};
 use stormglass_reports::{RunDirectory, Timings};
 
 fn page(scenario: &Scenario, with_messages: bool) -> String {

@@ -1,8 +1,6 @@
 //! From a run to its files. Start here: the first test shows the whole way.
 
-mod common;
-
-use common::{COMMAND, Scenario, file};
+use crate::common::{COMMAND, Scenario, file};
 use stormglass_checker::{Reason, Verdict};
 use stormglass_nemesis::judge::{Measure, Ruling};
 use stormglass_nemesis::record::{Violation, ViolationKind};

@@ -1,8 +1,6 @@
 //! The browser that tests drive: that it does to a page what it is told, and tells what the page does.
 
-mod common;
-
-use common::browser::{Tab, View};
+use crate::common::browser::{Tab, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -245,7 +243,7 @@ fn the_browser_ends_with_its_tests() {
     drop(tab);
     let out = tempfile::tempdir().unwrap();
     let run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_tab_shows_a_page_and_answers", "--nocapture"])
+        .args(["--exact", "harness::a_tab_shows_a_page_and_answers", "--nocapture"])
         .env("TMPDIR", out.path())
         .output()
         .unwrap();

@@ -1,10 +1,8 @@
 //! `run.json` against its schema: what is written is described, and what is described is written.
 
-mod common;
-
+use crate::common::hostile::hostile;
+use crate::common::{Scenario, file};
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
-use common::hostile::hostile;
-use common::{Scenario, file};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

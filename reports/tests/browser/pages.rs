@@ -2,12 +2,10 @@
 //!
 //! Without a browser these tests say that they were skipped. Each check is shown its flaw as well, on a page that has them all.
 
-mod common;
-
-use common::audit::{Audit, Check, MADE, VIEWED, unfold};
-use common::browser::{Tab, View, skipped};
-use common::pages::{Page, pages};
-use common::{COMMAND, Scenario};
+use crate::common::audit::{Audit, Check, MADE, VIEWED, unfold};
+use crate::common::browser::{Tab, View, skipped};
+use crate::common::pages::{Page, pages};
+use crate::common::{COMMAND, Scenario};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,9 +1,7 @@
 //! The pages over many trials that are no nights: a campaign, and all clusters side by side.
 
-mod common;
-
-use common::pages::campaign;
-use common::{Scenario, file};
+use crate::common::pages::campaign;
+use crate::common::{Scenario, file};
 use serde_json::Value;
 use stormglass_nemesis::judge::Ruling;
 use stormglass_reports::campaign::Campaign;

@@ -3,10 +3,8 @@
 //! A test opens a page as a person would, does something with keys, mouse or fingers, and asks the page where it looks and what it chose. The canvas says
 //! both in its data attributes; a link says it in the address.
 
-mod common;
-
-use common::browser::{Tab, View};
-use common::{Scenario, long_run};
+use crate::common::browser::{Tab, View};
+use crate::common::{Scenario, long_run};
 use std::path::{Path, PathBuf};
 
 /// The stale read: a write, a later write, and a read of the first, in the ninth second.

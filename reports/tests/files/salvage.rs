@@ -1,9 +1,7 @@
 //! Directories that are not whole: each still becomes a page, and none of them a pass. Start here: the first test is a run that was killed.
 
-mod common;
-
-use common::hostile::ATTACKS;
-use common::{Scenario, file};
+use crate::common::hostile::ATTACKS;
+use crate::common::{Scenario, file};
 use std::fs;
 use stormglass_nemesis::record::{Violation, ViolationKind};
 use stormglass_reports::RunDirectory;

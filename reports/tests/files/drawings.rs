@@ -1,8 +1,6 @@
 //! Plots, bands and the weight of the page.
 
-mod common;
-
-use common::{Scenario, file, long_run, script_data};
+use crate::common::{Scenario, file, long_run, script_data};
 use serde_json::json;
 
 /// The attributes of every element of a class, in order, as numbers.

@@ -1,8 +1,6 @@
 //! Nights of trials.
 
-mod common;
-
-use common::Scenario;
+use crate::common::Scenario;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};

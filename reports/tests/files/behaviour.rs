@@ -1,9 +1,7 @@
 //! How a run behaved towards its clients, in numbers that were worked out by hand: keys, availability, recovery.
 
-mod common;
-
-use common::Scenario;
-use common::measured::{behaviour, crash, outage, text};
+use crate::common::Scenario;
+use crate::common::measured::{behaviour, crash, outage, text};
 use serde_json::{Value, json};
 use stormglass_checker::Kind;
 use stormglass_impls::contract::{Fact, NodeId};
