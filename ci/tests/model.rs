@@ -62,7 +62,7 @@ fn a_counterexample_is_left_and_walks_again_in_three_arenas() {
     let trace = found["trace"].as_str().unwrap();
     let page = directory.path().join(trace).with_file_name("report.html");
     let page = std::fs::read_to_string(page).unwrap();
-    assert!(page.contains("<svg class=\"steps\"") && page.contains("monotonic-term"));
+    assert!(page.contains("<svg class=\"spacetime\"") && page.contains("monotonic-term"));
     let itf = directory.path().join(trace);
     let itf = std::fs::read(itf.with_file_name("trace.itf.json")).unwrap();
     let itf: Value = serde_json::from_slice(&itf).unwrap();

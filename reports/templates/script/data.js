@@ -21,10 +21,10 @@ function tabulate(data) {
   const until = new Float64Array(count);
   for (let i = 0; i < count; i++) until[i] = columns.length[i] < 0 ? data.end : from[i] + columns.length[i];
   const culprits = new Set(data.culprits);
-  const culprit = new Uint8Array(count), at = new Map();
+  const culprit = new Uint8Array(count), colliding = [], at = new Map();
   const lanes = Array.from({ length: data.clients }, () => []);
   for (let i = 0; i < count; i++) {
-    if (culprits.has(position[i])) culprit[i] = 1;
+    if (culprits.has(position[i])) { culprit[i] = 1; colliding.push(i); }
     at.set(position[i], i);
     lanes[columns.client[i]].push(i);
   }
@@ -35,7 +35,7 @@ function tabulate(data) {
     lane.forEach((i, slot) => { reach[slot] = latest = Math.max(latest, until[i]); });
     return reach;
   });
-  return { ...columns, count, from, until, position, culprit, at, lanes, reaches };
+  return { ...columns, count, from, until, position, culprit, colliding, at, lanes, reaches };
 }
 
 const seconds = us => (us / 1e6).toFixed(3) + " s";

@@ -82,6 +82,7 @@ function steer(timeline, canvas) {
     hits = [];
     hitAt = -1;
     state.hits = null;
+    state.searches++;
     say("");
     if (query) {
       const lower = data.texts.map(text => text.toLowerCase());

@@ -28,7 +28,7 @@ function makeTimeline(data, canvas) {
   const context = canvas.getContext("2d");
   const text = position => data.texts[position];
   const view = { from: data.window[0], until: data.window[1] };
-  const state = { chosen: null, hover: null, hits: null, key: -1, layout: null, width: 0, frames: 0, drawn: 0, cost: 0 };
+  const state = { chosen: null, hover: null, hits: null, searches: 0, key: -1, layout: null, width: 0, frames: 0, drawn: 0, cost: 0 };
   let colours, patterns, queued = false;
   const listeners = [];
 
@@ -203,50 +203,60 @@ function makeTimeline(data, canvas) {
   // Whether an operation is one of those looked for.
   const isWanted = i => (state.key < 0 || calls.key[i] === state.key) && (!state.hits || state.hits.calls[i] === 1);
 
+  // The bars of a client at this zoom: neighbours that touch are one, by how they ended and whether they are looked for. While one only moves, they stay.
+  let zoomed = "", bars = [];
+  function barsOf(client) {
+    // In whole microseconds: what is added to both ends leaves the length the same but for its last digits.
+    const perPixel = Math.round(view.until - view.from) / room(), zoom = perPixel + "|" + state.key + "|" + state.searches;
+    if (zoom !== zoomed) { zoomed = zoom; bars = []; }
+    return bars[client] ??= gather(calls.lanes[client], perPixel);
+  }
+  function gather(lane, perPixel) {
+    const runs = Array.from({ length: 6 }, () => ({ from: [], until: [] })), open = [], worded = [];
+    const picky = state.key >= 0 || state.hits, near = 0.3 * perPixel;
+    for (const i of lane) {
+      const from = calls.from[i], until = calls.until[i], ending = calls.ending[i], long = until - from;
+      if (long >= 34 * perPixel) worded.push(i);
+      if (ending === 2 && long > 5 * perPixel) { open.push(i); continue; }
+      const run = runs[ending + (picky && !isWanted(i) ? 3 : 0)], last = run.from.length - 1;
+      const end = Math.max(until, from + perPixel);
+      if (last >= 0 && from <= run.until[last] + near) { if (end > run.until[last]) run.until[last] = end; }
+      else { run.from.push(from); run.until.push(end); }
+    }
+    return { runs, open, worded };
+  }
+
   function drawCalls() {
     const { layout } = state, picky = state.key >= 0 || state.hits;
     const shapes = [[0.19, 0.62], [0.55, 0.3], [0.06, 0.88]];
     for (let client = 0; client < data.clients; client++) {
-      const { y, high } = layout.of.get("client" + client), lane = calls.lanes[client], reach = calls.reaches[client];
-      const begin = firstWhere(lane.length, slot => reach[slot] >= view.from);
-      const end = firstWhere(lane.length, slot => calls.from[lane[slot]] > view.until);
-      if (begin >= end) continue;
-      for (const wanted of picky ? [false, true] : [true]) {
-        context.globalAlpha = wanted ? 1 : 0.13;
+      const { y, high } = layout.of.get("client" + client), { runs, open, worded } = barsOf(client);
+      for (const faint of picky ? [3, 0] : [0]) {
+        context.globalAlpha = faint ? 0.13 : 1;
         for (let ending = 0; ending < 3; ending++) {
+          const { from, until } = runs[ending + faint];
           const top = y + high * shapes[ending][0], tall = Math.max(1, high * shapes[ending][1]);
           context.fillStyle = colours[ENDINGS[ending]];
-          // Neighbours that touch are one bar: a million operations are no more than a screen of them.
-          let runFrom = 0, runUntil = -1;
-          const flush = () => { if (runUntil >= 0) state.drawn++, context.fillRect(runFrom, top, Math.max(1, runUntil - runFrom), tall); };
-          for (let slot = begin; slot < end; slot++) {
-            const i = lane[slot];
-            if (calls.ending[i] !== ending || calls.until[i] < view.from || (picky && isWanted(i) !== wanted)) continue;
-            const at = held(calls.from[i]), to = held(calls.until[i]);
-            if (ending === 2 && to - at > 5) {
-              drawOpen(at, to - at, y + high * 0.19, high * 0.62, calls.returned[i] === 0);
-              continue;
-            }
-            if (at <= runUntil + 0.3 && runUntil >= 0) { runUntil = Math.max(runUntil, to); continue; }
-            flush();
-            runFrom = at;
-            runUntil = Math.max(at + 1, to);
+          for (let at = firstWhere(from.length, at => until[at] >= view.from); at < from.length && from[at] <= view.until; at++) {
+            const left = held(from[at]);
+            context.fillRect(left, top, Math.max(1, held(until[at]) - left), tall);
+            state.drawn++;
           }
-          flush();
         }
-        if (high > 11) drawWords(lane, begin, end, y + high / 2, picky ? wanted : null);
+        const isHere = i => meets(calls.from[i], calls.until[i]) && (!picky || isWanted(i) === !faint);
+        context.fillStyle = colours.info;
+        for (const i of open) if (isHere(i)) drawOpen(...extent(calls.from[i], calls.until[i]), y + high * 0.19, high * 0.62, calls.returned[i] === 0);
+        if (high > 11) for (const i of worded) if (isHere(i)) drawWords(i, y + high / 2);
       }
       context.globalAlpha = 1;
-      for (let slot = begin; slot < end; slot++) {
-        const i = lane[slot];
-        if (!calls.culprit[i]) continue;
-        const [at, wide] = extent(calls.from[i], calls.until[i]);
-        context.strokeStyle = colours.bad;
-        context.lineWidth = 2;
-        context.strokeRect(at - 1, y + 1.5, wide + 2, Math.max(2, high - 3));
-      }
     }
-    context.globalAlpha = 1;
+    for (const i of calls.colliding) {
+      if (!meets(calls.from[i], calls.until[i])) continue;
+      const { y, high } = layout.of.get("client" + calls.client[i]), [at, wide] = extent(calls.from[i], calls.until[i]);
+      context.strokeStyle = colours.bad;
+      context.lineWidth = 2;
+      context.strokeRect(at - 1, y + 1.5, wide + 2, Math.max(2, high - 3));
+    }
   }
   // Nobody knows how it ended: a box that is open at its end.
   function drawOpen(at, wide, top, tall, never) {
@@ -264,16 +274,12 @@ function makeTimeline(data, canvas) {
     context.stroke();
     context.setLineDash([]);
   }
-  function drawWords(lane, begin, end, middle, wanted) {
-    for (let slot = begin; slot < end; slot++) {
-      const i = lane[slot];
-      if (wanted !== null && isWanted(i) !== wanted) continue;
-      const at = held(calls.from[i]), wide = held(calls.until[i]) - at;
-      if (wide < 34) continue;
-      // What failed is a low bar: its words stand above it, on the paper.
-      const failed = calls.ending[i] === 1, unknown = calls.ending[i] === 2;
-      label(words(i), at, failed ? middle - 4 : middle + 0.5, wide, failed || unknown ? colours.ink : colours.paper, failed ? 9 : 10);
-    }
+  function drawWords(i, middle) {
+    const at = held(calls.from[i]), wide = held(calls.until[i]) - at;
+    if (wide < 34) return;
+    // What failed is a low bar: its words stand above it, on the paper.
+    const failed = calls.ending[i] === 1, unknown = calls.ending[i] === 2;
+    label(words(i), at, failed ? middle - 4 : middle + 0.5, wide, failed || unknown ? colours.ink : colours.paper, failed ? 9 : 10);
   }
   const words = i => [text(calls.f[i]), text(calls.key[i]), text(calls.argument[i])].filter(Boolean).join(" ");
 

@@ -243,7 +243,11 @@ fn the_browser_ends_with_its_tests() {
     drop(tab);
     let out = tempfile::tempdir().unwrap();
     let run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "harness::a_tab_shows_a_page_and_answers", "--nocapture"])
+        .args([
+            "--exact",
+            "harness::a_tab_shows_a_page_and_answers",
+            "--nocapture",
+        ])
         .env("TMPDIR", out.path())
         .output()
         .unwrap();
