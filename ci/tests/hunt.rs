@@ -86,7 +86,7 @@ fn the_mistakes_of_the_harness_are_hunted_too() {
         };
         for cluster in clusters {
             let killed = place.run(&format!(
-                "mutants --only {id} --cluster {cluster} --starts 1 --seeds 60"
+                "mutants --only {id} --cluster {cluster} --starts 1 --seeds 60 --shrink-budget 3s"
             ));
             expect(&killed, 0);
             assert!(out(&killed).contains(by), "{}", out(&killed));

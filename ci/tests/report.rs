@@ -316,3 +316,142 @@ fn beyond_loopback_is_warned_of_and_a_port_that_is_taken_is_named() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("warning: listening on 0.0.0.0:"), "{said}");
 }
+
+/// What broke runs twice, and the second time somebody listens: the page shows who said what, and the model's state around what collides.
+#[test]
+fn a_violation_shows_the_messages_around_it_and_the_models_states() {
+    let place = Place::new();
+    let run = "run raft-cache --arena simulator --mutant raft/read-without-quorum --seed 18";
+    expect(&place.run(run), 1);
+    let directory = place.latest();
+    let messages: Value =
+        serde_json::from_str(&text(&directory.join("messages.json"))).expect("messages are JSON");
+    let letters = messages["letters"].as_array().expect("there are letters");
+    assert!(letters.len() > 100, "{} letters", letters.len());
+    for fate in ["passed", "cut"] {
+        assert!(
+            letters.iter().any(|letter| letter["fate"] == fate),
+            "{fate}"
+        );
+    }
+    let page = text(&directory.join("report.html"));
+    for wanted in [
+        "Who said what to whom",
+        "cut by a partition",
+        "here it is broken",
+        "none allows it",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is not on the page");
+    }
+    // A page that is made again has them still, and so has that of the small trial.
+    expect(&place.run("report latest"), 1);
+    assert!(text(&directory.join("report.html")).contains("Who said what to whom"));
+    expect(&place.run("shrink latest"), 1);
+    assert!(directory.join("shrunk/messages.json").is_file());
+    let page = text(&directory.join("report.html"));
+    assert!(page.contains("Shrunk to") && page.contains("Who said what to whom"));
+    // Nothing is to be heard of a run that broke nothing.
+    expect(&place.run(RUN), 0);
+    assert!(!place.latest().join("messages.json").exists());
+}
+
+#[test]
+fn all_clusters_are_laid_side_by_side_under_one_storm() {
+    let place = Place::new();
+    let compare = place.run("compare --seeds 1 --nodes 3,5 --time 6s --out side-by-side");
+    expect(&compare, 0);
+    let folder = place.path().join("side-by-side");
+    let json: Value = serde_json::from_str(&text(&folder.join("comparison.json"))).unwrap();
+    let rows = json["clusters"].as_array().unwrap();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row["cluster"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "etcd",
+            "paxos-cache",
+            "raft-cache",
+            "zab-cache",
+            "zookeeper"
+        ]
+    );
+    for row in rows {
+        assert_eq!(
+            (&row["kept"], &row["runs"]),
+            (&1.into(), &1.into()),
+            "{row}"
+        );
+        assert_eq!(row["writes_lost"], 0);
+        assert!(row["ok_per_second"].as_f64().unwrap() > 1.0, "{row}");
+    }
+    assert_eq!(json["costs"].as_array().unwrap().len(), 10);
+    // One storm: the same faults at the same times for all.
+    let schedules: std::collections::BTreeSet<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("trial.json"))
+        .filter(|trial| trial.is_file())
+        .map(|trial| serde_json::from_str::<Value>(&text(&trial)).unwrap())
+        .filter(|trial| trial["nodes"] == 5)
+        .map(|trial| trial["schedule"].to_string())
+        .collect();
+    assert_eq!(schedules.len(), 1);
+    assert!(
+        schedules.iter().all(|schedule| schedule.len() > 200),
+        "{schedules:?}"
+    );
+    let before = text(&folder.join("comparison.html"));
+    fs::remove_file(folder.join("comparison.html")).unwrap();
+    expect(
+        &place.run("compare --seeds 1 --nodes 3,5 --time 6s --out side-by-side --rebuild"),
+        0,
+    );
+    assert_eq!(
+        text(&folder.join("comparison.html")),
+        before,
+        "made again from the runs"
+    );
+    expect(&place.run("compare --rebuild --out nowhere"), 4);
+    expect(&place.run("compare --workload no-such"), 64);
+}
+
+#[test]
+fn a_campaign_becomes_a_page_of_trials_planted_bugs_and_models() {
+    let place = Place::new();
+    expect(&place.run("report campaign night"), 65);
+    expect(
+        &place.run("soak --budget 2s --seed 70 --out night --jobs 2"),
+        0,
+    );
+    let killed = "mutants --cluster raft-cache --only raft/term-not-persisted --starts 2 --seeds 20 --campaign night";
+    expect(&place.run(killed), 0);
+    let spared = "mutants --cluster raft-cache --only harmless/sent-twice --harmless-seeds 5 --campaign night";
+    expect(&place.run(spared), 0);
+    expect(
+        &place.run("model raft-cache --bounds pair --states 2000 --campaign night"),
+        2,
+    );
+    let campaign = place.run("report campaign night --format json");
+    expect(&campaign, 0);
+    let told = json(&campaign);
+    assert!(told["trials"].as_u64().unwrap() > 0);
+    assert_eq!((&told["planted"], &told["models"]), (&2.into(), &1.into()));
+    assert_eq!(told["notes"].as_array().unwrap().len(), 0, "{told}");
+    let alarms = &told["false_alarms"];
+    assert_eq!(
+        alarms["trials"].as_u64(),
+        told["trials"].as_u64().map(|trials| trials + 5)
+    );
+    let page = text(&place.path().join("night/campaign.html"));
+    for wanted in [
+        "raft/term-not-persisted",
+        "2 of 2",
+        "0 of 5",
+        "raft-cache pair",
+        "bounded",
+        "fewer than one trial in",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is not on the page");
+    }
+}

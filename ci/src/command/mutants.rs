@@ -40,6 +40,9 @@ pub(crate) struct MutantsArgs {
     /// How many seeds each harmless change is given
     #[arg(long, default_value_t = 500)]
     harmless_seeds: u64,
+    /// The most processor time to spend on making the first catch of each small
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    shrink_budget: Duration,
     /// Only this mutant or harmless change
     #[arg(long, value_name = "ID")]
     only: Option<String>,
@@ -316,7 +319,7 @@ fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fail
         seeds: median(catches.iter().map(|caught| caught.seeds), args.starts),
         cpu_s: median(catches.iter().map(|caught| caught.cpu_ns), args.starts)
             .map(|ns| ns as f64 / 1e9),
-        shrunk: easiest.and_then(|caught| shrunk_size(&caught.trial, &caught.run, &caught.judged)),
+        shrunk: easiest.and_then(|caught| shrunk_size(caught, args.shrink_budget)),
         knobs: easiest.map_or_else(String::new, |caught| knobs(&caught.trial)),
         command: easiest.map_or_else(String::new, |caught| command(&caught.trial)),
         model: in_model(cluster, id)?,
@@ -372,8 +375,8 @@ fn median(caught: impl Iterator<Item = u64>, starts: u64) -> Option<u64> {
 }
 
 /// How many faults and operations are left of a catch when it is shrunk.
-fn shrunk_size(trial: &Trial, run: &Run, judged: &Judged) -> Option<(u64, u64)> {
-    let shrunk = make_small(trial, run, judged, None, Duration::from_secs(30));
+fn shrunk_size(caught: &Catch, budget: Duration) -> Option<(u64, u64)> {
+    let shrunk = make_small(&caught.trial, &caught.run, &caught.judged, None, budget);
     shrunk
         .ok()
         .map(|shrunk| (shrunk.after.faults, shrunk.after.operations))
