@@ -3,6 +3,7 @@
 use crate::common::browser::{Tab, View};
 use crate::common::hostile::{ATTACKS, hostile};
 use crate::common::{Scenario, file, script_data};
+use serde_json::json;
 use stormglass_reports::{RunDirectory, Timings};
 
 fn write_hostile(out: &std::path::Path) -> RunDirectory {
@@ -203,4 +204,24 @@ fn the_script_of_a_page_runs_to_its_end() {
 fn a_hostile_page_runs_nothing_but_its_own_script() {
     let out = tempfile::tempdir().unwrap();
     check_in_a_browser(&write_hostile(out.path()).page());
+}
+
+/// Values, keys, functions and errors of a megabyte each, on operations that collide: they are shown cut, harm nothing and weigh little.
+#[test]
+fn values_of_a_megabyte_are_cut_and_run_nothing() {
+    let out = tempfile::tempdir().unwrap();
+    let long = |attack: &str| format!("{attack}{}", "\u{2028}<img src=//x>".repeat(70_000));
+    let mut scenario = Scenario::stale_read();
+    let (key, value) = (long(ATTACKS[0]), json!(long(ATTACKS[1])));
+    assert!(key.len() > 1_000_000);
+    scenario.ok(0, 9_100, 9_110, "write", &key, value.clone(), value.clone());
+    scenario.ok(0, 9_120, 9_130, "write", &key, json!("new"), json!("new"));
+    scenario.ok(1, 9_140, 9_150, "read", &key, json!(null), value);
+    scenario.unknown(3, 9_200, 9_300, &key, json!(long(ATTACKS[2])), &key);
+    let (directory, _) = scenario.write(out.path());
+    for name in ["report.html", "summary.md", "plots/latency.svg"] {
+        let size = file(&directory, name).len();
+        assert!(size < 400_000, "{name} has {size} bytes");
+    }
+    check_in_a_browser(&directory.page());
 }
