@@ -17,6 +17,7 @@
 //! | [`faults`] | the kinds of fault: names, arenas, demands |
 //! | [`profile`], [`swarm`] | schedules made from a seed, and all else a seed draws |
 //! | [`judge`] | the verdict on a run, vacuity among it |
+//! | [`stops`] | when faults had nodes down |
 //! | [`wiretap`] | what went over the network in a stretch of a trial, frame by frame |
 //! | [`states`] | the object's state around each operation, in the order that the judge found |
 //! | [`conditions`]: [`weather`], [`machines`] | what becomes of every frame now, and of every pause, disk and clock: one for all arenas |
@@ -69,6 +70,7 @@ pub mod schedule;
 pub mod shrink;
 pub mod simulator;
 pub mod states;
+pub mod stops;
 pub mod swarm;
 pub mod trial;
 #[cfg(feature = "turmoil")]

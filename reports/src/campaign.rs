@@ -147,7 +147,7 @@ impl Campaign {
     /// Reads a campaign.
     ///
     /// # Errors
-    /// [`ReportError::NoTrials`] when none of the files is there, [`ReportError::Io`].
+    /// [`ReportError::NoCampaign`] when none of the files is there, [`ReportError::Io`].
     pub fn read(folder: &Path) -> Result<Self, ReportError> {
         let mut campaign = Self {
             name: folder.display().to_string(),
@@ -156,7 +156,7 @@ impl Campaign {
         let files = [TRIALS, KILLS, MODELS];
         if !files.iter().any(|file| folder.join(file).is_file()) {
             let path = folder.to_path_buf();
-            return Err(ReportError::NoTrials { path });
+            return Err(ReportError::NoCampaign { path });
         }
         campaign.trials = read_lines(folder, TRIALS, &mut campaign.notes)?;
         campaign.kills = read_lines(folder, KILLS, &mut campaign.notes)?;

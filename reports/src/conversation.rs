@@ -37,7 +37,15 @@ pub(crate) fn conversation(
         }
         _ => true,
     };
-    let heard: Vec<&Letter> = messages.letters.iter().filter(is_shown).collect();
+    let broke_ns = scene.marks.first().map_or(u64::MAX, |mark| mark.time_ns);
+    // What was said after it broke explains nothing.
+    let before = |letter: &&Letter| letter.sent_ns <= broke_ns;
+    let heard: Vec<&Letter> = messages
+        .letters
+        .iter()
+        .filter(is_shown)
+        .filter(before)
+        .collect();
     let letters = telling(&heard);
     let from_ns = letters.iter().map(|letter| letter.sent_ns).min()?;
     let mut sketch = Sketch::new(scene.nodes, &clients);
@@ -64,7 +72,7 @@ pub(crate) fn conversation(
             String::new()
         } else {
             format!(
-                "{} of {} messages are drawn: those that were lost or late, and the last before it broke. The others are in messages.json{}.",
+                "{} of {} messages before it broke are drawn: the last of those that were lost or late and of those with clients, and the last of all others. The rest is in messages.json{}.",
                 count(letters.len() as u64),
                 count(heard.len() as u64 + unheard),
                 match unheard {

@@ -62,6 +62,14 @@ pub enum ReportError {
         /// Which directory.
         path: PathBuf,
     },
+    /// The directory holds nothing of a campaign.
+    #[error(
+        "{path}: none of trials.jsonl, kills.jsonl and models.jsonl is here; name what `soak --out`, `mutants --campaign` or `model --campaign` was given"
+    )]
+    NoCampaign {
+        /// Which directory.
+        path: PathBuf,
+    },
     /// A file was written by another version.
     #[error(
         "{path}: schema_version is {found}, this build reads {wanted}; use the build that wrote it, or run its trial again"

@@ -5,7 +5,9 @@
 
 use crate::error::ReportError;
 use crate::escape::{address, script_json, short, visible};
-use crate::run_directory::{HISTORY, PAGE, RECORD, RunDirectory, SUMMARY, TRIAL, io_error, put};
+use crate::run_directory::{
+    EARLIER, HISTORY, PAGE, RECORD, RunDirectory, SUMMARY, TRIAL, io_error, put,
+};
 use crate::summary::{RunSummary, word};
 use crate::theme;
 use crate::units::{count, date};
@@ -152,6 +154,27 @@ fn read(out: &Path, name: &OsStr) -> Option<Entry> {
     };
     let summary = RunDirectory::at(&path).and_then(|directory| directory.summary());
     match summary {
+        // What `run.json` says is of a run that is no longer there as it was.
+        Ok(_) if path.join(EARLIER).is_file() => {
+            entry.guess(&path);
+            entry.note = Some(
+                "the run was found not whole when its report was made last; its page says what is missing".to_string(),
+            );
+        }
+        Ok(_)
+            if [RECORD, HISTORY]
+                .iter()
+                .any(|file| !path.join(file).is_file()) =>
+        {
+            entry.guess(&path);
+            let missing = [RECORD, HISTORY]
+                .into_iter()
+                .find(|file| !path.join(file).is_file());
+            entry.note = Some(format!(
+                "{} is missing, so nothing shows that what {SUMMARY} says is so; run the trial again with `stormglass replay` on its {TRIAL}",
+                missing.unwrap_or(HISTORY)
+            ));
+        }
         Ok(summary) => {
             entry.take(summary);
             if entry.page.is_none() {

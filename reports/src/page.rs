@@ -56,6 +56,8 @@ pub(crate) struct Told<'a> {
     pub(crate) judged: &'a Judged,
     /// What was heard on the network around what broke, if somebody listened.
     pub(crate) messages: Option<&'a Messages>,
+    /// What is wrong with what was heard, if something is.
+    pub(crate) messages_note: Option<&'a str>,
     pub(crate) summary: &'a RunSummary,
     /// The command that replays the directory; none for a cluster that only its own tests can start.
     pub(crate) replay: Option<&'a str>,
@@ -89,6 +91,7 @@ struct Page<'a> {
     inside: Vec<Inside>,
     inside_left_out: usize,
     conversation: Option<Conversation>,
+    messages_note: Option<String>,
     overview: String,
     data: String,
     calls_left_out: Option<String>,
@@ -180,6 +183,7 @@ pub(crate) fn render(told: &Told<'_>, plots: &[Plot]) -> Result<String, ReportEr
         conversation: told.messages.and_then(|messages| {
             conversation(messages, &scene, &run.record, &judged.violations)
         }),
+        messages_note: told.messages_note.map(|note| short(note, SENTENCE_CHARACTERS_MAX)),
         overview: overview(&scene),
         data: packed.text,
         calls_left_out: (packed.left_out > 0).then(|| {
@@ -210,7 +214,7 @@ fn scene<'a>(told: &Told<'a>) -> Scene<'a> {
     } = told;
     let ended_ns = ended_ns(run);
     let bands = bands(&run.record, ended_ns);
-    let outages = outages(&run.record, &bands);
+    let outages = outages(trial, &run.record, ended_ns);
     let mut marks = Vec::new();
     let mut culprits = std::collections::BTreeSet::new();
     if let Verdict::Invalid(evidence) = &judged.judgement.verdict {
@@ -241,7 +245,7 @@ fn scene<'a>(told: &Told<'a>) -> Scene<'a> {
     let clients = trial.clients.clamp(1, 999);
     Scene {
         calls: calls(&run.history, clients),
-        reigns: reigns(&run.record, &outages, ended_ns),
+        reigns: reigns(trial, &run.record, &outages, ended_ns),
         pauses: pauses(&run.record, &bands),
         stints: stints(&run.record, &outages, ended_ns),
         states: states(trial, run, judged),

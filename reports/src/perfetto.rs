@@ -101,8 +101,8 @@ pub fn render(trial: &Trial, run: &Run, judged: &Judged) -> Vec<u8> {
 fn write(out: &mut Vec<u8>, trial: &Trial, run: &Run, judged: &Judged) -> io::Result<()> {
     let ended_ns = ended_ns(run);
     let bands = bands(&run.record, ended_ns);
-    let outages = outages(&run.record, &bands);
-    let reigns = reigns(&run.record, &outages, ended_ns);
+    let outages = outages(trial, &run.record, ended_ns);
+    let reigns = reigns(trial, &run.record, &outages, ended_ns);
 
     let lasting = |track, from_ns: u64, until_ns: u64, what| Mark {
         track,

@@ -4,6 +4,8 @@ use crate::bands::Band;
 use std::collections::BTreeMap;
 use stormglass_impls::contract::{Fact, NodeId};
 use stormglass_nemesis::record::Record;
+use stormglass_nemesis::stops;
+use stormglass_nemesis::trial::Trial;
 
 /// A node that believed itself the leader, for a time. Two reigns of different terms may overlap: an old leader that is cut off does
 /// not know better.
@@ -28,6 +30,8 @@ pub(crate) enum ReignEnd {
     Stopped,
     /// It led on in a later term.
     LedOn,
+    /// It was found in a later term, and nobody knows since when.
+    Unnoted,
     /// It led when the run ended.
     RunEnded,
 }
@@ -39,6 +43,7 @@ impl ReignEnd {
             ReignEnd::SteppedDown => "stepped down",
             ReignEnd::Stopped => "stopped by a fault",
             ReignEnd::LedOn => "led on in a later term",
+            ReignEnd::Unnoted => "found in a later term",
             ReignEnd::RunEnded => "led to the end",
         }
     }
@@ -55,8 +60,14 @@ pub(crate) struct Outage {
 }
 
 /// When nodes were down, by the faults that really stopped them.
-pub(crate) fn outages(record: &Record, bands: &[Band]) -> Vec<Outage> {
-    befell(record, bands, Band::stops_nodes)
+pub(crate) fn outages(trial: &Trial, record: &Record, ended_ns: u64) -> Vec<Outage> {
+    let stops = stops::stops(trial, record, ended_ns).into_iter();
+    let stops = stops.map(|(node, from_ns, until_ns)| Outage {
+        node,
+        from_ns,
+        until_ns,
+    });
+    stops.filter(|stop| stop.from_ns < stop.until_ns).collect()
 }
 
 /// When nodes stood still, by the faults that really held them.
@@ -79,8 +90,14 @@ fn befell(record: &Record, bands: &[Band], which: impl Fn(&Band) -> bool) -> Vec
     outages
 }
 
-/// Every reign, in the order in which they began.
-pub(crate) fn reigns(record: &Record, outages: &[Outage], ended_ns: u64) -> Vec<Reign> {
+/// Every reign, in the order in which they began. A node that is stopped has no chance to note that it leads no more: its reign ends with the stop, where one is
+/// known, or else when it had been started anew at the latest, or votes for another or stands for election in a later term.
+pub(crate) fn reigns(
+    trial: &Trial,
+    record: &Record,
+    outages: &[Outage],
+    ended_ns: u64,
+) -> Vec<Reign> {
     let mut reigns: Vec<Reign> = Vec::new();
     let mut open: BTreeMap<NodeId, usize> = BTreeMap::new();
     for fact in &record.facts {
@@ -110,24 +127,37 @@ pub(crate) fn reigns(record: &Record, outages: &[Outage], ended_ns: u64) -> Vec<
                 fact.time_ns,
                 ReignEnd::SteppedDown,
             ),
+            Fact::Voted { epoch, candidate }
+                if candidate != fact.node && is_past(&reigns, &open, fact.node, epoch) =>
+            {
+                let end = ReignEnd::Unnoted;
+                close(&mut reigns, &mut open, fact.node, fact.time_ns, end);
+            }
+            Fact::Campaigned { epoch } if is_past(&reigns, &open, fact.node, epoch) => {
+                let end = ReignEnd::Unnoted;
+                close(&mut reigns, &mut open, fact.node, fact.time_ns, end);
+            }
             _ => {}
         }
     }
-    // A node that is stopped has no chance to note that it leads no more.
+    let mut ends: Vec<(NodeId, u64)> = stops::restarts(trial, record);
+    ends.extend(outages.iter().map(|outage| (outage.node, outage.from_ns)));
+    ends.sort_unstable();
     for reign in &mut reigns {
-        let within = |outage: &&Outage| {
-            outage.node == reign.node && (reign.from_ns..reign.until_ns).contains(&outage.from_ns)
-        };
-        if let Some(stop_ns) = outages
-            .iter()
-            .filter(within)
-            .map(|outage| outage.from_ns)
-            .min()
-        {
+        let after = ends.partition_point(|end| *end < (reign.node, reign.from_ns));
+        let first = ends
+            .get(after)
+            .filter(|(node, stop_ns)| *node == reign.node && *stop_ns < reign.until_ns);
+        if let Some((_, stop_ns)) = first.copied() {
             (reign.until_ns, reign.end) = (stop_ns, ReignEnd::Stopped);
         }
     }
     reigns
+}
+
+/// Whether a node still leads in an epoch before this one, for all that it noted.
+fn is_past(reigns: &[Reign], open: &BTreeMap<NodeId, usize>, node: NodeId, epoch: u64) -> bool {
+    open.get(&node).is_some_and(|at| reigns[*at].epoch < epoch)
 }
 
 fn close(

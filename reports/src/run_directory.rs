@@ -26,7 +26,7 @@ use std::hash::Hasher;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use stormglass_checker::History;
+use stormglass_checker::{Event, History, Kind, Process};
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::{RECORD_VERSION, Record, Run};
 use stormglass_nemesis::trial::Trial;
@@ -316,10 +316,13 @@ impl RunDirectory {
         self.put(MESSAGES, json.as_bytes())
     }
 
-    /// What was heard on the network; none when nothing was, or when the file is none of this version: the page does without.
-    fn messages(&self) -> Option<Messages> {
-        self.read_json(MESSAGES, MESSAGES_VERSION, "nobody listened", REBUILD)
-            .ok()
+    /// What was heard on the network, and what is wrong with the file that should say so: the page does without.
+    fn messages(&self) -> (Option<Messages>, Option<String>) {
+        match self.read_json(MESSAGES, MESSAGES_VERSION, "nobody listened", REBUILD) {
+            Ok(messages) => (Some(messages), None),
+            Err(ReportError::Missing { .. }) => (None, None),
+            Err(error) => (None, Some(error.to_string())),
+        }
     }
 
     /// Writes everything. `command` runs the trial again from nothing; the page shows the replay of this directory beside it.
@@ -355,6 +358,18 @@ impl RunDirectory {
         let judged = judge(&trial, &run)?;
         // What the old summary knew and nothing else does; a bad one is being replaced, so its errors do not matter.
         let old = self.summary().ok();
+        let calls = calls(&run);
+        if let Some(old) = old.as_ref().filter(|old| old.counts.operations > calls) {
+            return Err(ReportError::Malformed {
+                path: self.path.join(HISTORY),
+                line: run.history.events.len().max(1),
+                cause: format!(
+                    "it ends here, after {calls} calls, where {SUMMARY} counts {}",
+                    old.counts.operations
+                ),
+                remedy: RUN_AGAIN,
+            });
+        }
         let command = old
             .as_ref()
             .map_or_else(|| self.replay_command(), |old| old.command.clone());
@@ -378,12 +393,13 @@ impl RunDirectory {
         let summary = RunSummary::new(&self.name, trial, &run.record, judged, timings, command);
         let replay = self.replay_command();
         let known = stormglass_impls::catalog::system(&trial.cluster).is_some();
-        let messages = self.messages();
+        let (messages, messages_note) = self.messages();
         let told = page::Told {
             trial,
             run,
             judged,
             messages: messages.as_ref(),
+            messages_note: messages_note.as_deref(),
             summary: &summary,
             replay: known.then_some(replay.as_str()),
             shrunk: None,
@@ -409,6 +425,8 @@ impl RunDirectory {
         )?;
         self.put(PERFETTO, &perfetto::render(trial, run, judged))?;
         self.put(SUMMARY, summary.to_json().as_bytes())?;
+        // It is whole again.
+        let _ = fs::remove_file(self.path.join(EARLIER));
         Ok(summary)
     }
 
@@ -458,6 +476,13 @@ impl RunDirectory {
         }
         serde_json::from_slice(&bytes).map_err(malformed)
     }
+}
+
+/// How many operations a history begins.
+fn calls(run: &Run) -> u64 {
+    let events = run.history.events.iter();
+    let is_call = |event: &&Event| event.kind == Kind::Invoke && event.process != Process::Nemesis;
+    events.filter(is_call).count() as u64
 }
 
 #[derive(Deserialize)]

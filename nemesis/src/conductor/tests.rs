@@ -200,6 +200,29 @@ fn rounds_go_down_and_up_until_the_end() {
         (127, "start", 3),
     ];
     assert_eq!(seen, [loops.as_slice(), &rolls].concat());
+    // A record tells the same afterwards.
+    let planned: Vec<Fault> = conductor
+        .faults
+        .iter()
+        .map(|planned| planned.fault.clone())
+        .collect();
+    let records = conductor.finish(&conditions);
+    let told: Vec<(u64, u8, u64)> = planned
+        .iter()
+        .zip(&records)
+        .flat_map(|(fault, went)| crate::stops::of(fault, went, 150 * MS))
+        .map(|(node, from_ns, until_ns)| (from_ns / MS, node.0, until_ns / MS))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (0, 1, 10),
+            (15, 1, 25),
+            (30, 1, 34),
+            (100, 2, 107),
+            (120, 3, 127)
+        ]
+    );
 }
 
 #[test]

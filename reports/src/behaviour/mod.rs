@@ -58,7 +58,12 @@ impl Behaviour {
         let ended_ns = ended_ns(run);
         let calls = calls(&run.history, trial.clients);
         let bands = bands(&run.record, ended_ns);
-        let reigns = reigns(&run.record, &outages(&run.record, &bands), ended_ns);
+        let reigns = reigns(
+            trial,
+            &run.record,
+            &outages(trial, &run.record, ended_ns),
+            ended_ns,
+        );
         let (sight, forces) = (Sight::of(&calls, ended_ns), Forces::of(&bands));
         Self {
             keys: keys::keys(&calls, &forces, &judged.judgement.verdict, ended_ns),

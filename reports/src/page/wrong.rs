@@ -23,6 +23,8 @@ pub(super) struct Collision {
     pub(super) minimal: bool,
     pub(super) explanation: String,
     pub(super) seen: Option<String>,
+    /// Whether nothing before it breaks the promise.
+    pub(super) earliest: bool,
 }
 
 /// What the model can be in when the operations begin that collide.
@@ -82,6 +84,7 @@ pub(super) fn collided(evidence: &Evidence, run: &Run, scene: &Scene<'_>) -> Col
         left_out: culprits.len().saturating_sub(CULPRITS_MAX),
         minimal: evidence.minimal,
         explanation: visible_lines(&evidence.explanation),
+        earliest: evidence.prefix_smallest,
         seen: last.map(|event| {
             format!(
                 "{} (event {})",

@@ -60,33 +60,36 @@ impl RunDirectory {
         let Some(shrunk) = self.shrunk() else {
             return self.put(PAGE, own_page.as_bytes());
         };
-        let page = shrunk.page_beside(&Size::of(trial, run))?;
+        // One that is damaged, or breaks nothing any more, tells nothing of this run.
+        let Some(page) = shrunk.page_beside(&Size::of(trial, run)).ok().flatten() else {
+            return self.put(PAGE, own_page.as_bytes());
+        };
         self.put(ORIGINAL, own_page.as_bytes())?;
         self.put(PAGE, page.as_bytes())
     }
 
-    /// The page of this shrunk run, as it stands in the directory of the run it was made from.
-    fn page_beside(&self, before: &Size) -> Result<String, ReportError> {
+    /// The page of this shrunk run, as it stands in the directory of the run it was made from; none when it breaks nothing.
+    fn page_beside(&self, before: &Size) -> Result<Option<String>, ReportError> {
         let (trial, run) = self.load()?;
         let judged = judge(&trial, &run)?;
-        let sentence = sentence(
-            before,
-            &Size::of(&trial, &run),
-            Property::of(&judged).as_ref(),
-        );
+        let Some(property) = Property::of(&judged) else {
+            return Ok(None);
+        };
+        let sentence = sentence(before, &Size::of(&trial, &run), Some(&property));
         let summary = self.summary()?;
         let replay = self.replay_command();
-        let messages = self.messages();
+        let (messages, messages_note) = self.messages();
         let told = page::Told {
             trial: &trial,
             run: &run,
             judged: &judged,
             messages: messages.as_ref(),
+            messages_note: messages_note.as_deref(),
             summary: &summary,
             replay: Some(&replay),
             shrunk: Some(&sentence),
         };
-        page::render(&told, &plots::plots(&trial, &run)?)
+        page::render(&told, &plots::plots(&trial, &run)?).map(Some)
     }
 }
 

@@ -84,7 +84,7 @@ fn without_an_alarm_the_bound_on_false_ones_is_that_of_the_rule_of_three() {
 fn a_directory_without_trials_is_no_campaign() {
     let out = tempfile::tempdir().unwrap();
     let error = Campaign::read(out.path()).unwrap_err();
-    assert!(matches!(error, ReportError::NoTrials { .. }), "{error}");
+    assert!(matches!(error, ReportError::NoCampaign { .. }), "{error}");
 }
 
 #[test]

@@ -75,9 +75,11 @@ fn messages_of_another_version_are_passed_over() {
             COMMAND,
         );
         written.unwrap();
+        let page = file(&directory, "report.html");
         assert!(
-            file(&directory, "report.html").contains("What went wrong"),
+            page.contains("What went over the network cannot be shown: "),
             "{text:?}"
         );
+        assert!(page.contains("What went wrong"), "{text:?}");
     }
 }

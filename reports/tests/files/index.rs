@@ -215,3 +215,28 @@ fn the_page_asks_for_nothing_and_leaves_no_part_behind() {
         .count();
     assert_eq!(left, 0);
 }
+
+/// What `run.json` says is of a run that was whole. One that is no longer so is not shown as valid.
+#[test]
+fn a_run_whose_record_is_gone_has_no_verdict_whatever_its_summary_says() {
+    let out = tempfile::tempdir().unwrap();
+    let (directory, _) = Scenario::storm().write(out.path());
+    assert_eq!(
+        index::build(out.path()).unwrap().entries[0].verdict,
+        Some(Ruling::Valid)
+    );
+    std::fs::remove_file(directory.path().join("record.json")).unwrap();
+    let read = index::build(out.path()).unwrap();
+    assert_eq!(read.entries[0].verdict, None);
+    assert!(
+        read.entries[0]
+            .note
+            .as_deref()
+            .unwrap()
+            .starts_with("record.json is missing")
+    );
+    let refused = directory.rebuild().unwrap_err();
+    directory.salvage(&refused).unwrap();
+    let read = index::build(out.path()).unwrap();
+    assert!(read.entries[0].verdict.is_none() && read.entries[0].note.is_some());
+}

@@ -314,3 +314,62 @@ fn a_rebuild_keeps_the_command_and_forgets_what_it_cannot_measure() {
         }
     );
 }
+
+/// A node that is stopped in the rounds of a crash loop leads no more, though it could not say so; nor does one that is found in a later term.
+#[test]
+fn a_reign_ends_with_a_stop_of_any_fault_and_with_a_later_term() {
+    use stormglass_impls::contract::{Fact, NodeId};
+    use stormglass_nemesis::faults::FaultKind;
+    use stormglass_nemesis::schedule::{Action, Target};
+    let out = tempfile::tempdir().unwrap();
+    let mut scenario = Scenario::empty();
+    let action = Action::CrashLoop {
+        target: Target::Node(NodeId(1)),
+        up_ms: 500,
+        down_ms: 300,
+    };
+    scenario.fault(0, 1, FaultKind::CrashLoop, action, (2_000, 4_000));
+    scenario.fact(1_000, 1, Fact::BecameLeader { epoch: 1 });
+    scenario.fact(5_000, 2, Fact::BecameLeader { epoch: 2 });
+    let candidate = NodeId(3);
+    scenario.fact(
+        6_000,
+        2,
+        Fact::Voted {
+            epoch: 3,
+            candidate,
+        },
+    );
+    let (directory, _) = scenario.write(out.path());
+    let page = file(&directory, "report.html");
+    for row in [
+        "<td>1</td><td>n1</td><td class=\"time\">1.000 s</td><td class=\"time\">1.00 s</td><td>stopped by a fault</td>",
+        "<td>2</td><td>n2</td><td class=\"time\">5.000 s</td><td class=\"time\">1.00 s</td><td>found in a later term</td>",
+    ] {
+        assert!(page.contains(row), "{row}");
+    }
+    // Down from 2.0 to 2.3, 2.8 to 3.1 and 3.6 to 3.9 s.
+    assert_eq!(page.matches("n1 down from ").count(), 3);
+}
+
+#[test]
+fn a_shrunk_run_that_is_damaged_tells_nothing_of_the_run_it_was_made_from() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = Scenario::stale_read();
+    let (directory, _) = scenario.write(out.path());
+    let shrunk = directory.create_shrunk(&scenario.trial).unwrap();
+    let written = shrunk.write(
+        &scenario.trial,
+        &scenario.run(),
+        &scenario.judged(),
+        &Timings::default(),
+        COMMAND,
+    );
+    written.unwrap();
+    directory.rebuild().unwrap();
+    assert!(file(&directory, "report.html").contains("Shrunk to"));
+    std::fs::write(shrunk.path().join("history.jsonl"), "").unwrap();
+    directory.rebuild().unwrap();
+    let page = file(&directory, "report.html");
+    assert!(page.contains("<p class=\"badge\">violation</p>") && !page.contains("Shrunk to"));
+}

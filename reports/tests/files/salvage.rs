@@ -172,6 +172,14 @@ fn a_history_that_was_cut_is_used_up_to_the_cut() {
 
     // An empty history beside a record is that of a run in which nothing happened; without one it was never written.
     fs::write(&path, "").unwrap();
+    let refused = directory.rebuild().expect_err("run.json counts more");
+    assert!(
+        refused
+            .to_string()
+            .contains("after 0 calls, where run.json counts 46"),
+        "{refused}"
+    );
+    remove(&directory, &["run.json"]);
     directory.rebuild().expect("it is whole");
     remove(&directory, &["record.json"]);
     let (salvaged, _) = salvage(&directory);
