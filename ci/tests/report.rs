@@ -412,6 +412,16 @@ fn all_clusters_are_laid_side_by_side_under_one_storm() {
         before,
         "made again from the runs"
     );
+    // Another storm into the same folder is a comparison of its own, and one that is run again counts once.
+    let again = "compare --seeds 1 --nodes 3 --time 4s --out side-by-side";
+    for _ in 0..2 {
+        expect(&place.run(again), 0);
+        let json: Value = serde_json::from_str(&text(&folder.join("comparison.json"))).unwrap();
+        assert_eq!(
+            (&json["nodes"], &json["clusters"][0]["runs"]),
+            (&3.into(), &1.into())
+        );
+    }
     expect(&place.run("compare --rebuild --out nowhere"), 4);
     expect(&place.run("compare --workload no-such"), 64);
 }

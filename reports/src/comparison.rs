@@ -134,10 +134,16 @@ pub struct CostRow {
 }
 
 impl Comparison {
-    /// Lays runs side by side. The number of nodes with most runs is that of the first tables.
+    /// Lays runs side by side. The number of nodes with most runs is that of the first tables. One trial that was run twice tells no more than once.
     pub fn of(runs: &[Compared]) -> Self {
+        let mut seen = BTreeSet::new();
+        let mut is_new = |summary: &RunSummary| {
+            let (cluster, digest) = (summary.cluster.clone(), summary.digest.clone());
+            seen.insert((cluster, summary.nodes, summary.seed, digest))
+        };
+        let runs: Vec<&Compared> = runs.iter().filter(|run| is_new(&run.summary)).collect();
         let mut by_nodes: BTreeMap<u8, usize> = BTreeMap::new();
-        for run in runs {
+        for run in &runs {
             *by_nodes.entry(run.summary.nodes).or_default() += 1;
         }
         let most = by_nodes.iter().max_by_key(|(nodes, runs)| {
@@ -146,7 +152,7 @@ impl Comparison {
         });
         let nodes = most.map_or(0, |(nodes, _)| *nodes);
         let mut groups: BTreeMap<(&str, u8), Vec<&Compared>> = BTreeMap::new();
-        for run in runs {
+        for run in &runs {
             let group = (run.summary.cluster.as_str(), run.summary.nodes);
             groups.entry(group).or_default().push(run);
         }

@@ -6,7 +6,7 @@ use super::telling::line;
 use super::{Exit, Failure, Format, interrupt, jobs, names, print_line};
 use clap::Args;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::catalog;
@@ -48,16 +48,16 @@ pub(crate) struct CompareArgs {
 
 pub(super) fn execute(args: &CompareArgs, format: Format) -> Result<Exit, Failure> {
     interrupt::listen();
-    let mut worst = Exit::Valid;
-    if !args.rebuild {
-        worst = run_all(args, format)?;
-        if worst == Exit::Interrupted {
-            return Ok(worst);
-        }
+    let (directories, worst) = match args.rebuild {
+        true => (all_in(&args.out)?, Exit::Valid),
+        // What was compared before, perhaps under another storm, is not mixed in.
+        false => run_all(args, format)?,
+    };
+    if worst == Exit::Interrupted {
+        return Ok(worst);
     }
     let mut runs = Vec::new();
-    for name in RunDirectory::list(&args.out).or_exit(Exit::Unreadable)? {
-        let directory = RunDirectory::at(&args.out.join(name)).or_exit(Exit::Unreadable)?;
+    for directory in directories {
         match Compared::load(&directory) {
             Ok(run) => runs.push(run),
             // Another run tells as much as it did.
@@ -90,8 +90,16 @@ pub(super) fn execute(args: &CompareArgs, format: Format) -> Result<Exit, Failur
     Ok(worst)
 }
 
+fn all_in(out: &Path) -> Result<Vec<RunDirectory>, Failure> {
+    let names = RunDirectory::list(out).or_exit(Exit::Unreadable)?;
+    let directories = names.iter().map(|name| RunDirectory::at(&out.join(name)));
+    directories
+        .collect::<Result<_, _>>()
+        .or_exit(Exit::Unreadable)
+}
+
 /// Runs every cluster under every storm.
-fn run_all(args: &CompareArgs, format: Format) -> Result<Exit, Failure> {
+fn run_all(args: &CompareArgs, format: Format) -> Result<(Vec<RunDirectory>, Exit), Failure> {
     let systems = catalog::systems();
     let offered = systems
         .iter()
@@ -108,7 +116,7 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<Exit, Failure> {
         }
     }
     let command = command(args);
-    let mut worst = Exit::Valid;
+    let (mut directories, mut worst) = (Vec::new(), Exit::Valid);
     let work = |trial: Trial| run_one(&trial, &args.out, &command, Keep::All);
     let each = |done: Result<Done, Failure>| match done {
         Ok(done) => {
@@ -121,6 +129,7 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<Exit, Failure> {
                 );
             }
             worst = worst.or_worse(done.exit);
+            directories.push(done.directory);
             match done.exit {
                 Exit::Interrupted => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
@@ -133,7 +142,7 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<Exit, Failure> {
         }
     };
     jobs::in_order(trials.into_iter(), jobs::available(), work, each);
-    Ok(worst)
+    Ok((directories, worst))
 }
 
 /// The trials of one storm: a cluster each, with the same faults at the same times. The kinds are those that every cluster promises to survive,

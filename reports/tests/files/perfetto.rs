@@ -1,7 +1,7 @@
 //! The time axis for trace viewers. Start here: the first test shows all of a small one.
 
 use crate::common::hostile::{ATTACKS, hostile};
-use crate::common::{Scenario, file};
+use crate::common::{Scenario, file, long_run};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_impls::contract::{Fact, NodeId};
@@ -286,39 +286,14 @@ fn the_file_of_a_run_is_the_trace() {
     );
 }
 
-/// The CPU time of this thread, in milliseconds, where the system tells it.
-fn cpu_ms() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let ns = text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok());
-    ns.unwrap_or(f64::NAN) / 1e6
-}
-
-/// How much, and how long: `cargo test --release -p stormglass-reports --test perfetto -- --ignored --nocapture`.
 #[test]
-#[ignore = "a measurement"]
-fn a_hundred_thousand_operations() {
-    let mut scenario = Scenario::empty();
-    for number in 0..100_000 {
-        let (key, process) = (format!("k{}", number % 5), number % 2);
-        let (from_ms, value) = (number * 10, json!(number));
-        scenario.ok(
-            process,
-            from_ms,
-            from_ms + 7,
-            "write",
-            &key,
-            value.clone(),
-            value,
-        );
-    }
-    let (run, judged) = (scenario.run(), scenario.judged());
-    for _ in 0..9 {
-        let began_ms = cpu_ms();
-        let bytes = perfetto::render(&scenario.trial, &run, &judged);
-        println!(
-            "{} bytes in {:.1} ms of CPU time",
-            bytes.len(),
-            cpu_ms() - began_ms
-        );
-    }
+fn a_hundred_thousand_operations_are_all_there_in_less_than_25_megabytes() {
+    let scenario = long_run(10, 10_000);
+    let bytes = perfetto::render(&scenario.trial, &scenario.run(), &scenario.judged());
+    assert!(bytes.len() < 25_000_000, "{} bytes", bytes.len());
+    let trace: Value = serde_json::from_slice(&bytes).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap().iter();
+    let operations =
+        events.filter(|event| event["ph"] == "X" && event["args"].get("outcome").is_some());
+    assert_eq!(operations.count(), 100_000);
 }
