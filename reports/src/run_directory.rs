@@ -8,9 +8,11 @@
 //!                                                              shrunk/ and original.html, once it was shrunk
 //! ```
 
+mod messages;
 mod salvage;
 mod shrunk;
 
+pub use messages::MESSAGES;
 pub use salvage::{EARLIER, Salvaged};
 pub use shrunk::{ORIGINAL, SHRUNK, sentence as shrunk_sentence};
 
@@ -30,7 +32,6 @@ use stormglass_checker::{Event, History, Kind, Process};
 use stormglass_nemesis::judge::{Judged, judge};
 use stormglass_nemesis::record::{RECORD_VERSION, Record, Run};
 use stormglass_nemesis::trial::Trial;
-use stormglass_nemesis::wiretap::{MESSAGES_VERSION, Messages};
 
 /// Where runs are kept unless told otherwise.
 pub const DEFAULT_OUT: &str = ".stormglass/runs";
@@ -44,8 +45,6 @@ pub const TRIAL: &str = "trial.json";
 pub const HISTORY: &str = "history.jsonl";
 /// What the arena saw.
 pub const RECORD: &str = "record.json";
-/// What went over the network around what broke. Only a run that broke and repeats has it.
-pub const MESSAGES: &str = "messages.json";
 /// The verdict for machines. Written last.
 pub const SUMMARY: &str = "run.json";
 /// The page.
@@ -290,8 +289,23 @@ impl RunDirectory {
                 remedy: RUN_AGAIN,
             });
         }
-        let history = History::read_jsonl(&path)?;
-        Ok((trial, Run { history, record }))
+        let run = Run {
+            history: History::read_jsonl(&path)?,
+            record,
+        };
+        let calls = calls(&run);
+        match self.summary() {
+            Ok(summary) if summary.counts.operations > calls => Err(ReportError::Malformed {
+                path,
+                line: run.history.events.len().max(1),
+                cause: format!(
+                    "it ends here, after {calls} calls, where {SUMMARY} counts {}",
+                    summary.counts.operations
+                ),
+                remedy: RUN_AGAIN,
+            }),
+            _ => Ok((trial, run)),
+        }
     }
 
     /// Reads `run.json`.
@@ -305,24 +319,6 @@ impl RunDirectory {
             "the reports were not finished",
             REBUILD,
         )
-    }
-
-    /// Writes what was heard on the network. Do this before [`RunDirectory::write`], whose page shows it.
-    ///
-    /// # Errors
-    /// [`ReportError::Io`].
-    pub fn put_messages(&self, messages: &Messages) -> Result<(), ReportError> {
-        let json = serde_json::to_string(messages).expect("messages are plain data");
-        self.put(MESSAGES, json.as_bytes())
-    }
-
-    /// What was heard on the network, and what is wrong with the file that should say so: the page does without.
-    fn messages(&self) -> (Option<Messages>, Option<String>) {
-        match self.read_json(MESSAGES, MESSAGES_VERSION, "nobody listened", REBUILD) {
-            Ok(messages) => (Some(messages), None),
-            Err(ReportError::Missing { .. }) => (None, None),
-            Err(error) => (None, Some(error.to_string())),
-        }
     }
 
     /// Writes everything. `command` runs the trial again from nothing; the page shows the replay of this directory beside it.
@@ -358,18 +354,6 @@ impl RunDirectory {
         let judged = judge(&trial, &run)?;
         // What the old summary knew and nothing else does; a bad one is being replaced, so its errors do not matter.
         let old = self.summary().ok();
-        let calls = calls(&run);
-        if let Some(old) = old.as_ref().filter(|old| old.counts.operations > calls) {
-            return Err(ReportError::Malformed {
-                path: self.path.join(HISTORY),
-                line: run.history.events.len().max(1),
-                cause: format!(
-                    "it ends here, after {calls} calls, where {SUMMARY} counts {}",
-                    old.counts.operations
-                ),
-                remedy: RUN_AGAIN,
-            });
-        }
         let command = old
             .as_ref()
             .map_or_else(|| self.replay_command(), |old| old.command.clone());

@@ -100,7 +100,7 @@ pub fn sentence(before: &Size, after: &Size, property: Option<&Property>) -> Str
         |property| format!("still breaking {property}"),
     );
     format!(
-        "Shrunk to {} of {} faults and {} of {} operations, {breaks}",
+        "Shrunk to {} of {} faults and {} of {} operations of the storm, {breaks}",
         count(after.faults),
         count(before.faults),
         count(after.operations),

@@ -310,3 +310,26 @@ fn a_shrunk_run_can_be_laid_beside_the_one_it_was_made_from() {
     let wanted = format!("diff-{0}-{0}-shrunk.html", directory.name());
     assert_eq!(path, out.path().join(wanted));
 }
+
+/// A file that lost its end is no other run.
+#[test]
+fn a_history_that_lost_its_end_is_refused_and_not_called_nondeterminism() {
+    let out = tempfile::tempdir().unwrap();
+    let (whole, _) = Scenario::storm().write(out.path());
+    let (cut, _) = Scenario::storm().write(out.path());
+    let path = cut.path().join("history.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let half: String = text
+        .lines()
+        .take(40)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(&path, half).unwrap();
+    assert!(Side::read(&whole).is_ok());
+    let refused = Side::read(&cut).err().expect("it is not whole").to_string();
+    assert!(
+        refused
+            .contains("history.jsonl:40: it ends here, after 20 calls, where run.json counts 46"),
+        "{refused}"
+    );
+}
