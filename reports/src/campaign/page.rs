@@ -13,6 +13,7 @@ use crate::units::count;
 use askama::Template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use stormglass_nemesis::judge::Ruling;
 use stormglass_nemesis::trial::Arena;
 
 /// The most rows of a table.
@@ -214,14 +215,25 @@ fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String)
             count(hunted.len() as u64)
         ));
     }
-    let verdict = match closing.map(|closing| closing.is_green) {
-        _ if broken_models > 0 || missed > 0 => "violation",
-        Some(true) if !campaign.trials.is_empty() => "valid",
-        _ if broken + crashed > 0 => "violation",
-        _ if unknown + hungry + slow > 0 => "unknown",
-        Some(false) => "unknown",
-        _ if vacuous > 0 || campaign.trials.is_empty() => "vacuous",
-        _ => "valid",
+    // What is known to fail is in sight, and does not colour the whole.
+    let unexpected = |ruling: Ruling| {
+        let mut failures = failures.iter();
+        failures.any(|failure| {
+            failure.standing != Standing::Known && failure.outcome.ruling() == ruling
+        })
+    };
+    let is_empty = campaign.trials.is_empty() && campaign.kills.is_empty();
+    let verdict = match closing {
+        _ if broken_models + missed > 0 => "violation",
+        Some(closing) if closing.is_green && !is_empty => "valid",
+        Some(_) if unexpected(Ruling::Violation) => "violation",
+        Some(_) if unexpected(Ruling::Unknown) || missing > 0 => "unknown",
+        Some(_) if unexpected(Ruling::Vacuous) || is_empty => "vacuous",
+        Some(_) => "unknown",
+        None if broken + crashed > 0 => "violation",
+        None if unknown + hungry + slow > 0 => "unknown",
+        None if vacuous > 0 || campaign.trials.is_empty() => "vacuous",
+        None => "valid",
     };
     (verdict, format!("{}.", parts.join("; ")))
 }

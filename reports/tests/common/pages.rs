@@ -10,8 +10,11 @@ use stormglass_nemesis::faults::FAULTS;
 use stormglass_nemesis::judge::{Measure, Ruling};
 use stormglass_nemesis::record::{Violation, ViolationKind};
 use stormglass_nemesis::schedule::{Action, Leaves, Target};
+use stormglass_nemesis::trial::Arena;
 use stormglass_nemesis::wiretap::{Fate, Letter, MESSAGES_VERSION, Messages};
-use stormglass_reports::campaign::{Campaign, KILLS, MODELS, TRIALS, append};
+use stormglass_reports::campaign::{
+    Campaign, Closing, FailureLine, KILLS, MODELS, Outcome, Share, Standing, TRIALS, append,
+};
 use stormglass_reports::comparison::{Compared, Comparison};
 use stormglass_reports::counterexample::{self, Counterexample, Happening, Moment};
 use stormglass_reports::judged::{self, JudgedHistory};
@@ -72,6 +75,10 @@ pub(crate) fn pages(out: &Path) -> Vec<Page> {
         ),
         ("a run that was cut short", salvaged(&out.join("salvaged"))),
         ("a campaign", campaign(&out.join("campaign"))),
+        (
+            "a campaign that is over",
+            closed_campaign(&out.join("closed-campaign")),
+        ),
         (
             "the index of runs",
             index::write(&out.join("violation")).expect("the runs are readable"),
@@ -199,6 +206,59 @@ pub(crate) fn campaign(out: &Path) -> PathBuf {
     let cut = std::fs::File::options().append(true).open(out.join(TRIALS));
     std::io::Write::write_all(&mut cut.expect("it is there"), b"{\"cluster\":\"raft")
         .expect("it is writable");
+    let campaign = Campaign::read(out).expect("the campaign is readable");
+    campaign.write(out).expect("the directory is writable")
+}
+
+/// The same after its end: a shard is missing, a failure is new and another is known.
+pub(crate) fn closed_campaign(out: &Path) -> PathBuf {
+    campaign(out);
+    let failure = |signature: &str, standing: Standing, outcome: Outcome| FailureLine {
+        signature: signature.to_string(),
+        property: "linearizability <of> registers".to_string(),
+        standing,
+        reason: (standing == Standing::Known)
+            .then(|| "waits for \"5\" & <more> (until 2027-01-01)".to_string()),
+        count: 3,
+        unrepeated: 1,
+        cluster: "etcd".to_string(),
+        workload: "register".to_string(),
+        arena: Arena::Turmoil,
+        seed: 7,
+        outcome,
+        sentence: "What the clients saw is <not> linearizable for key k0.".to_string(),
+        run: Some("etcd-register-7-abcdef".to_string()),
+        command: "stormglass run etcd --seed 7".to_string(),
+        shrunk: Some((2, 5)),
+        first_night: "2026-11-30".to_string(),
+        commits: match standing {
+            Standing::New => vec!["abcdef0 <b>faster</b> reads".to_string()],
+            _ => Vec::new(),
+        },
+    };
+    let closing = Closing {
+        name: "nightly".to_string(),
+        build: "0123456789abcdef".to_string(),
+        commit: Some("abcdef0123456789".to_string()),
+        day: "2026-11-30".to_string(),
+        first_seed: 0,
+        is_green: false,
+        shards: (1..=2)
+            .map(|shard| Share {
+                shard,
+                trials: 40 * (2 - shard),
+                planned: Some(40),
+                is_finished: shard == 1,
+                is_missing: shard == 2,
+            })
+            .collect(),
+        failures: vec![
+            failure("etcd/linearizability", Standing::New, Outcome::Violation),
+            failure("etcd/crashed/signal", Standing::Known, Outcome::Crashed),
+        ],
+        notes: vec!["shard 2 of 2 is missing".to_string()],
+    };
+    closing.write(out).expect("the directory is writable");
     let campaign = Campaign::read(out).expect("the campaign is readable");
     campaign.write(out).expect("the directory is writable")
 }

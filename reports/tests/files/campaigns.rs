@@ -1,6 +1,6 @@
 //! The pages over many trials that are no nights: a campaign, and all clusters side by side.
 
-use crate::common::pages::campaign;
+use crate::common::pages::{campaign, closed_campaign};
 use crate::common::{Scenario, file};
 use serde_json::Value;
 use stormglass_nemesis::judge::Ruling;
@@ -79,6 +79,30 @@ fn without_an_alarm_the_bound_on_false_ones_is_that_of_the_rule_of_three() {
         None,
         "an alarm is looked at, not averaged away"
     );
+}
+
+#[test]
+fn a_campaign_that_is_over_tells_each_failure_once_and_what_is_missing() {
+    let out = tempfile::tempdir().unwrap();
+    let page = std::fs::read_to_string(closed_campaign(out.path())).unwrap();
+    for wanted in [
+        "<p class=\"badge\">violation</p>",
+        "1 failures are known; 1 shards are missing",
+        "shard 2 of 2 is missing",
+        "nightly: 2026-11-30, abcdef0123456789, build 0123456789abcdef, seeds from 0 on, 2 shards",
+        "<h2>Failures</h2>",
+        "linearizability &#60;of&#62; registers",
+        "waits for &#34;5&#34; &#38; &#60;more&#62;",
+        "&#60;b&#62;faster",
+        "3, 1 of them not again",
+        "shrunk to 2 faults and 5 operations",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is not on the page");
+    }
+    assert!(!page.contains("<h2>Findings</h2>") && !page.contains("<b>faster"));
+    std::fs::write(out.path().join("campaign.json"), "{\"name\": 3").unwrap();
+    let error = Campaign::read(out.path()).unwrap_err().to_string();
+    assert!(error.contains("campaign.json:1: "), "{error}");
 }
 
 #[test]
