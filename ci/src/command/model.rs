@@ -140,6 +140,7 @@ pub(super) fn execute(args: &ModelArgs, format: Format) -> Result<Exit, Failure>
         }
     }
     let covered = match args.coverage {
+        _ if interrupt::asked() => Exit::Interrupted,
         Some(seeds) => cover(&space, &outcome, seeds, format)?,
         None => Exit::Valid,
     };
@@ -155,7 +156,16 @@ fn cover(space: &Space, outcome: &Outcome, seeds: u64, format: Format) -> Result
         let text = "storms begin at the beginning, and their writes end by themselves: these bounds have a prelude, or pipelined disks";
         return Err(Failure::usage(text));
     }
-    let storms = coverage::storms(space.bounds(), 1..=seeds).or_exit(Exit::Internal)?;
+    let (mut storms, mut run) = (coverage::Storms::default(), 0);
+    while run < seeds && !interrupt::asked() {
+        run += 1;
+        let one = coverage::storms(space.bounds(), run..=run).or_exit(Exit::Internal)?;
+        storms.steps += one.steps;
+        for (shape, seed) in one.shapes {
+            storms.shapes.entry(shape).or_insert(seed);
+        }
+    }
+    let seeds = run;
     let missing = storms
         .shapes
         .iter()
@@ -208,6 +218,7 @@ fn cover(space: &Space, outcome: &Outcome, seeds: u64, format: Format) -> Result
         }
     }
     Ok(match exhausted && !missing.is_empty() {
+        _ if interrupt::asked() => Exit::Interrupted,
         true => Exit::Violation,
         false => Exit::Valid,
     })
