@@ -3,7 +3,7 @@
 use super::exit::OrExit;
 use super::run::{Done, Keep, run_one};
 use super::telling::line;
-use super::{Exit, Failure, Format, interrupt, jobs, names, print_line};
+use super::{Exit, Failure, Format, config, interrupt, jobs, names, print_line};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -210,12 +210,13 @@ fn storm(
 fn command(args: &CompareArgs) -> String {
     let nodes: Vec<String> = args.nodes.iter().map(u8::to_string).collect();
     format!(
-        "stormglass compare --workload {} --seed {} --seeds {} --nodes {} --clients {} --time {}ms",
+        "stormglass compare --workload {} --seed {} --seeds {} --nodes {} --clients {} --time {}ms{}",
         args.workload,
         args.seed,
         args.seeds,
         nodes.join(","),
         args.clients,
-        args.time.as_millis()
+        args.time.as_millis(),
+        config::plainly()
     )
 }

@@ -2,7 +2,7 @@
 
 use super::run::{ArenaName, simulate};
 use super::shrink::make_small;
-use super::{Exit, Failure, Format, cpu, interrupt, jobs, names, print_line};
+use super::{Exit, Failure, Format, config, cpu, interrupt, jobs, names, print_line};
 use crate::command::exit::OrExit;
 use clap::Args;
 use serde::Serialize;
@@ -436,8 +436,10 @@ pub(super) fn command(trial: &Trial) -> String {
         Arena::Live => " --arena live",
     };
     format!(
-        "stormglass run {}{workload} --seed {}{arena}{storm}{planted}",
-        trial.cluster, trial.seed
+        "stormglass run {}{workload} --seed {}{arena}{storm}{planted}{}",
+        trial.cluster,
+        trial.seed,
+        config::plainly()
     )
 }
 

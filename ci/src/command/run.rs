@@ -4,7 +4,7 @@ use super::exit::OrExit;
 use super::telling::{Tally, line, paragraph};
 use super::ticker::Ticker;
 use super::{
-    Exit, Failure, Format, Store, cpu, explain, interrupt, jobs, names, print_line,
+    Exit, Failure, Format, Store, config, cpu, explain, interrupt, jobs, names, print_line,
 };
 use clap::{Args, ValueEnum};
 use std::ops::ControlFlow;
@@ -544,5 +544,5 @@ fn command(args: &RunArgs, trial: &Trial) -> String {
     for knob in &args.knobs {
         option(true, format!("--knob {knob}"));
     }
-    words.join(" ")
+    words.join(" ") + config::plainly()
 }
