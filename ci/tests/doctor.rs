@@ -148,13 +148,25 @@ fn a_file_that_cannot_be_used_fails_there_too() {
         told.contains("FAILED   configuration   stormglass.toml:1: rn: "),
         "{told}"
     );
+    // The store that is tried is the one that runs are kept in.
     fs::write(
         place.path().join("stormglass.toml"),
-        "[doctor]\nout = \"file/runs\"\n",
+        "[run]\nout = \"runs\"\n[profile.ci.run]\nout = \"file/runs\"\n",
     )
     .unwrap();
     fs::write(place.path().join("file"), "").unwrap();
-    expect(&place.run("doctor"), 69);
+    let told = out(&place.run("doctor"));
+    assert!(
+        told.contains("ok       run store       runs takes"),
+        "{told}"
+    );
+    let told = place.run("doctor --profile ci");
+    expect(&told, 69);
+    assert!(
+        out(&told).contains("FAILED   run store       file/runs"),
+        "{}",
+        out(&told)
+    );
 }
 
 #[test]

@@ -83,12 +83,12 @@ fn wait_until(done: impl Fn() -> bool) {
     }
 }
 
-/// The tutorial: a storm of six days, cut short after a moment.
+/// The tutorial: a storm of six hours, cut short after a moment.
 #[test]
 fn a_run_that_is_cut_short_leaves_its_report_in_each_simulated_arena() {
     for arena in ["simulator", "turmoil"] {
         let place = Place::new();
-        let running = Running::start(&place, &format!("run raft-cache --time 6d --arena {arena}"));
+        let running = Running::start(&place, &format!("run raft-cache --time 6h --arena {arena}"));
         wait_until(|| place.path().join(".stormglass/runs/latest").exists());
         let run = running.interrupted_after(0, false);
         expect(&run, 130);
@@ -227,4 +227,10 @@ fn a_search_says_how_far_it_came() {
         "{}",
         out(&model)
     );
+
+    // What storms come to is held against it afterwards, and can be cut short too.
+    let line = "model raft-cache --states 2000 --coverage 1000000";
+    let model = Running::start(&place, line).interrupted_after(1, false);
+    expect(&model, 130);
+    assert!(out(&model).contains("  coverage  "), "{}", out(&model));
 }

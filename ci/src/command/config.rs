@@ -339,6 +339,8 @@ fn place(root: &Command, way: &[String], words: &[OsString]) -> usize {
 pub(crate) struct InUse {
     pub(crate) path: PathBuf,
     pub(crate) profiles: Vec<String>,
+    /// Where it keeps runs, if it says.
+    pub(crate) runs: Option<PathBuf>,
 }
 
 /// The file that other sub-commands would read here, if it can be used.
@@ -348,10 +350,12 @@ pub(crate) fn in_use(args: &ConfigArgs) -> Result<Option<InUse>, Failure> {
     }
     let file = read(&built(), args.config.clone())?;
     let profile = args.profile.clone();
-    if let Some(profile) = profile.or_else(|| variable("STORMGLASS_PROFILE")) {
-        known(&profile, file.as_ref())?;
+    let profile = profile.or_else(|| variable("STORMGLASS_PROFILE"));
+    if let Some(profile) = &profile {
+        known(profile, file.as_ref())?;
     }
     Ok(file.map(|file| InUse {
+        runs: file.runs(profile.as_deref()),
         path: file.path,
         profiles: file.profiles.into_iter().collect(),
     }))

@@ -6,14 +6,16 @@ mod store;
 mod tools;
 
 use super::config::{self, ConfigArgs};
-use super::{Exit, Failure, Format, Store, print_line};
+use super::{Exit, Failure, Format, RUNS, print_line};
 use clap::Args;
 use serde::Serialize;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    #[command(flatten)]
-    store: Store,
+    /// The folder for runs that is tried; the one that `stormglass run` would use when not said
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// What a check found.
@@ -70,11 +72,15 @@ pub(super) fn execute(
     configured: &ConfigArgs,
     format: Format,
 ) -> Result<Exit, Failure> {
+    // A file that cannot be used is a finding of its own.
+    let of_run = || config::in_use(configured).ok().flatten()?.runs;
+    let out = args.out.clone().or_else(of_run);
+    let out = &out.unwrap_or_else(|| PathBuf::from(RUNS));
     let checks: [&dyn Fn() -> Finding; 16] = [
         &machine::cores,
         &machine::memory,
-        &|| store::space(&args.store.out),
-        &|| store::durable(&args.store.out),
+        &|| store::space(out),
+        &|| store::durable(out),
         &arenas::simulator,
         &arenas::turmoil,
         &arenas::live,

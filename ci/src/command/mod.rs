@@ -114,11 +114,14 @@ pub(crate) fn takes_configuration(name: &str) -> bool {
     !is_internal(name) && !["help", "completions", "man"].contains(&name)
 }
 
+/// Where runs are kept when nothing is said.
+const RUNS: &str = ".stormglass/runs";
+
 /// Where runs are kept.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Store {
     /// The folder that holds the run directories
-    #[arg(long, value_name = "DIR", default_value = ".stormglass/runs")]
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
     out: PathBuf,
 }
 

@@ -51,6 +51,24 @@ impl Setting {
     }
 }
 
+impl File {
+    /// Where `stormglass run` keeps runs under a profile.
+    pub(super) fn runs(&self, profile: Option<&str>) -> Option<PathBuf> {
+        let of = |profile: Option<&str>| {
+            let mut settings = self.settings.iter();
+            settings.find(|setting| {
+                setting.command == ["run"]
+                    && setting.option == "out"
+                    && setting.profile.as_deref() == profile
+            })
+        };
+        match &of(profile).or_else(|| of(None))?.given {
+            Given::Values(values) => values.first().map(PathBuf::from),
+            Given::Switch(_) => None,
+        }
+    }
+}
+
 /// The file of the current folder, or of the nearest folder above it that has one.
 pub(super) fn find() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
