@@ -313,7 +313,7 @@ fn what_excludes_or_requires_holds_over_all_layers() {
 #[test]
 fn the_nearest_file_above_is_read_and_its_paths_begin_at_it() {
     let place = place(
-        "[run]\nout = \"kept\"\n[client]\ntimeout = \"3s\"\n[client.put]\ntimeout = \"4s\"\n[profile.ci.client]\ntimeout = \"5s\"\n[profile.client.client]\ntimeout = \"6s\"\n",
+        "[run]\nout = \"kept\"\n[client]\ntimeout = \"3s\"\n[client.put]\ntimeout = \"4s\"\n[profile.ci.client]\ntimeout = \"5s\"\n[profile.run.run]\nseeds = 6\n",
     );
     let below = place.path().join("a/run");
     fs::create_dir_all(&below).unwrap();
@@ -330,8 +330,8 @@ fn the_nearest_file_above_is_read_and_its_paths_begin_at_it() {
     assert_eq!(of("client put key value", "timeout").0, "4s");
     assert_eq!(of("client put key value --profile ci", "timeout").0, "5s");
     // The name of a sub-command may be a value before it.
-    let named = of("--profile client client put key value", "timeout");
-    assert_eq!(named.0, "6s");
+    let named = of("--profile run run raft-cache", "seeds");
+    assert_eq!(named.0, 6);
 }
 
 #[test]
