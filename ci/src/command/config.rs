@@ -31,7 +31,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use file::File;
 use layers::{Layers, Set};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// Where configuration comes from.
@@ -372,9 +372,4 @@ fn built() -> Command {
     let mut root = Cli::command();
     root.build();
     root
-}
-
-/// How a file is shown: as it was found.
-fn shown_path(path: Option<&Path>) -> String {
-    path.map_or_else(|| "none".to_string(), |path| path.display().to_string())
 }

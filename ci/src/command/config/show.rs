@@ -1,7 +1,7 @@
 //! `--show-config`: what each option is set to, and by what. The text is itself a file that sets the same.
 
 use super::layers::{Origin, Set};
-use super::{option, shown_path};
+use super::option;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
@@ -69,10 +69,11 @@ impl Shown<'_> {
 
     /// A table of the file's own form, with the origins behind.
     pub(super) fn text(&self) -> String {
+        let file = self.file.map(|file| file.display().to_string());
+        let file = file.unwrap_or_else(|| "none".to_string());
         let profile = self.profile.unwrap_or("none");
         let mut text = format!(
-            "# file: {}; profile: {profile}\n[{}]\n",
-            shown_path(self.file),
+            "# file: {file}; profile: {profile}\n[{}]\n",
             self.way.join(".")
         );
         let rows = self.rows();

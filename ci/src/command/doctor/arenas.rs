@@ -3,7 +3,7 @@
 use super::Finding;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stormglass::live::plan::PLAN_VERSION;
 use stormglass::live::process::{Bond, NodeProcess};
 use stormglass::live::{Plan, asking, plan};
@@ -81,7 +81,11 @@ fn led() -> Result<String, String> {
     plan.write(folder.path())
         .map_err(|error| error.to_string())?;
     let mut node = start(&program, folder.path())?;
-    let leader = asking::block_on(asking::leader(&plan, START));
+    let (began, patience) = (Instant::now(), Duration::from_millis(500));
+    let mut leader = Ok(None);
+    while matches!(leader, Ok(None)) && node.ended().is_none() && began.elapsed() < START {
+        leader = asking::block_on(asking::leader(&plan, patience));
+    }
     let words = node
         .ended()
         .map(|status| format!("the node ended ({status}): {}", node.last_words()));
