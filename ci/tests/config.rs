@@ -233,8 +233,10 @@ fn a_variable_that_makes_no_sense_is_named() {
     expect(&stray, 0);
     let told = "STORMGLASS_SEEEDS sets no option; did you mean STORMGLASS_SEEDS?";
     assert!(err(&stray).contains(told), "{}", err(&stray));
-    let of_tests = with("STORMGLASS_CORPUS", "histories", "run --show-config");
-    assert_eq!(err(&of_tests), "");
+    for of_others in ["STORMGLASS_CORPUS", "STORMGLASS_SHARDS"] {
+        let shown = with(of_others, "12", "run --show-config");
+        assert_eq!(err(&shown), "", "{of_others} is not ours to set");
+    }
 }
 
 #[test]

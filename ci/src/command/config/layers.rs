@@ -193,9 +193,10 @@ pub(super) fn has_variable(root: &Command) -> bool {
         .any(|name| std::env::var_os(name).is_some_and(|text| !text.is_empty()))
 }
 
-/// The variables of our own name that set nothing, with the near ones that would. Those of tests are left alone.
+/// The variables of our own name that set nothing, with the near ones that would. Those of tests, and of jobs
+/// on many machines, are left alone.
 pub(super) fn strays(root: &Command, names: impl Iterator<Item = String>) -> Vec<String> {
-    const OF_OTHERS: [&str; 5] = ["CORPUS", "TRIAL", "AXE", "AGREEMENT", "LIVE_TIME"];
+    const OF_OTHERS: [&str; 6] = ["CORPUS", "TRIAL", "AXE", "AGREEMENT", "LIVE_TIME", "SHARDS"];
     let mut known = vec![
         "STORMGLASS_CONFIG".to_string(),
         "STORMGLASS_PROFILE".to_string(),

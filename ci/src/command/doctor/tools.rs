@@ -5,8 +5,9 @@ use std::io::{IsTerminal as _, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The variables by which batch systems number the shards of an array.
-const SHARDS: [&str; 7] = [
+/// The variables by which batch systems, and our own jobs on them, number the shards of a campaign.
+const SHARDS: [&str; 8] = [
+    "STORMGLASS_SHARDS",
     "SLURM_ARRAY_TASK_ID",
     "SLURM_ARRAY_TASK_COUNT",
     "JOB_COMPLETION_INDEX",
