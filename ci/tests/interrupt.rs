@@ -7,6 +7,7 @@ use common::{Place, expect, out, text};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ impl Running {
         let words: Vec<&str> = line.split_whitespace().collect();
         let mut command = place.command(&words);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, as a shell gives to what it runs: Ctrl-C reaches all of it.
+        command.process_group(0);
         Self(command.spawn().expect("the command starts"))
     }
 
@@ -47,8 +50,8 @@ impl Running {
             watched.read_line(&mut said).unwrap();
         }
         self.listens();
-        let id = self.0.id().to_string();
-        let killed = Command::new("kill").args(["-INT", &id]).status();
+        let group = format!("-{}", self.0.id());
+        let killed = Command::new("kill").args(["-INT", "--", &group]).status();
         assert!(killed.is_ok_and(|status| status.success()));
         said += &read(watched);
         let other = other.join().unwrap();
@@ -101,6 +104,26 @@ fn a_run_that_is_cut_short_leaves_its_report_in_each_simulated_arena() {
             "{arena}"
         );
     }
+}
+
+/// The nodes are processes of their own, and are ended by who started them: that they die of the interrupt too would be a finding.
+#[test]
+fn a_live_run_that_is_cut_short_blames_no_node() {
+    let place = Place::new();
+    let line = "run raft-cache --arena live --time 120s --nodes 3 --faults none";
+    let running = Running::start(&place, line);
+    let started = || {
+        let runs = place.path().join(".stormglass/runs");
+        let nodes = fs::read_dir(runs).into_iter().flatten().flatten();
+        let mut nodes = nodes.map(|run| run.path().join("nodes"));
+        nodes.any(|nodes| (1..=3).all(|node| nodes.join(format!("n{node}/output.txt")).exists()))
+    };
+    wait_until(started);
+    let run = running.interrupted_after(0, false);
+    expect(&run, 130);
+    assert!(out(&run).starts_with("INTERRUPTED"), "{}", out(&run));
+    assert!(!out(&run).contains("host stopped"), "{}", out(&run));
+    assert!(place.latest().join("report.html").exists());
 }
 
 #[test]
