@@ -3,8 +3,7 @@
 mod campaign;
 mod command;
 
-use clap::Parser;
-use command::{Cli, Exit};
+use command::{Exit, Failure, Parsed};
 use std::process::ExitCode;
 
 /// An error with its causes. Many name theirs in their own sentence already.
@@ -20,27 +19,27 @@ fn told(error: &anyhow::Error) -> String {
     text
 }
 
-fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; what clap cannot parse is one of usage.
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Valid
-            };
-            let _ = error.print();
-            return exit.into();
+fn failed(failure: &Failure) -> ExitCode {
+    let text = told(&failure.error);
+    eprintln!("stormglass: {text}");
+    if failure.exit == Exit::Usage {
+        for line in command::whence(&text) {
+            eprintln!("stormglass: {line}");
         }
+    }
+    failure.exit.into()
+}
+
+fn main() -> ExitCode {
+    let cli = match command::parse(std::env::args_os().collect()) {
+        Ok(Parsed::Do(cli)) => *cli,
+        Ok(Parsed::Done(exit)) => return exit.into(),
+        Err(failure) => return failed(&failure),
     };
     // What broke in a node is a finding and has been caught. A panic that comes up to here is ours.
     match std::panic::catch_unwind(|| command::execute(cli)) {
         Err(_) => Exit::Internal.into(),
         Ok(Ok(exit)) => exit.into(),
-        Ok(Err(failure)) => {
-            eprintln!("stormglass: {}", told(&failure.error));
-            failure.exit.into()
-        }
+        Ok(Err(failure)) => failed(&failure),
     }
 }

@@ -5,7 +5,6 @@ mod common;
 use common::{Place, err, expect, out, text};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 /// The tutorial: a storm, its report, and the same storm again.
 #[test]
@@ -506,32 +505,4 @@ fn a_report_can_be_made_again() {
     fs::remove_file(&page).unwrap();
     expect(&place.run("report latest"), 0);
     assert!(text(&page).contains("raft-cache"));
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_run_leaves_a_partial_report() {
-    let place = Place::new();
-    let mut command = place.command(&["run", "raft-cache", "--time", "6d", "--arena", "simulator"]);
-    let mut child = command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The listener is up before the trial is written.
-    while !place.path().join(".stormglass/runs/latest").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .is_ok_and(|status| status.success())
-    );
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130));
-    assert!(text(&place.latest().join("run.json")).contains("interrupted"));
-    assert!(place.latest().join("report.html").exists());
 }

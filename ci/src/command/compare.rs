@@ -3,8 +3,9 @@
 use super::exit::OrExit;
 use super::run::{Done, Keep, run_one};
 use super::telling::line;
-use super::{Exit, Failure, Format, interrupt, jobs, names, print_line};
+use super::{Exit, Failure, Format, config, interrupt, jobs, names, print_line};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -53,8 +54,14 @@ pub(super) fn execute(args: &CompareArgs, format: Format) -> Result<Exit, Failur
         // What was compared before, perhaps under another storm, is not mixed in.
         false => run_all(args, format)?,
     };
+    let mut command = command(args);
     if worst == Exit::Interrupted {
-        return Ok(worst);
+        let finished = directories.len();
+        eprintln!("stormglass: {finished} runs are of storms that all clusters have been through");
+        if finished == 0 {
+            return Ok(worst);
+        }
+        command += &format!("  # interrupted: {finished} runs are compared");
     }
     let mut runs = Vec::new();
     for directory in directories {
@@ -73,7 +80,7 @@ pub(super) fn execute(args: &CompareArgs, format: Format) -> Result<Exit, Failur
     }
     let comparison = Comparison::of(&runs);
     let page = comparison
-        .write(&args.out, &command(args))
+        .write(&args.out, &command)
         .or_exit(Exit::Unreadable)?;
     match format {
         Format::Json => print_line(serde_json::to_string(&comparison).or_exit(Exit::Internal)?),
@@ -98,7 +105,8 @@ fn all_in(out: &Path) -> Result<Vec<RunDirectory>, Failure> {
         .or_exit(Exit::Unreadable)
 }
 
-/// Runs every cluster under every storm.
+/// Runs every cluster under every storm. When interrupted, gives the runs of those storms that all clusters
+/// have been through: the others compare nothing.
 fn run_all(args: &CompareArgs, format: Format) -> Result<(Vec<RunDirectory>, Exit), Failure> {
     let systems = catalog::systems();
     let offered = systems
@@ -116,7 +124,8 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<(Vec<RunDirectory>, Exi
         }
     }
     let command = command(args);
-    let (mut directories, mut worst) = (Vec::new(), Exit::Valid);
+    let of_storm = |done: &Done| (done.trial.nodes, done.trial.seed);
+    let (mut finished, mut worst) = (Vec::new(), Exit::Valid);
     let work = |trial: Trial| run_one(&trial, &args.out, &command, Keep::All);
     let each = |done: Result<Done, Failure>| match done {
         Ok(done) => {
@@ -129,11 +138,10 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<(Vec<RunDirectory>, Exi
                 );
             }
             worst = worst.or_worse(done.exit);
-            directories.push(done.directory);
-            match done.exit {
-                Exit::Interrupted => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
+            if done.exit != Exit::Interrupted {
+                finished.push((of_storm(&done), done.directory));
             }
+            ControlFlow::Continue(())
         }
         Err(failure) => {
             eprintln!("stormglass: {:#}", failure.error);
@@ -141,8 +149,21 @@ fn run_all(args: &CompareArgs, format: Format) -> Result<(Vec<RunDirectory>, Exi
             ControlFlow::Break(())
         }
     };
-    jobs::in_order(trials.into_iter(), jobs::available(), work, each);
-    Ok((directories, worst))
+    let all = trials.len();
+    let trials = trials
+        .into_iter()
+        .take_while(|_| interrupt::go_on().is_continue());
+    jobs::in_order(trials, jobs::available(), work, each);
+    if interrupt::asked() && finished.len() < all {
+        worst = worst.or_worse(Exit::Interrupted);
+        let mut clusters = BTreeMap::<_, usize>::new();
+        for (storm, _) in &finished {
+            *clusters.entry(*storm).or_default() += 1;
+        }
+        finished.retain(|(storm, _)| clusters[storm] == systems.len());
+    }
+    let directories = finished.into_iter().map(|(_, directory)| directory);
+    Ok((directories.collect(), worst))
 }
 
 /// The trials of one storm: a cluster each, with the same faults at the same times. The kinds are those that every cluster promises to survive,
@@ -189,12 +210,13 @@ fn storm(
 fn command(args: &CompareArgs) -> String {
     let nodes: Vec<String> = args.nodes.iter().map(u8::to_string).collect();
     format!(
-        "stormglass compare --workload {} --seed {} --seeds {} --nodes {} --clients {} --time {}ms",
+        "stormglass compare --workload {} --seed {} --seeds {} --nodes {} --clients {} --time {}ms{}",
         args.workload,
         args.seed,
         args.seeds,
         nodes.join(","),
         args.clients,
-        args.time.as_millis()
+        args.time.as_millis(),
+        config::plainly()
     )
 }

@@ -31,6 +31,27 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// All of them, with what they mean.
+    pub(crate) const ALL: [(Exit, &'static str); 11] = [
+        (Exit::Valid, "The promise was kept."),
+        (Exit::Violation, "The promise was broken."),
+        (Exit::Unknown, "The judge reached a limit."),
+        (Exit::Vacuous, "Nothing was put to the test."),
+        (Exit::NothingSelected, "Nothing was selected."),
+        (Exit::Diverged, "A replay differed from what it repeats."),
+        (
+            Exit::Usage,
+            "The command line, or a variable, makes no sense.",
+        ),
+        (Exit::Unreadable, "A file cannot be used."),
+        (Exit::SystemFailed, "The system under test did not start."),
+        (Exit::Internal, "Stormglass itself failed."),
+        (
+            Exit::Interrupted,
+            "It was interrupted, and a partial report was written.",
+        ),
+    ];
+
     /// The worse of two, for many trials: a failure of ours, then a violation, a divergence, an unknown, a vacuous run.
     pub(crate) fn or_worse(self, other: Exit) -> Exit {
         let order = [

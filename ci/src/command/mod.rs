@@ -4,8 +4,11 @@ mod check;
 mod client;
 mod cluster;
 mod compare;
+mod completions;
+mod config;
 mod convert;
 mod cpu;
+mod doctor;
 pub(crate) mod exit;
 mod explain;
 mod fingerprint;
@@ -13,6 +16,7 @@ mod generate;
 pub(crate) mod interrupt;
 pub(crate) mod jobs;
 mod list;
+mod man;
 mod merge;
 pub(crate) mod model;
 pub(crate) mod mutants;
@@ -30,6 +34,7 @@ mod ticker;
 mod walk;
 
 use crate::campaign::worker;
+pub(crate) use config::{Parsed, parse, whence};
 pub(crate) use exit::{Exit, Failure};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -44,6 +49,8 @@ pub(crate) struct Cli {
     /// How results are printed on standard output. Progress goes to standard error.
     #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
     format: Format,
+    #[command(flatten)]
+    config: config::ConfigArgs,
 }
 
 /// How results are printed.
@@ -96,13 +103,32 @@ enum Command {
     Convert(convert::ConvertArgs),
     /// Judge finished runs again, and write their reports anew; or make and serve the pages over many runs
     Report(report::ReportArgs),
+    /// Say what this machine can run, and what to do about what it cannot
+    Doctor(doctor::DoctorArgs),
+    /// Print what makes a shell complete this command
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all sub-commands
+    Man(man::ManArgs),
 }
+
+/// Whether the tool starts this sub-command by itself. What such a process does is said by who starts it, and by no file or variable.
+pub(crate) fn is_internal(name: &str) -> bool {
+    ["node", "worker"].contains(&name)
+}
+
+/// Whether a file or a variable may set options of this sub-command.
+pub(crate) fn takes_configuration(name: &str) -> bool {
+    !is_internal(name) && !["help", "completions", "man"].contains(&name)
+}
+
+/// Where runs are kept when nothing is said.
+const RUNS: &str = ".stormglass/runs";
 
 /// Where runs are kept.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Store {
     /// The folder that holds the run directories
-    #[arg(long, value_name = "DIR", default_value = ".stormglass/runs")]
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
     out: PathBuf,
 }
 
@@ -128,6 +154,9 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::execute(&args, cli.format),
         Command::Convert(args) => convert::execute(&args),
         Command::Report(args) => report::execute(&args, cli.format),
+        Command::Doctor(args) => doctor::execute(&args, &cli.config, cli.format),
+        Command::Completions(args) => completions::execute(&args),
+        Command::Man(args) => man::execute(&args),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::run::{ArenaName, simulate};
 use super::shrink::make_small;
-use super::{Exit, Failure, Format, cpu, interrupt, jobs, names, print_line};
+use super::{Exit, Failure, Format, config, cpu, interrupt, jobs, names, print_line};
 use crate::command::exit::OrExit;
 use clap::Args;
 use serde::Serialize;
@@ -177,7 +177,7 @@ pub(super) fn execute(args: &MutantsArgs, format: Format) -> Result<Exit, Failur
     }
     interrupt::listen();
     let mut rows = Vec::new();
-    for system in &systems {
+    'systems: for system in &systems {
         if args
             .cluster
             .as_ref()
@@ -193,6 +193,11 @@ pub(super) fn execute(args: &MutantsArgs, format: Format) -> Result<Exit, Failur
                 true => spare(args, system.name(), &id)?,
                 false => kill(args, system.name(), &id)?,
             };
+            let Some(row) = row else {
+                // Half a hunt would read as a bug that was missed.
+                eprintln!("stormglass: {id} was not finished and is left out");
+                break 'systems;
+            };
             match format {
                 Format::Json => print_line(serde_json::to_string(&row).or_exit(Exit::Internal)?),
                 Format::Human => print_line(line(&row)),
@@ -201,20 +206,20 @@ pub(super) fn execute(args: &MutantsArgs, format: Format) -> Result<Exit, Failur
                 campaign::append(folder, campaign::KILLS, &row).or_exit(Exit::Unreadable)?;
             }
             rows.push(row);
-            if interrupt::go_on().is_break() {
-                return Ok(Exit::Interrupted);
-            }
         }
     }
-    if rows.is_empty() {
+    if rows.is_empty() && !interrupt::asked() {
         eprintln!("stormglass: no mutant of that name; `list mutants` shows them");
         return Ok(Exit::NothingSelected);
     }
-    if let Some(path) = &args.write {
+    if let Some(path) = args.write.as_ref().filter(|_| !rows.is_empty()) {
         std::fs::write(path, page(args, &rows)).map_err(|error| Failure {
             exit: Exit::Unreadable,
             error: anyhow::anyhow!("{}: cannot be written ({error})", path.display()),
         })?;
+    }
+    if interrupt::asked() {
+        return Ok(Exit::Interrupted);
     }
     let missed = |row: &Row| match row.harmless {
         true => row.caught > 0,
@@ -266,6 +271,9 @@ fn hunt_from(
 ) -> Result<Option<Catch>, Failure> {
     let mut cpu_ns = 0;
     for seeds in 1..=seeds_max {
+        if interrupt::asked() {
+            return Ok(None);
+        }
         let (trial, run, judged, took_ns) = attempt(cluster, arena, before + seeds, id)?;
         cpu_ns += took_ns;
         if let Some(by) = hunt::caught(&trial, &judged) {
@@ -277,9 +285,6 @@ fn hunt_from(
                 run,
                 judged,
             }));
-        }
-        if interrupt::go_on().is_break() {
-            return Ok(None);
         }
     }
     Ok(None)
@@ -305,8 +310,8 @@ pub(crate) fn canary(
     })
 }
 
-/// Hunts a mutant from every starting seed until it is caught there.
-fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Failure> {
+/// Hunts a mutant from every starting seed until it is caught there. No row when it was interrupted.
+fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Option<Row>, Failure> {
     let arena = args.arena.into();
     let from = |start: u64| hunt_from(cluster, arena, id, start * BETWEEN_STARTS, args.seeds);
     let mut catches = Vec::new();
@@ -336,7 +341,7 @@ fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fail
     let mut caught_by: Vec<(String, usize)> = by.into_iter().collect();
     caught_by.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     let easiest = catches.iter().min_by_key(|caught| caught.seeds);
-    Ok(Row {
+    let row = Row {
         id: id.to_string(),
         cluster,
         arena,
@@ -351,11 +356,13 @@ fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fail
         knobs: easiest.map_or_else(String::new, |caught| knobs(&caught.trial)),
         command: easiest.map_or_else(String::new, |caught| command(&caught.trial)),
         model: in_model(cluster, id)?,
-    })
+    };
+    // Asked last: the search and the shrinking above end early too.
+    Ok((!interrupt::asked()).then_some(row))
 }
 
-/// Gives a harmless change its seeds, in vain if all is well.
-fn spare(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Failure> {
+/// Gives a harmless change its seeds, in vain if all is well. No row when it was interrupted.
+fn spare(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Option<Row>, Failure> {
     let arena = args.arena.into();
     let mut alarms = Vec::new();
     let mut failed = None;
@@ -376,7 +383,7 @@ fn spare(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fai
     if let Some(failure) = failed {
         return Err(failure);
     }
-    Ok(Row {
+    let row = Row {
         id: id.to_string(),
         cluster,
         arena,
@@ -392,7 +399,8 @@ fn spare(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Fai
             .first()
             .map_or_else(String::new, |(_, command)| command.clone()),
         model: None,
-    })
+    };
+    Ok((!interrupt::asked()).then_some(row))
 }
 
 /// The median over all starts, of which these caught something: none when more than half of them did not.
@@ -456,8 +464,10 @@ pub(super) fn command(trial: &Trial) -> String {
         Arena::Live => " --arena live",
     };
     format!(
-        "stormglass run {}{workload} --seed {}{arena}{storm}{planted}",
-        trial.cluster, trial.seed
+        "stormglass run {}{workload} --seed {}{arena}{storm}{planted}{}",
+        trial.cluster,
+        trial.seed,
+        config::plainly()
     )
 }
 
@@ -516,6 +526,12 @@ fn page(args: &MutantsArgs, rows: &[Row]) -> String {
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         args.starts, args.seeds, args.harmless_seeds, args.starts
     );
+    if interrupt::asked() {
+        text = format!(
+            "**Interrupted: these are the first {} rows.**\n\n{text}",
+            rows.len()
+        );
+    }
     for row in rows.iter().filter(|row| !row.harmless) {
         let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_string());
         let _ = writeln!(

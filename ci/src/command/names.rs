@@ -9,18 +9,7 @@ pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
 
 /// The same in words.
 pub(crate) fn unknown_text(kind: &str, name: &str, known: &[&str]) -> String {
-    let mut near: Vec<(f64, &str)> = known
-        .iter()
-        .map(|known| (closeness(name, known), *known))
-        .collect();
-    near.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let near: Vec<&str> = near
-        .into_iter()
-        .filter(|(closeness, _)| *closeness > 0.6)
-        .map(|(_, name)| name)
-        .take(3)
-        .collect();
-    let hint = match near.as_slice() {
+    let hint = match near(name, known).as_slice() {
         [] => format!("there are: {}", known.join(", ")),
         near => format!(
             "did you mean {}? (`stormglass list` shows all)",
@@ -28,6 +17,24 @@ pub(crate) fn unknown_text(kind: &str, name: &str, known: &[&str]) -> String {
         ),
     };
     format!("there is no {kind} {name:?}; {hint}")
+}
+
+/// The nearest of the known names, at most three, the nearest first.
+pub(crate) fn near<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
+    let mut near: Vec<(f64, &str)> = known
+        .iter()
+        .map(|known| (closeness(name, known), *known))
+        .collect();
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let mut near: Vec<&str> = near
+        .into_iter()
+        .filter(|(closeness, _)| *closeness > 0.6)
+        .map(|(_, name)| name)
+        .collect();
+    // Like names are as near as each other, and so side by side.
+    near.dedup();
+    near.truncate(3);
+    near
 }
 
 /// How near two names are, from 0 to 1. What one types is often the beginning of a name, or a part of it.

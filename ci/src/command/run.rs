@@ -3,7 +3,9 @@
 use super::exit::OrExit;
 use super::telling::{Tally, line, paragraph};
 use super::ticker::Ticker;
-use super::{Exit, Failure, Format, Store, cpu, explain, interrupt, jobs, names, print_line};
+use super::{
+    Exit, Failure, Format, Store, config, cpu, explain, interrupt, jobs, names, print_line,
+};
 use clap::{Args, ValueEnum};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -204,12 +206,14 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
         {
             eprintln!("stormglass: {error}");
         }
-        match done.exit {
-            Exit::Interrupted => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
+        // No seed begins after an interrupt, and those that had ended by then are told.
+        ControlFlow::Continue(())
     };
-    jobs::in_order(args.seed..=last, jobs.min(args.seeds as usize), work, each);
+    let seeds = (args.seed..=last).take_while(|_| interrupt::go_on().is_continue());
+    jobs::in_order(seeds, jobs.min(args.seeds as usize), work, each);
+    if interrupt::asked() && tally.runs() < args.seeds {
+        worst = worst.or_worse(Exit::Interrupted);
+    }
     if several && format == Format::Human {
         print_line(tally.text());
     }
@@ -541,5 +545,5 @@ pub(crate) fn command(args: &RunArgs, trial: &Trial) -> String {
     for knob in &args.knobs {
         option(true, format!("--knob {knob}"));
     }
-    words.join(" ")
+    words.join(" ") + config::plainly()
 }

@@ -122,12 +122,21 @@ pub(super) struct Tally {
     unknown: u64,
     vacuous: u64,
     measured: u64,
+    interrupted: u64,
     kinds: std::collections::BTreeSet<String>,
 }
 
 impl Tally {
+    /// How many runs there were, whatever came of them.
+    pub(super) fn runs(&self) -> u64 {
+        let judged = self.valid + self.violations + self.unknown + self.vacuous;
+        judged + self.measured + self.interrupted
+    }
+
     pub(super) fn add(&mut self, done: &Done) {
         match done.judged.ruling {
+            // What half a run says of the promise is no verdict.
+            _ if done.exit == Exit::Interrupted => self.interrupted += 1,
             Ruling::Valid => self.valid += 1,
             Ruling::Violation => self.violations += 1,
             Ruling::Unknown => self.unknown += 1,
@@ -144,12 +153,13 @@ impl Tally {
 
     pub(super) fn text(&self) -> String {
         let kinds: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
-        let measured = match self.measured {
+        let also = |count: u64, what: &str| match count {
             0 => String::new(),
-            count => format!(", {count} measured"),
+            count => format!(", {count} {what}"),
         };
+        let also = also(self.measured, "measured") + &also(self.interrupted, "interrupted");
         format!(
-            "{} valid, {} violations, {} unknown, {} vacuous{measured}; {} kinds of fault installed: {}",
+            "{} valid, {} violations, {} unknown, {} vacuous{also}; {} kinds of fault installed: {}",
             self.valid,
             self.violations,
             self.unknown,

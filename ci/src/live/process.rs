@@ -43,9 +43,10 @@ impl NodeProcess {
         match bond {
             // The pipe closes when this process ends, whatever ends it.
             Bond::Tied => command.arg("--tied").stdin(Stdio::piped()),
-            // A group of its own: what is typed at this terminal does not reach it.
-            Bond::Loose => command.stdin(Stdio::null()).process_group(0),
+            Bond::Loose => command.stdin(Stdio::null()),
         };
+        // A group of its own: what is typed at this terminal does not reach it. A node that died of a Ctrl-C would be taken for one that broke.
+        command.process_group(0);
         let child = command.spawn()?;
         Ok(Self { id, child, text })
     }

@@ -28,6 +28,12 @@ impl Place {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stormglass"));
         command.args(arguments).current_dir(self.path());
+        // What the one who runs the tests has configured is no part of them.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("STORMGLASS_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 

@@ -1,7 +1,7 @@
-//! What storms come to, held against what the model comes to.
+//! `stormglass model --coverage`: what storms come to, held against what the model came to.
 
 use crate::command::exit::OrExit;
-use crate::command::{Exit, Failure, Format, print_line};
+use crate::command::{Exit, Failure, Format, interrupt, print_line};
 use indicatif::HumanCount;
 use serde_json::json;
 use stormglass_nemesis::model::coverage;
@@ -22,7 +22,16 @@ pub(super) fn cover(
         let text = "storms begin at the beginning, and their writes end by themselves: these bounds have a prelude, or pipelined disks";
         return Err(Failure::usage(text));
     }
-    let storms = coverage::storms(space.bounds(), 1..=seeds).or_exit(Exit::Internal)?;
+    let (mut storms, mut run) = (coverage::Storms::default(), 0);
+    while run < seeds && !interrupt::asked() {
+        run += 1;
+        let one = coverage::storms(space.bounds(), run..=run).or_exit(Exit::Internal)?;
+        storms.steps += one.steps;
+        for (shape, seed) in one.shapes {
+            storms.shapes.entry(shape).or_insert(seed);
+        }
+    }
+    let seeds = run;
     let missing = storms
         .shapes
         .iter()
@@ -75,6 +84,7 @@ pub(super) fn cover(
         }
     }
     Ok(match exhausted && !missing.is_empty() {
+        _ if interrupt::asked() => Exit::Interrupted,
         true => Exit::Violation,
         false => Exit::Valid,
     })
