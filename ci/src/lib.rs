@@ -66,10 +66,16 @@ pub mod chaos;
 #[cfg(feature = "live")]
 pub mod live;
 
-pub use chaos::{Chaos, ChaosError, Survived};
+pub use chaos::{Answers, Chaos, ChaosError, Survived};
 pub use nemesis::desk::Ending;
 pub use nemesis::foreign::{Caller, Client, Node};
+pub use nemesis::trial::Arena;
 pub use stormglass_checker as checker;
+pub use stormglass_impls as impls;
+pub use stormglass_impls::contract;
+pub use stormglass_impls::facts::FactKind;
+pub use stormglass_impls::node_set::NodeSet;
+pub use stormglass_impls::system::{Budget, Mutant, Reference, Setup};
 pub use stormglass_nemesis as nemesis;
 pub use stormglass_reports as reports;
 pub use stormglass_workloads as workloads;
