@@ -120,6 +120,8 @@ impl Chaos<Core> {
 }
 
 impl UnderTest for Chaos<Core> {
+    const HAS_ARENAS: bool = true;
+
     fn arenas(&self) -> Vec<Arena> {
         self.node.arenas.clone()
     }

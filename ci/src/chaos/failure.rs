@@ -127,7 +127,7 @@ pub struct Failure {
     pub kept: Result<PathBuf, String>,
     /// Where the trial came from.
     pub origin: Origin,
-    /// Where it was run, of a test that has several arenas.
+    /// Where it was run, of what can be run in one arena or another.
     pub arena: Option<Arena>,
 }
 

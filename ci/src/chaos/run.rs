@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stormglass_nemesis::judge::{Judged, Ruling};
 use stormglass_nemesis::record::Run;
-use stormglass_nemesis::trial::{Arena, Trial};
+use stormglass_nemesis::trial::Trial;
 use stormglass_reports::run_directory::TRIAL;
 use stormglass_reports::{RunDirectory, Timings};
 
@@ -189,8 +189,7 @@ where
         let kept = keep(&out, trial, &run, &judged, &timings);
         let mut failure = Failure::new(trial, &run, &judged, repeats, kept);
         failure.origin = origin;
-        // Where there is but one, nobody asks which.
-        failure.arena = (self.arenas() != [Arena::Turmoil]).then_some(trial.arena);
+        failure.arena = Self::HAS_ARENAS.then_some(trial.arena);
         Err(ChaosError::Failed(Box::new(failure)))
     }
 }

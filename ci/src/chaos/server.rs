@@ -11,6 +11,8 @@ use stormglass_nemesis::record::Run;
 use stormglass_nemesis::trial::{Arena, Trial};
 
 impl UnderTest for Chaos<Start, Make> {
+    const HAS_ARENAS: bool = false;
+
     fn arenas(&self) -> Vec<Arena> {
         vec![Arena::Turmoil]
     }

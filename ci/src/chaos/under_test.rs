@@ -10,6 +10,9 @@ use stormglass_nemesis::trial::{Arena, Trial};
 
 /// A test that knows what it is about: a server with its clients, or a core. There are no others.
 pub trait UnderTest: Clone + sealed::Sealed {
+    /// Whether it can be run in one arena or another, so that a failure says in which it was.
+    const HAS_ARENAS: bool;
+
     /// Where each trial is run.
     fn arenas(&self) -> Vec<Arena>;
 

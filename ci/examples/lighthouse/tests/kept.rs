@@ -1,6 +1,7 @@
 //! What broke once is kept as a file and runs before anything else; and the environment turns a test. Here with the bug that `stale_reads.rs` plants.
 
 use lighthouse::{Client, Config, PORT, Reads};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -227,4 +228,36 @@ fn what_tested_nothing_is_told_in_few_lines() {
     let failure = error.failure().unwrap();
     assert_eq!(failure.ruling, Ruling::Vacuous);
     assert!(error.to_string().lines().count() <= LINES_MAX, "{error}");
+}
+
+/// As nextest runs tests: each in a process of its own, several at a time.
+#[test]
+fn processes_that_fail_at_once_keep_their_runs_apart() {
+    let test = "processes_that_fail_at_once_keep_their_runs_apart";
+    if let Some(folder) = std::env::var_os("IS_ELSEWHERE_IN") {
+        // The very same trial in each: idle, and so not valid.
+        let idle = chaos(Reads::Majority, Path::new(&folder)).faults("none");
+        idle.time(Duration::from_millis(40)).check();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_string_lossy();
+    let one = || elsewhere(test, &[("IS_ELSEWHERE_IN", &path)]).1;
+    let said: Vec<String> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let pages = said.iter().filter_map(|said| {
+        let mut lines = said.lines();
+        lines.find_map(|line| line.strip_prefix("report  "))
+    });
+    let pages: BTreeSet<&str> = pages.collect();
+    assert_eq!(pages.len(), 4, "{said:?}");
+    for page in pages {
+        let run = Path::new(page).parent().unwrap();
+        assert!(
+            Path::new(page).is_file() && run.join("run.json").is_file(),
+            "{page}"
+        );
+    }
 }
