@@ -156,19 +156,18 @@ pub fn named(
         .map(str::trim)
         .filter(|word| *word != "none")
     {
-        if let Some(info) = FAULTS.iter().find(|info| info.name == word) {
-            match refuses(info.kind) {
-                None => chosen.push(info.kind),
-                Some(cause) => return Err(format!("faults: {word} {cause}; choose another")),
-            }
-            continue;
+        if let Some(info) = FAULTS.iter().find(|info| info.name == word)
+            && let Some(cause) = refuses(info.kind)
+        {
+            return Err(format!("faults: {word} {cause}; choose another"));
         }
-        let family = FAULTS.iter();
-        let family: Vec<FaultKind> = family
-            .filter(|info| word == info.family || word == "all")
+        // Some families have the name of their plainest kind.
+        let meant = FAULTS.iter();
+        let meant: Vec<FaultKind> = meant
+            .filter(|info| [info.name, info.family, "all"].contains(&word))
             .map(|info| info.kind)
             .collect();
-        if family.is_empty() {
+        if meant.is_empty() {
             let mut known: Vec<&str> = vec!["all", "none"];
             known.extend(FAULTS.iter().flat_map(|info| [info.family, info.name]));
             known.dedup();
@@ -176,7 +175,7 @@ pub fn named(
                 "faults: there is no fault {word:?}; there are {known:?}"
             ));
         }
-        let possible = family.into_iter().filter(|kind| refuses(*kind).is_none());
+        let possible = meant.into_iter().filter(|kind| refuses(*kind).is_none());
         let before = chosen.len();
         chosen.extend(possible);
         if chosen.len() == before {
