@@ -11,6 +11,7 @@ fn chaos() -> Chaos<Core> {
         .asks_once()
         .time(Duration::from_secs(3))
         .seeds([1])
+        .out(env!("CARGO_TARGET_TMPDIR"))
 }
 
 fn cause(chaos: &Chaos<Core>) -> String {
@@ -101,6 +102,7 @@ fn who_asks_again_writes_again() {
     let broken = Chaos::core(system())
         .time(Duration::from_secs(10))
         .seeds(0..40);
+    let broken = broken.out(env!("CARGO_TARGET_TMPDIR"));
     let error = broken.arenas([Arena::Simulator]).run().unwrap_err();
     assert!(
         error
@@ -108,4 +110,19 @@ fn who_asks_again_writes_again() {
             .is_some_and(|failure| failure.explanation.is_some()),
         "{error}"
     );
+}
+
+#[test]
+fn a_kept_trial_of_a_planted_bug_is_run_without_it() {
+    // Long enough to break with the bug: `storms.rs` sees it there.
+    let chaos = || chaos().time(Duration::from_secs(10));
+    let folder = std::env::temp_dir().join(format!("abd-register-{}", std::process::id()));
+    let broken = chaos().mutant(NO_WRITE_BACK);
+    std::fs::create_dir_all(&folder).unwrap();
+    let trial = broken.trial(12).unwrap();
+    assert!(broken.seeds([12]).run().is_err(), "it shows the bug");
+    std::fs::write(folder.join("kept.json"), trial.to_json()).unwrap();
+    let survived = chaos().regressions(&folder).run();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(survived.unwrap().regressions, 1);
 }
