@@ -1,5 +1,6 @@
 //! The `stormglass` command.
 
+mod campaign;
 mod command;
 
 use clap::Parser;

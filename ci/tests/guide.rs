@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 const PAGE: &str = "GUIDE.md";
 const MARK: &str = "<!-- guide: file ";
+/// What a package says of itself only because it comes with Stormglass.
+const OURS: [&str; 2] = ["license = \"MIT OR Apache-2.0\"\n", "publish = false\n"];
 /// A package beside a checkout finds it here, an example inside of one there.
 const PATHS: (&str, &str) = ("\"../stormglass/ci\"", "\"../..\"");
 /// What only the root of a workspace may say, and a package on its own is one.
@@ -27,7 +29,10 @@ fn text(path: &Path) -> String {
 fn shown(path: &str) -> String {
     let file = text(&folder().join("examples").join(path));
     match path.ends_with("Cargo.toml") {
-        true => file.replace(PATHS.1, PATHS.0) + PROFILE,
+        true => {
+            let theirs = OURS.iter().fold(file, |file, line| file.replace(line, ""));
+            theirs.replace(PATHS.1, PATHS.0) + PROFILE
+        }
         false => file,
     }
 }

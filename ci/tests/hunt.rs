@@ -1,4 +1,4 @@
-//! The kill matrix, the soak and seeds side by side, as users run them.
+//! The kill matrix and seeds side by side, as users run them.
 
 mod common;
 
@@ -141,38 +141,6 @@ fn beyond_the_promise_what_breaks_is_measured() {
         said.contains("MEASURED") && said.contains("After wipe, beyond the promise"),
         "{said}"
     );
-}
-
-#[test]
-fn a_soak_leaves_a_line_a_trial_and_a_summary() {
-    let place = Place::new();
-    let soak = place.run("soak --budget 2s --seed 70 --out night --jobs 2");
-    expect(&soak, 0);
-    let lines = text(&place.path().join("night/trials.jsonl"));
-    let lines: Vec<serde_json::Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let arenas: BTreeSet<_> = lines
-        .iter()
-        .map(|line| line["arena"].as_str().unwrap_or_default())
-        .collect();
-    assert_eq!(arenas, BTreeSet::from(["simulator", "turmoil"]));
-    let seeds: Vec<_> = lines
-        .iter()
-        .map(|line| line["seed"].as_u64().unwrap_or_default())
-        .collect();
-    assert_eq!(seeds, (70..70 + seeds.len() as u64).collect::<Vec<_>>());
-    let summary = text(&place.path().join("night/summary.md"));
-    assert!(
-        summary.starts_with(&format!("{} trials from seed 70 on", lines.len())),
-        "{summary}"
-    );
-
-    let again = place.run("soak --budget 1s --seed 9000 --out night");
-    expect(&again, 0);
-    let longer = text(&place.path().join("night/trials.jsonl"));
-    assert!(longer.lines().count() > lines.len(), "what was there stays");
 }
 
 #[test]

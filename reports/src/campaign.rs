@@ -7,9 +7,15 @@
 //! models.jsonl    a line a search, from `model --campaign`
 //! ```
 //!
-//! A file that is not there is a part that was not run. A line that cannot be read is left out, and the page says so.
+//! A file that is not there is a part that was not run. A line that cannot be read is left out, and the page says so. `campaign.json` says
+//! what the whole came to, once it is over: see [`Closing`].
 
+mod closing;
+mod outcome;
 mod page;
+
+pub use closing::{Closing, FailureLine, Share, Standing};
+pub use outcome::Outcome;
 
 use crate::error::ReportError;
 use crate::run_directory::{io_error, put};
@@ -18,7 +24,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use stormglass_nemesis::judge::Ruling;
 use stormglass_nemesis::trial::Arena;
 
 /// The page.
@@ -29,6 +34,9 @@ pub const TRIALS: &str = "trials.jsonl";
 pub const KILLS: &str = "kills.jsonl";
 /// What came of each search of a model.
 pub const MODELS: &str = "models.jsonl";
+
+/// What the whole came to.
+pub const CLOSING: &str = "campaign.json";
 
 /// The most unreadable lines that are named.
 const NOTES_MAX: usize = 5;
@@ -44,6 +52,8 @@ pub struct Campaign {
     pub kills: Vec<KillLine>,
     /// What came of the models.
     pub models: Vec<ModelLine>,
+    /// What the whole came to, where somebody said so.
+    pub closing: Option<Closing>,
     /// What could not be read.
     pub notes: Vec<String>,
 }
@@ -51,6 +61,9 @@ pub struct Campaign {
 /// A trial. What other versions lack is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialLine {
+    /// Its number in the campaign.
+    #[serde(default)]
+    pub unit: u64,
     /// The system under test.
     pub cluster: String,
     /// What its clients did.
@@ -61,17 +74,44 @@ pub struct TrialLine {
     /// The seed.
     #[serde(default)]
     pub seed: u64,
-    /// The verdict.
-    pub verdict: Ruling,
-    /// The verdict in a sentence.
+    /// What became of it.
+    pub verdict: Outcome,
+    /// That in a sentence.
     #[serde(default)]
     pub sentence: String,
+    /// What was broken, or why there is no verdict; none for one that passes.
+    #[serde(default)]
+    pub property: Option<String>,
+    /// That, and what tells it from others: trials with one signature are one failure. Glob patterns of known failures are held against it.
+    #[serde(default)]
+    pub signature: Option<String>,
     /// The bug planted, if any.
     #[serde(default)]
     pub mutant: Option<String>,
+    /// Calls.
+    #[serde(default)]
+    pub operations: u64,
+    /// Calls that ended ok.
+    #[serde(default)]
+    pub ok: u64,
+    /// Faults that really happened.
+    #[serde(default)]
+    pub faults_installed: u64,
     /// How long it was, in simulated nanoseconds.
     #[serde(default)]
     pub simulated_ns: u64,
+    /// Processor time of running and judging it, in milliseconds.
+    #[serde(default)]
+    pub cpu_ms: Option<f64>,
+    /// The digest of the run.
+    #[serde(default)]
+    pub digest: String,
+    /// Whether what broke did so again when it was run again.
+    #[serde(default)]
+    pub repeats: Option<bool>,
+    /// The command that makes it from nothing.
+    #[serde(default)]
+    pub command: String,
     /// When it was over, in seconds since the campaign began.
     #[serde(default)]
     pub ended_s: Option<f64>,
@@ -129,7 +169,7 @@ pub struct ModelLine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// By verdict.
-    pub verdicts: BTreeMap<Ruling, u64>,
+    pub verdicts: BTreeMap<Outcome, u64>,
 }
 
 /// How many alarms were raised where there was nothing to find.
@@ -161,6 +201,7 @@ impl Campaign {
         campaign.trials = read_lines(folder, TRIALS, &mut campaign.notes)?;
         campaign.kills = read_lines(folder, KILLS, &mut campaign.notes)?;
         campaign.models = read_lines(folder, MODELS, &mut campaign.notes)?;
+        campaign.closing = Closing::read(folder)?;
         Ok(campaign)
     }
 
@@ -197,7 +238,7 @@ impl Campaign {
             (tried + kill.starts, alarms + kill.caught)
         });
         let clean = self.trials.iter().filter(|trial| {
-            trial.mutant.is_none() && matches!(trial.verdict, Ruling::Valid | Ruling::Vacuous)
+            trial.mutant.is_none() && matches!(trial.verdict, Outcome::Valid | Outcome::Vacuous)
         });
         let trials = tried + clean.count() as u64;
         FalseAlarms {
@@ -209,6 +250,30 @@ impl Campaign {
     }
 }
 
+/// Writes one of a campaign's files anew, a line each.
+///
+/// # Errors
+/// [`ReportError::Io`].
+pub fn write_lines(
+    folder: &Path,
+    file: &str,
+    lines: impl IntoIterator<Item = impl Serialize>,
+) -> Result<(), ReportError> {
+    let mut text = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut text, &line).map_err(unwritable)?;
+        text.push(b'\n');
+    }
+    put(&folder.join(file), &text)
+}
+
+fn unwritable(error: serde_json::Error) -> ReportError {
+    ReportError::Rendering {
+        what: "line",
+        cause: error.to_string(),
+    }
+}
+
 /// Adds a line to one of a campaign's files, at once.
 ///
 /// # Errors
@@ -216,10 +281,7 @@ impl Campaign {
 pub fn append(folder: &Path, file: &str, line: &impl Serialize) -> Result<(), ReportError> {
     use std::io::Write;
     let path = folder.join(file);
-    let line = serde_json::to_string(line).map_err(|error| ReportError::Rendering {
-        what: "line",
-        cause: error.to_string(),
-    })?;
+    let line = serde_json::to_string(line).map_err(unwritable)?;
     fs::create_dir_all(folder).map_err(io_error(folder, "created"))?;
     let opened = fs::File::options().create(true).append(true).open(&path);
     let written = opened.and_then(|mut opened| opened.write_all(format!("{line}\n").as_bytes()));

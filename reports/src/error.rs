@@ -64,7 +64,7 @@ pub enum ReportError {
     },
     /// The directory holds nothing of a campaign.
     #[error(
-        "{path}: none of trials.jsonl, kills.jsonl and models.jsonl is here; name what `soak --out`, `mutants --campaign` or `model --campaign` was given"
+        "{path}: none of trials.jsonl, kills.jsonl and models.jsonl is here; name what `soak --out`, `merge --out`, `mutants --campaign` or `model --campaign` was given"
     )]
     NoCampaign {
         /// Which directory.

@@ -1,7 +1,8 @@
-//! Ctrl-C: the first one ends the trial under way and lets its report be written, the second one ends the process.
+//! Ctrl-C, and the signal by which engines and containers ask a process to end: the first one ends the trial under way and lets its report be written, the second one ends the process.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -20,7 +21,15 @@ pub(crate) fn listen_and_say(answer: &'static str) {
             return;
         };
         runtime.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            let Ok(mut asked) = signal(SignalKind::terminate()) else {
+                return;
+            };
+            loop {
+                tokio::select! {
+                    biased;
+                    interrupt = tokio::signal::ctrl_c() => if interrupt.is_err() { return },
+                    terminate = asked.recv() => if terminate.is_none() { return },
+                }
                 if INTERRUPTED.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }

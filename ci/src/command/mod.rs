@@ -6,28 +6,30 @@ mod cluster;
 mod compare;
 mod convert;
 mod cpu;
-mod exit;
+pub(crate) mod exit;
 mod explain;
 mod fingerprint;
 mod generate;
-mod interrupt;
-mod jobs;
+pub(crate) mod interrupt;
+pub(crate) mod jobs;
 mod list;
-mod model;
-mod mutants;
-mod names;
+mod merge;
+pub(crate) mod model;
+pub(crate) mod mutants;
+pub(crate) mod names;
 mod node;
 mod play;
 mod replay;
 mod report;
-mod run;
+pub(crate) mod run;
 mod samples;
-mod shrink;
+pub(crate) mod shrink;
 mod soak;
 mod telling;
 mod ticker;
 mod walk;
 
+use crate::campaign::worker;
 pub(crate) use exit::{Exit, Failure};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -71,6 +73,8 @@ enum Command {
     Mutants(mutants::MutantsArgs),
     /// Run fresh seeds for as long as one likes, and keep what they find
     Soak(soak::SoakArgs),
+    /// Join the shards of a campaign, and say what the whole came to
+    Merge(merge::MergeArgs),
     /// Put all clusters through one storm, and lay them side by side
     Compare(compare::CompareArgs),
     /// Run a cluster of real processes on this machine
@@ -83,6 +87,9 @@ enum Command {
     Fingerprint(fingerprint::FingerprintArgs),
     /// Make a history to order: to measure a judge, or to compare it with another
     Generate(generate::GenerateArgs),
+    /// Run what a campaign orders on standard input
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
     /// Judge a history file
     Check(check::CheckArgs),
     /// Read a history of any format and write it in another
@@ -110,6 +117,8 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Model(args) => model::execute(&args, cli.format),
         Command::Mutants(args) => mutants::execute(&args, cli.format),
         Command::Soak(args) => soak::execute(&args, cli.format),
+        Command::Merge(args) => merge::execute(&args, cli.format),
+        Command::Worker(args) => worker::execute(&args),
         Command::Compare(args) => compare::execute(&args, cli.format),
         Command::Cluster(args) => cluster::execute(&args, cli.format),
         Command::Client(args) => client::execute(&args, cli.format),

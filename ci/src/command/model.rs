@@ -1,5 +1,7 @@
 //! `stormglass model`: every interleaving of a cluster within bounds.
 
+mod cover;
+
 use super::exit::OrExit;
 use super::samples::Samples;
 use super::{Exit, Failure, Format, interrupt, names, print_line};
@@ -14,7 +16,6 @@ use std::time::{Duration, Instant};
 use stormglass_impls::catalog;
 use stormglass_nemesis::model::action::Fate;
 use stormglass_nemesis::model::bounds::{Bounds, Disk, Network, Witness};
-use stormglass_nemesis::model::coverage;
 use stormglass_nemesis::model::explorer::Explorer;
 use stormglass_nemesis::model::library;
 use stormglass_nemesis::model::search::{End, Limits, Outcome, Reason, search};
@@ -92,46 +93,21 @@ enum Reduction {
 }
 
 pub(super) fn execute(args: &ModelArgs, format: Format) -> Result<Exit, Failure> {
-    let bounds = bounds(args)?;
-    let reductions = Reductions {
-        no_ops: !args.without.contains(&Reduction::NoOps),
-        stale_letters: !args.without.contains(&Reduction::StaleLetters),
-        symmetry: !args.without.contains(&Reduction::Symmetry),
-    };
-    let space = Space::new(bounds, args.mutant.as_deref(), reductions);
+    let space = Space::new(bounds(args)?, args.mutant.as_deref(), reductions(args));
     let space = space.or_exit(Exit::Usage)?;
     if let Some(port) = args.explore {
         return explore(space, port);
     }
     interrupt::listen();
-    let began = Instant::now();
-    let (outcome, samples) = run(args, &space, began)?;
-    let seconds = began.elapsed().as_secs_f64();
+    let Searched {
+        outcome,
+        line,
+        kept,
+    } = search_all(args, &space)?;
     if let Some(folder) = &args.campaign {
-        let line = ModelLine {
-            cluster: space.bounds().cluster.clone(),
-            bounds: space.bounds().name.clone(),
-            mutant: args.mutant.clone(),
-            verdict: verdict(&outcome).to_string(),
-            states: outcome.counts.unique,
-            seconds,
-            samples,
-        };
         campaign::append(folder, campaign::MODELS, &line).or_exit(Exit::Unreadable)?;
     }
-    let kept = match &outcome.end {
-        End::Broken {
-            property,
-            message,
-            trace,
-        } => {
-            let found = Some((property.as_str(), message.as_str()));
-            let trace = Trace::of(&space, args.mutant.as_deref(), found, trace);
-            let trace = trace.or_exit(Exit::Internal)?;
-            Some((keep(args, &space, &trace)?, trace))
-        }
-        End::Exhausted | End::Bounded { .. } => None,
-    };
+    let seconds = line.seconds;
     match format {
         Format::Human => tell(args, &space, &outcome, seconds, kept.as_ref()),
         Format::Json => {
@@ -140,77 +116,66 @@ pub(super) fn execute(args: &ModelArgs, format: Format) -> Result<Exit, Failure>
         }
     }
     let covered = match args.coverage {
-        Some(seeds) => cover(&space, &outcome, seeds, format)?,
+        Some(seeds) => cover::cover(&space, &outcome, seeds, format)?,
         None => Exit::Valid,
     };
     Ok(exit(&outcome).or_worse(covered))
 }
 
-/// The most shapes that are shown.
-const SHAPES_MAX: usize = 30;
+/// A search that is over.
+struct Searched {
+    outcome: Outcome,
+    line: ModelLine,
+    /// The directory of the counterexample, and that itself.
+    kept: Option<(PathBuf, Trace)>,
+}
 
-/// Holds what storms come to against what the model came to.
-fn cover(space: &Space, outcome: &Outcome, seeds: u64, format: Format) -> Result<Exit, Failure> {
-    if !coverage::is_comparable(space.bounds()) {
-        let text = "storms begin at the beginning, and their writes end by themselves: these bounds have a prelude, or pipelined disks";
-        return Err(Failure::usage(text));
-    }
-    let storms = coverage::storms(space.bounds(), 1..=seeds).or_exit(Exit::Internal)?;
-    let missing = storms
-        .shapes
-        .iter()
-        .filter(|(shape, _)| !outcome.shapes.contains(shape));
-    let missing: Vec<(String, u64)> = missing
-        .map(|(shape, seed)| (shape.to_string(), *seed))
-        .collect();
-    let targets = outcome
-        .shapes
-        .iter()
-        .filter(|shape| !storms.shapes.contains_key(shape));
-    let targets: Vec<String> = targets.map(ToString::to_string).collect();
-    let exhausted = outcome.end == End::Exhausted;
-    match format {
-        Format::Json => print_line(json!({
-            "model": outcome.shapes.len(),
-            "storms": storms.shapes.len(),
-            "steps": storms.steps,
-            "missing_in_model": missing,
-            "targets": targets,
-        })),
-        Format::Human => {
-            print_line(format!(
-                "  coverage  {} kinds of state in the model; {} in {seeds} storms, over {} steps within the bounds",
-                outcome.shapes.len(),
-                storms.shapes.len(),
-                HumanCount(storms.steps),
-            ));
-            match (missing.is_empty(), exhausted) {
-                (true, _) => print_line("  the model has all that storms came to"),
-                (false, false) => {
-                    print_line("  the search was not exhausted, so what it misses says nothing")
-                }
-                (false, true) => {
-                    for (shape, seed) in &missing {
-                        print_line(format!("  NOT IN THE MODEL, seed {seed}: {shape}"));
-                    }
-                }
-            }
-            print_line(format!("  storms have yet to come to {}:", targets.len()));
-            for target in targets.iter().take(SHAPES_MAX) {
-                print_line(format!("    {target}"));
-            }
-            if targets.len() > SHAPES_MAX {
-                print_line(format!(
-                    "    and {} more (--format json has all)",
-                    targets.len() - SHAPES_MAX
-                ));
-            }
+/// Searches, and keeps the counterexample.
+fn search_all(args: &ModelArgs, space: &Space) -> Result<Searched, Failure> {
+    let began = Instant::now();
+    let (outcome, samples) = run(args, space, began)?;
+    let line = ModelLine {
+        cluster: space.bounds().cluster.clone(),
+        bounds: space.bounds().name.clone(),
+        mutant: args.mutant.clone(),
+        verdict: verdict(&outcome).to_string(),
+        states: outcome.counts.unique,
+        seconds: began.elapsed().as_secs_f64(),
+        samples,
+    };
+    let kept = match &outcome.end {
+        End::Broken {
+            property,
+            message,
+            trace,
+        } => {
+            let found = Some((property.as_str(), message.as_str()));
+            let trace = Trace::of(space, args.mutant.as_deref(), found, trace);
+            let trace = trace.or_exit(Exit::Internal)?;
+            Some((keep(args, space, &trace)?, trace))
         }
-    }
-    Ok(match exhausted && !missing.is_empty() {
-        true => Exit::Violation,
-        false => Exit::Valid,
+        End::Exhausted | End::Bounded { .. } => None,
+    };
+    Ok(Searched {
+        outcome,
+        line,
+        kept,
     })
+}
+
+/// The words of `stormglass model`, searched for a campaign.
+pub(crate) fn of_campaign(args: &ModelArgs) -> Result<ModelLine, Failure> {
+    let space = Space::new(bounds(args)?, args.mutant.as_deref(), reductions(args));
+    let searched = search_all(args, &space.or_exit(Exit::Usage)?)?;
+    Ok(searched.line)
+}
+
+fn reductions(args: &ModelArgs) -> Reductions {
+    Reductions {
+        no_ops: !args.without.contains(&Reduction::NoOps),
+        stale_letters: !args.without.contains(&Reduction::StaleLetters),
+        symmetry: !args.without.contains(&Reduction::Symmetry),
+    }
 }
 
 /// The file in a counterexample's directory that is walked again.

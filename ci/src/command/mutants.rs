@@ -21,7 +21,7 @@ use stormglass_nemesis::model::search::{End, Limits, Reason, search};
 use stormglass_nemesis::model::space::{Reductions, Space};
 use stormglass_nemesis::record::Run;
 use stormglass_nemesis::trial::{Arena, Trial};
-use stormglass_reports::campaign;
+use stormglass_reports::campaign::{self, KillLine};
 
 #[derive(Debug, Args)]
 pub(crate) struct MutantsArgs {
@@ -256,31 +256,59 @@ fn workers(args: &MutantsArgs) -> usize {
     args.jobs.map_or_else(jobs::available, usize::from)
 }
 
+/// Hunts a mutant through so many seeds after this one, until it is caught. None, too, when the user ends it.
+fn hunt_from(
+    cluster: &str,
+    arena: Arena,
+    id: &str,
+    before: u64,
+    seeds_max: u64,
+) -> Result<Option<Catch>, Failure> {
+    let mut cpu_ns = 0;
+    for seeds in 1..=seeds_max {
+        let (trial, run, judged, took_ns) = attempt(cluster, arena, before + seeds, id)?;
+        cpu_ns += took_ns;
+        if let Some(by) = hunt::caught(&trial, &judged) {
+            return Ok(Some(Catch {
+                by,
+                seeds,
+                cpu_ns,
+                trial,
+                run,
+                judged,
+            }));
+        }
+        if interrupt::go_on().is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+/// Hunts a canary, from one starting seed, the same every night: that it is found says that the whole chain still sees.
+pub(crate) fn canary(
+    cluster: &str,
+    arena: Arena,
+    id: &str,
+    seeds_max: u64,
+) -> Result<KillLine, Failure> {
+    let caught = hunt_from(cluster, arena, id, 0, seeds_max)?;
+    Ok(KillLine {
+        id: id.to_string(),
+        cluster: cluster.to_string(),
+        arena,
+        harmless: false,
+        caught: u64::from(caught.is_some()),
+        starts: 1,
+        seeds: caught.as_ref().map(|caught| caught.seeds),
+        caught_by: caught.map(|caught| (caught.by, 1)).into_iter().collect(),
+    })
+}
+
 /// Hunts a mutant from every starting seed until it is caught there.
 fn kill(args: &MutantsArgs, cluster: &'static str, id: &str) -> Result<Row, Failure> {
     let arena = args.arena.into();
-    let from = |start: u64| {
-        let mut cpu_ns = 0;
-        for seeds in 1..=args.seeds {
-            let seed = start * BETWEEN_STARTS + seeds;
-            let (trial, run, judged, took_ns) = attempt(cluster, arena, seed, id)?;
-            cpu_ns += took_ns;
-            if let Some(by) = hunt::caught(&trial, &judged) {
-                return Ok(Some(Catch {
-                    by,
-                    seeds,
-                    cpu_ns,
-                    trial,
-                    run,
-                    judged,
-                }));
-            }
-            if interrupt::go_on().is_break() {
-                return Ok(None);
-            }
-        }
-        Ok(None)
-    };
+    let from = |start: u64| hunt_from(cluster, arena, id, start * BETWEEN_STARTS, args.seeds);
     let mut catches = Vec::new();
     let mut failed = None;
     jobs::in_order(

@@ -4,6 +4,11 @@ use super::Failure;
 
 /// What was looked for and not found, with the nearest of what there is.
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
+    Failure::usage(unknown_text(kind, name, known))
+}
+
+/// The same in words.
+pub(crate) fn unknown_text(kind: &str, name: &str, known: &[&str]) -> String {
     let mut near: Vec<(f64, &str)> = known
         .iter()
         .map(|known| (closeness(name, known), *known))
@@ -22,7 +27,7 @@ pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
             near.join(" or ")
         ),
     };
-    Failure::usage(format!("there is no {kind} {name:?}; {hint}"))
+    format!("there is no {kind} {name:?}; {hint}")
 }
 
 /// How near two names are, from 0 to 1. What one types is often the beginning of a name, or a part of it.

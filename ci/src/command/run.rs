@@ -23,7 +23,7 @@ use stormglass_nemesis::wiretap::{self, Messages};
 use stormglass_reports::{RunDirectory, RunSummary, Timings};
 use stormglass_workloads::workload::{WORKLOADS, WorkloadConfig};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     /// Which cluster (see `list clusters`)
     cluster: String,
@@ -217,26 +217,26 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
 }
 
 /// A trial that was run, judged and reported.
-pub(super) struct Done {
-    pub(super) trial: Trial,
-    pub(super) judged: Judged,
-    pub(super) summary: RunSummary,
-    pub(super) directory: RunDirectory,
-    pub(super) exit: Exit,
+pub(crate) struct Done {
+    pub(crate) trial: Trial,
+    pub(crate) judged: Judged,
+    pub(crate) summary: RunSummary,
+    pub(crate) directory: RunDirectory,
+    pub(crate) exit: Exit,
     /// Where a second run of the same trial first differs, if it does. Only what broke runs twice.
-    pub(super) differs: Option<Difference>,
+    pub(crate) differs: Option<Difference>,
 }
 
 /// Which runs keep their directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(crate) enum Keep {
     All,
     /// All but valid ones, whose directories are removed.
     Findings,
 }
 
 /// Runs a trial, judges it and writes its directory. `command` makes the same trial from nothing.
-pub(super) fn run_one(
+pub(crate) fn run_one(
     trial: &Trial,
     out: &Path,
     command: &str,
@@ -381,7 +381,8 @@ pub(super) fn must_repeat(trial: &Trial) -> Result<(), Failure> {
 /// The name of whichever workload the seed draws.
 const ANY_WORKLOAD: &str = "any";
 
-fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
+/// The trial of a seed.
+pub(crate) fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
     let systems = catalog::systems();
     let Some(system) = systems.iter().find(|system| system.name() == args.cluster) else {
         let known: Vec<&str> = systems.iter().map(|system| system.name()).collect();
@@ -487,7 +488,7 @@ fn kinds(faults: &[String], trial: &Trial, system: &dyn System) -> Result<Vec<Fa
 }
 
 /// The command that makes this very trial from nothing.
-fn command(args: &RunArgs, trial: &Trial) -> String {
+pub(crate) fn command(args: &RunArgs, trial: &Trial) -> String {
     let mut words = vec![
         "stormglass run".to_string(),
         args.cluster.clone(),

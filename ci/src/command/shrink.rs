@@ -175,10 +175,14 @@ fn put_beside(directory: &RunDirectory, shrunk: &Shrunk) -> Result<RunDirectory,
 }
 
 /// Shrinks a finding beside its run, for a campaign that goes on whatever comes of it.
-pub(super) fn shrink_beside(directory: &RunDirectory, trial: &Trial) -> Result<Size, Failure> {
+pub(crate) fn shrink_beside(
+    directory: &RunDirectory,
+    trial: &Trial,
+    budget: Duration,
+) -> Result<Size, Failure> {
     let (_, run) = directory.load().or_exit(Exit::Internal)?;
     let judged = judge(trial, &run).or_exit(Exit::Internal)?;
-    let shrunk = make_small(trial, &run, &judged, None, Duration::from_secs(30));
+    let shrunk = make_small(trial, &run, &judged, None, budget);
     let shrunk = shrunk.or_exit(Exit::Internal)?;
     put_beside(directory, &shrunk)?;
     Ok(shrunk.after)

@@ -1,233 +1,304 @@
-//! `stormglass soak`: fresh seeds for as long as one likes.
+//! `stormglass soak`: a campaign of fresh seeds for as long as one likes.
 
-use super::exit::OrExit;
-use super::mutants::command;
-use super::run::{Done, Keep, run_one};
-use super::shrink::shrink_beside;
 use super::{Exit, Failure, Format, interrupt, jobs, print_line};
+use crate::campaign::closing::{Expectations, Whole};
+use crate::campaign::known::{self, KNOWN, Known};
+use crate::campaign::nights;
+use crate::campaign::plan::{Budget, Plan};
+use crate::campaign::rows::Told;
+use crate::campaign::store::About;
+use crate::campaign::units::Shard;
+use crate::campaign::{self, Campaign};
+use bytesize::ByteSize;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use stormglass_impls::catalog;
-use stormglass_nemesis::judge::Ruling;
-use stormglass_nemesis::swarm;
-use stormglass_nemesis::trial::{Arena, Trial};
-use stormglass_reports::campaign::{Campaign, TRIALS};
-use stormglass_workloads::workload::WorkloadConfig;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stormglass_reports::campaign::TrialLine;
 
 #[derive(Debug, Args)]
 pub(crate) struct SoakArgs {
-    /// How long, by the clock on the wall. The trials under way then are finished
-    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
-    budget: Duration,
-    /// The first seed; seconds since 1970 when not said, so that every night has seeds of its own
+    /// The campaign file; when none is named, every cluster under every workload of its own in both simulated arenas
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// How long: a time, as 8h, after which the trials under way are finished; or so many seeds, as 5000, over all shards. What the
+    /// campaign file says when not said, else 10m
+    #[arg(long, value_name = "TIME|SEEDS")]
+    budget: Option<Budget>,
+    /// The first seed; drawn from the clock when not said, so that every night has seeds of its own. All shards need the same
     #[arg(long)]
     seed: Option<u64>,
-    /// Where the lines, the findings and the summary go
-    #[arg(long, value_name = "DIR", default_value = ".stormglass/soak")]
-    out: PathBuf,
-    /// How many trials at a time; as many as there are processors when not said
+    /// Run one share of several, as 2/4. When not said, what the environment of a Slurm array task, a Kubernetes indexed job (with STORMGLASS_SHARDS
+    /// for their number) or a Buildkite parallel job says
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Go on with the campaign that is there: nothing that is finished is run again. Where there is none, begin it
+    #[arg(long)]
+    resume: bool,
+    /// Print what would be run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Only what is of these clusters
+    #[arg(long, value_name = "CLUSTER", value_delimiter = ',')]
+    only: Vec<String>,
+    /// How many trials at a time; one a processor when neither this nor the campaign file says it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// The longest that one trial may take, by the clock on the wall, in place of what the campaign file says
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// The most memory that one trial may take, in place of what the campaign file says
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<ByteSize>,
+    /// Known failures: in sight, and not red until they expire. `known.toml` here or what the campaign file names, when not said
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// The ledger of nights, which dates failures. A shard has none: `merge` writes it
+    #[arg(long, value_name = "FILE", default_value = NIGHTS)]
+    nights: PathBuf,
+    /// The directory of the campaign; one below .stormglass/campaigns when not said
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
-/// The file that says what came of it.
-const SUMMARY: &str = "summary.md";
+/// The usual ledger of nights.
+pub(super) const NIGHTS: &str = ".stormglass/nights.jsonl";
+/// Where campaigns are kept.
+const CAMPAIGNS: &str = ".stormglass/campaigns";
+/// Says there which was the last one.
+const LATEST: &str = "latest";
+
+/// How long a campaign goes on when nobody says it.
+const BUDGET: Budget = Budget::Time(Duration::from_secs(600));
 
 pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> {
-    let first = args.seed.unwrap_or_else(seconds_since_1970);
-    let failed = |path: &Path, source: std::io::Error| Failure {
-        exit: Exit::Unreadable,
-        error: anyhow::anyhow!("{}: cannot be written ({source})", path.display()),
-    };
-    fs::create_dir_all(&args.out).map_err(|source| failed(&args.out, source))?;
-    let path = args.out.join(TRIALS);
-    let lines = File::options().create(true).append(true).open(&path);
-    let mut lines = lines.map_err(|source| failed(&path, source))?;
     interrupt::listen();
+    let mut plan = Plan::read(args.file.as_deref())?;
+    plan.keep_only(&args.only)?;
+    plan.timeout = args.timeout.unwrap_or(plan.timeout);
+    plan.memory = args.memory.unwrap_or(plan.memory);
+    let shard = match args.shard {
+        Some(shard) => shard,
+        None => Shard::of_environment(|name| std::env::var(name).ok()).map_err(Failure::usage)?,
+    };
+    if plan.storms.is_empty() && plan.canaries.is_empty() && plan.models.is_empty() {
+        eprintln!("stormglass: the campaign has no storm, no canary and no model");
+        return Ok(Exit::NothingSelected);
+    }
+    if args.dry_run {
+        return Ok(print_plan(&plan, format));
+    }
+    let (folder, first_seed) = place(args, &plan, shard)?;
+    let known = known_failures(args.known.as_deref(), plan.known.as_deref())?;
+    let about = About {
+        name: plan.name.clone(),
+        build: campaign::build()?,
+        commit: nights::commit(),
+        plan: plan.digest(),
+        first_seed,
+        shard,
+        budget: args.budget.or(plan.budget).unwrap_or(BUDGET),
+        canaries: plan.canaries.len() as u64,
+        models: plan.models.len() as u64,
+        is_finished: false,
+    };
+    let cores = jobs::available() as f64 * plan.jobs_per_core;
+    let workers = args.jobs.map_or(cores.ceil() as usize, usize::from).max(1);
+    let mut campaign = Campaign::open(&plan, &folder, about, args.resume, workers)?;
+    if args.out.is_none() {
+        let latest = Path::new(CAMPAIGNS).join(LATEST);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        std::fs::write(&latest, format!("{name}\n")).map_err(|error| Failure {
+            exit: Exit::Unreadable,
+            error: anyhow::anyhow!("{}: {error}", latest.display()),
+        })?;
+    }
     eprintln!(
-        "stormglass: seeds from {first} on, into {}",
-        args.out.display()
+        "stormglass: {}, seeds from {first_seed} on{}, {} of them finished, into {}",
+        plan.name,
+        match shard {
+            Shard::WHOLE => String::new(),
+            shard => format!(", shard {shard}"),
+        },
+        campaign.trials(),
+        folder.display()
     );
-    let (began, runs) = (Instant::now(), args.out.join("runs"));
-    let seeds =
-        (first..).take_while(|_| began.elapsed() < args.budget && interrupt::go_on().is_continue());
-    let work = |seed| {
-        let trial = trial(first, seed);
-        run_one(&trial, &runs, &command(&trial), Keep::Findings)
+    let progress = Progress::begin(campaign.trials());
+    let ended = campaign.run(|told| progress.tell(told, format))?;
+    progress.end();
+    let content = campaign.content()?;
+    let whole = Whole::of(content, ended == Exit::Interrupted);
+    let held = Expectations {
+        known,
+        nights: (shard == Shard::WHOLE).then(|| args.nights.clone()),
     };
-    let (mut tally, mut worst) = (Tally::default(), Exit::Valid);
-    let each = |done: Result<Done, Failure>| {
-        let noted = done.and_then(|done| {
-            worst = worst.or_worse(done.exit);
-            note(&mut lines, &path, &done, began.elapsed(), format)?;
-            if done.exit != Exit::Interrupted {
-                tally.add(&done);
-            }
-            Ok(done.exit)
-        });
-        match noted {
-            Ok(Exit::Interrupted) => ControlFlow::Break(()),
-            Ok(_) => ControlFlow::Continue(()),
-            Err(failure) => {
-                eprintln!("stormglass: {:#}", failure.error);
-                worst = worst.or_worse(failure.exit);
-                ControlFlow::Break(())
-            }
-        }
-    };
-    let workers = args.jobs.map_or_else(jobs::available, usize::from);
-    jobs::in_order(seeds, workers, work, each);
-    if interrupt::go_on().is_break() {
-        worst = worst.or_worse(Exit::Interrupted);
-    }
-    if tally.trials == 0 {
-        eprintln!("stormglass: the budget was over before a trial was");
-        return Ok(worst.or_worse(Exit::NothingSelected));
-    }
-    let summary = tally.text(first);
-    let path = args.out.join(SUMMARY);
-    fs::write(&path, &summary).map_err(|source| failed(&path, source))?;
-    let campaign = Campaign::read(&args.out).or_exit(Exit::Unreadable)?;
-    let page = campaign.write(&args.out).or_exit(Exit::Unreadable)?;
-    eprintln!("stormglass: page {}", page.display());
+    let closed = whole.close(&folder, &held)?;
+    eprintln!("stormglass: page {}", closed.page.display());
     match format {
-        Format::Human => print_line(summary.trim_end()),
-        Format::Json => print_line(
-            json!({"trials": tally.trials, "findings": tally.findings.len(), "first_seed": first}),
-        ),
+        Format::Human => print_line(closed.summary.trim_end()),
+        Format::Json => print_line(json!({
+            "trials": whole.trials.len(),
+            "failures": closed.failures,
+            "green": closed.is_green,
+            "first_seed": first_seed,
+            "shard": shard.to_string(),
+        })),
     }
-    Ok(worst)
+    Ok(closed.exit)
 }
 
-fn seconds_since_1970() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(1, |since| since.as_secs())
+/// What would be run.
+fn print_plan(plan: &Plan, format: Format) -> Exit {
+    if format == Format::Json {
+        let (storms, canaries, models) = (&plan.storms, &plan.canaries, &plan.models);
+        print_line(json!({
+            "name": plan.name,
+            "digest": plan.digest(),
+            "storms": storms,
+            "canaries": canaries,
+            "models": models,
+        }));
+        return Exit::Valid;
+    }
+    let all: u64 = plan.storms.iter().map(|storm| storm.share).sum();
+    for storm in &plan.storms {
+        let words = storm.words.join(" ");
+        print_line(format!(
+            "storm   {} of {all}  stormglass run {words}",
+            storm.share
+        ));
+    }
+    for canary in &plan.canaries {
+        let (mutant, cluster, seeds) = (&canary.mutant, &canary.cluster, canary.seeds);
+        print_line(format!(
+            "canary  {mutant} of {cluster}, in up to {seeds} seeds"
+        ));
+    }
+    for model in &plan.models {
+        print_line(format!("model   {} {}", model.cluster, model.bounds));
+    }
+    Exit::Valid
 }
 
-/// The trial of a seed: clusters and arenas in turn.
-fn trial(first: u64, seed: u64) -> Trial {
-    let systems = catalog::systems();
-    let turn = (seed - first) as usize;
-    let arena = [Arena::Simulator, Arena::Turmoil][turn % 2];
-    let system = &systems[turn / 2 % systems.len()];
-    let workload = WorkloadConfig::drawn(system.name(), seed);
-    let mut trial = Trial::calm(system.name(), workload, arena, seed);
-    swarm::draw(&mut trial, system.as_ref());
-    trial
+/// The last campaign that was soaked here.
+pub(super) fn latest() -> Option<PathBuf> {
+    let name = std::fs::read_to_string(Path::new(CAMPAIGNS).join(LATEST)).ok()?;
+    Some(Path::new(CAMPAIGNS).join(name.trim()))
 }
 
-/// Writes down a trial: a line, at once, so that nothing is lost when the night is cut short. A finding that repeats is shrunk first.
-fn note(
-    lines: &mut File,
-    path: &Path,
-    done: &Done,
-    since: Duration,
-    format: Format,
-) -> Result<(), Failure> {
-    let found = done.judged.ruling != Ruling::Valid;
-    let mut shrunk = None;
-    if done.exit == Exit::Violation && done.differs.is_none() {
-        match shrink_beside(&done.directory, &done.trial) {
-            Ok(size) => shrunk = Some(size),
-            Err(failure) => eprintln!("stormglass: {}: {:#}", done.directory.name(), failure.error),
+/// Where the campaign is, and its first seed.
+fn place(args: &SoakArgs, plan: &Plan, shard: Shard) -> Result<(PathBuf, u64), Failure> {
+    let there = |folder: &Path| {
+        let store = folder.join(campaign::store::STORE);
+        let store = store.exists().then(|| campaign::store::Store::open(folder));
+        let content = store.transpose()?.map(|store| store.read()).transpose()?;
+        Ok::<_, Failure>(content.map(|content| content.about))
+    };
+    let named = match (&args.out, args.resume) {
+        (Some(out), _) => Some(out.clone()),
+        (None, true) => latest(),
+        (None, false) => None,
+    };
+    if let (true, Some(folder)) = (args.resume, &named)
+        && let Some(about) = there(folder)?
+    {
+        return Ok((folder.clone(), args.seed.unwrap_or(about.first_seed)));
+    }
+    let first_seed = match (args.seed, shard) {
+        (Some(seed), _) => seed,
+        (None, Shard::WHOLE) => milliseconds_since_1970(),
+        (None, shard) => {
+            return Err(Failure::usage(format!(
+                "--seed: all {} shards need the same first seed; say it",
+                shard.of
+            )));
         }
-    }
-    let line = json!({
-        "cluster": done.trial.cluster,
-        "workload": done.trial.workload.name(),
-        "mutant": done.trial.mutant,
-        "arena": done.trial.arena,
-        "seed": done.trial.seed,
-        "verdict": done.judged.ruling,
-        "sentence": done.judged.sentence,
-        "property": done.summary.broken(),
-        "ended_s": since.as_secs_f64(),
-        "operations": done.judged.counts.operations,
-        "ok": done.judged.counts.ok,
-        "faults_installed": done.judged.counts.faults_installed,
-        "simulated_ns": done.summary.simulated_ns,
-        "cpu_ms": done.summary.timings.simulate_cpu_ms,
-        "digest": done.summary.digest,
-        "run": found.then(|| done.directory.path()),
-        "repeats": done.differs.is_none(),
-        "shrunk": shrunk,
-    });
-    if format == Format::Json || found {
-        print_line(&line);
-    }
-    writeln!(lines, "{line}").map_err(|source| Failure {
-        exit: Exit::Unreadable,
-        error: anyhow::anyhow!("{}: cannot be written ({source})", path.display()),
-    })
+    };
+    let usual = || {
+        let shard = match shard {
+            Shard::WHOLE => String::new(),
+            Shard { number, of } => format!("-{number}-of-{of}"),
+        };
+        Path::new(CAMPAIGNS).join(format!("{}-{first_seed}{shard}", plan.name))
+    };
+    Ok((args.out.clone().unwrap_or_else(usual), first_seed))
 }
 
-/// What came of it so far.
-#[derive(Default)]
-struct Tally {
-    trials: u64,
-    verdicts: BTreeMap<(&'static str, String), u64>,
-    simulated_ns: u64,
-    cpu_ms: f64,
-    kinds: BTreeSet<String>,
-    findings: Vec<String>,
+/// The known failures: of the file that is named, else of the one beside the campaign file, else of the one here.
+pub(super) fn known_failures(
+    named: Option<&Path>,
+    beside: Option<&Path>,
+) -> Result<Vec<Known>, Failure> {
+    let here = Path::new(KNOWN);
+    match named.or(beside).or(here.is_file().then_some(here)) {
+        Some(path) => known::read(path),
+        None => Ok(Vec::new()),
+    }
 }
 
-impl Tally {
-    fn add(&mut self, done: &Done) {
-        self.trials += 1;
-        let verdict = stormglass_reports::summary::word(done.judged.ruling).to_string();
-        *self
-            .verdicts
-            .entry((done.trial.arena.name(), verdict))
-            .or_default() += 1;
-        self.simulated_ns += done.summary.simulated_ns;
-        let timings = &done.summary.timings;
-        self.cpu_ms +=
-            timings.simulate_cpu_ms.unwrap_or_default() + timings.judge_cpu_ms.unwrap_or_default();
-        let installed = done
-            .summary
-            .coverage
-            .iter()
-            .filter(|(_, coverage)| coverage.installed > 0);
-        self.kinds.extend(installed.map(|(kind, _)| kind.clone()));
-        if done.judged.ruling != Ruling::Valid {
-            self.findings.push(format!(
-                "- {} seed {}, {}: {} `{}`",
-                done.trial.cluster,
-                done.trial.seed,
-                done.trial.arena.name(),
-                done.judged.sentence,
-                done.directory.replay_command()
-            ));
-        }
-    }
+fn milliseconds_since_1970() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(1, |since| since.as_millis() as u64)
+}
 
-    fn text(&self, first: u64) -> String {
-        let mut text = format!(
-            "{} trials from seed {first} on, {:.0} simulated s in {:.0} CPU s, {} kinds of fault installed\n\n",
-            self.trials,
-            self.simulated_ns as f64 / 1e9,
-            self.cpu_ms / 1e3,
-            self.kinds.len()
+/// What is told while the campaign runs: what does not pass, at once; the rest as a number, on a terminal.
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn begin(finished: u64) -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {pos} trials  {per_sec}  {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        for ((arena, verdict), count) in &self.verdicts {
-            let _ = writeln!(text, "- {arena}: {count} {verdict}");
-        }
-        if !self.findings.is_empty() {
-            let _ = writeln!(
-                text,
-                "\n{} findings:\n\n{}",
-                self.findings.len(),
-                self.findings.join("\n")
-            );
-        }
-        text
+        bar.set_position(finished);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
     }
+
+    fn tell(&self, told: &Told<'_>, format: Format) {
+        if matches!(told, Told::Trial(_)) {
+            self.bar.inc(1);
+        }
+        let text = match (told, format) {
+            (Told::Trial(line), Format::Json) => serde_json::to_string(line).ok(),
+            (Told::Canary(line), Format::Json) => serde_json::to_string(line).ok(),
+            (Told::Model(line), Format::Json) => serde_json::to_string(line).ok(),
+            (Told::Trial(line), Format::Human) if line.verdict.passes() => None,
+            (Told::Trial(line), Format::Human) => Some(sentence(line)),
+            (Told::Canary(line), Format::Human) => Some(match line.caught {
+                0 => format!("canary {}: NOT FOUND", line.id),
+                _ => format!("canary {}: found", line.id),
+            }),
+            (Told::Model(line), Format::Human) => {
+                let (model, states) = (&line.cluster, line.states);
+                let name = &line.bounds;
+                Some(format!(
+                    "model {model} {name}: {}, {states} states",
+                    line.verdict
+                ))
+            }
+        };
+        if let Some(text) = text {
+            self.bar.suspend(|| print_line(text));
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn sentence(line: &TrialLine) -> String {
+    format!(
+        "{} seed {}: {}  {}\n    {}",
+        line.cluster,
+        line.seed,
+        line.verdict.name().to_uppercase(),
+        line.sentence,
+        line.command
+    )
 }

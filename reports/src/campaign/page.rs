@@ -1,6 +1,6 @@
 //! The page of a campaign.
 
-use super::{Campaign, KillLine, TrialLine};
+use super::{Campaign, Closing, FailureLine, KillLine, Outcome, Standing, TrialLine};
 use crate::error::ReportError;
 use crate::escape::{short, visible};
 use crate::page::PLAIN_SCRIPT;
@@ -13,7 +13,6 @@ use crate::units::count;
 use askama::Template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use stormglass_nemesis::judge::Ruling;
 use stormglass_nemesis::trial::Arena;
 
 /// The most rows of a table.
@@ -38,6 +37,8 @@ struct Page {
     grid: Vec<GridRow>,
     findings: Vec<Finding>,
     findings_left_out: usize,
+    failures: Option<Vec<FailureRow>>,
+    origin: Option<String>,
     kills: Vec<KillRow>,
     harmless: Vec<KillRow>,
     models: Vec<ModelRow>,
@@ -64,6 +65,21 @@ struct Finding {
     link: Option<String>,
 }
 
+struct FailureRow {
+    class: &'static str,
+    standing: &'static str,
+    property: String,
+    what: String,
+    link: Option<String>,
+    count: String,
+    sentence: String,
+    reason: Option<String>,
+    first_night: String,
+    commits: Vec<String>,
+    shrunk: Option<String>,
+    command: String,
+}
+
 struct KillRow {
     id: String,
     cluster: String,
@@ -85,12 +101,13 @@ struct ModelRow {
 
 pub(super) fn render(campaign: &Campaign, folder: &Path) -> Result<String, ReportError> {
     let arenas: BTreeSet<Arena> = campaign.trials.iter().map(|trial| trial.arena).collect();
-    let broke = |trial: &&TrialLine| trial.verdict != Ruling::Valid && trial.mutant.is_none();
+    let broke = |trial: &&TrialLine| trial.verdict != Outcome::Valid && trial.mutant.is_none();
     let found: Vec<&TrialLine> = campaign.trials.iter().filter(broke).collect();
     let (harmless, hunted): (Vec<&KillLine>, Vec<&KillLine>) =
         campaign.kills.iter().partition(|kill| kill.harmless);
     let plots = [rates(campaign)?, states(campaign)?];
     let (verdict, sentence) = sentence(campaign, &hunted);
+    let closing = campaign.closing.as_ref();
     let page = Page {
         theme: theme::style(),
         style: include_str!("../../templates/report.css"),
@@ -100,7 +117,19 @@ pub(super) fn render(campaign: &Campaign, folder: &Path) -> Result<String, Repor
         verdict,
         sentence,
         alarms: alarms(campaign),
-        notes: campaign.notes.iter().map(|note| short(note, 400)).collect(),
+        notes: closing
+            .iter()
+            .flat_map(|closing| &closing.notes)
+            .chain(&campaign.notes)
+            .map(|note| short(note, 400))
+            .collect(),
+        failures: closing.map(|closing| {
+            let failures = closing.failures.iter().take(ROWS_MAX);
+            failures
+                .map(|failure| failure_row(failure, folder))
+                .collect()
+        }),
+        origin: closing.map(origin),
         grid: grid(campaign, &arenas),
         arenas: arenas.iter().map(|arena| arena.name()).collect(),
         findings: found
@@ -128,15 +157,20 @@ pub(super) fn render(campaign: &Campaign, folder: &Path) -> Result<String, Repor
 
 /// What came of it, in a sentence.
 fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String) {
-    let of = |ruling: Ruling| {
+    let own = || {
         let trials = campaign.trials.iter();
-        let own = trials.filter(|trial| trial.mutant.is_none() && trial.verdict == ruling);
-        own.count() as u64
+        trials.filter(|trial| trial.mutant.is_none())
     };
+    let of = |outcome: Outcome| own().filter(|trial| trial.verdict == outcome).count() as u64;
     let (broken, unknown, vacuous) = (
-        of(Ruling::Violation),
-        of(Ruling::Unknown),
-        of(Ruling::Vacuous),
+        of(Outcome::Violation),
+        of(Outcome::Unknown),
+        of(Outcome::Vacuous),
+    );
+    let (crashed, hungry, slow) = (
+        of(Outcome::Crashed),
+        of(Outcome::OutOfMemory),
+        of(Outcome::TimedOut),
     );
     let missed = hunted
         .iter()
@@ -148,14 +182,8 @@ fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String)
         .count() as u64;
     let mut parts = vec![format!(
         "{} of {} trials kept every promise",
-        count(of(Ruling::Valid)),
-        count(
-            campaign
-                .trials
-                .iter()
-                .filter(|trial| trial.mutant.is_none())
-                .count() as u64
-        )
+        count(of(Outcome::Valid)),
+        count(own().count() as u64)
     )];
     let mut part = |number: u64, text: &str| {
         if number > 0 {
@@ -163,9 +191,21 @@ fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String)
         }
     };
     part(broken, "broke one");
+    part(crashed, "crashed");
+    part(hungry, "ran out of memory");
+    part(slow, "took too long");
     part(unknown, "could not be judged");
     part(vacuous, "tested nothing");
     part(broken_models, "models broke a law");
+    let closing = campaign.closing.as_ref();
+    let failures = closing.map_or(&[][..], |closing| &closing.failures);
+    let known = failures
+        .iter()
+        .filter(|failure| failure.standing == Standing::Known);
+    part(known.count() as u64, "failures are known");
+    let shards = closing.map_or(&[][..], |closing| &closing.shards);
+    let missing = shards.iter().filter(|shard| shard.is_missing).count() as u64;
+    part(missing, "shards are missing");
     if !hunted.is_empty() {
         let caught = hunted.len() as u64 - missed;
         parts.push(format!(
@@ -174,13 +214,79 @@ fn sentence(campaign: &Campaign, hunted: &[&KillLine]) -> (&'static str, String)
             count(hunted.len() as u64)
         ));
     }
-    let verdict = match () {
-        () if broken + broken_models > 0 || missed > 0 => "violation",
-        () if unknown > 0 => "unknown",
-        () if vacuous > 0 || campaign.trials.is_empty() => "vacuous",
-        () => "valid",
+    let verdict = match closing.map(|closing| closing.is_green) {
+        _ if broken_models > 0 || missed > 0 => "violation",
+        Some(true) if !campaign.trials.is_empty() => "valid",
+        _ if broken + crashed > 0 => "violation",
+        _ if unknown + hungry + slow > 0 => "unknown",
+        Some(false) => "unknown",
+        _ if vacuous > 0 || campaign.trials.is_empty() => "vacuous",
+        _ => "valid",
     };
     (verdict, format!("{}.", parts.join("; ")))
+}
+
+/// Who ran it, and on what.
+fn origin(closing: &Closing) -> String {
+    let commit = closing.commit.as_deref().unwrap_or("no commit");
+    format!(
+        "{}: {}, {}, build {}, seeds from {} on, {}",
+        short(&closing.name, 80),
+        short(&closing.day, 20),
+        short(commit, 40),
+        short(&closing.build, 40),
+        closing.first_seed,
+        match closing.shards.len() {
+            1 => "one shard".to_string(),
+            shards => format!("{shards} shards"),
+        }
+    )
+}
+
+fn failure_row(failure: &FailureLine, folder: &Path) -> FailureRow {
+    let link = failure.run.as_deref();
+    FailureRow {
+        class: match failure.standing {
+            Standing::Known => "measured",
+            Standing::New | Standing::Seen | Standing::Expired => word(failure.outcome.ruling()),
+        },
+        standing: failure.standing.name(),
+        property: short(&failure.property, 120),
+        what: format!(
+            "{} {}, {}, seed {}",
+            short(&failure.cluster, 60),
+            short(&failure.workload, 60),
+            failure.arena.name(),
+            failure.seed
+        ),
+        link: link.and_then(|name| beside(folder, name)),
+        count: match failure.unrepeated {
+            0 => count(failure.count),
+            unrepeated => format!(
+                "{}, {} of them not again",
+                count(failure.count),
+                count(unrepeated)
+            ),
+        },
+        sentence: short(&failure.sentence, SENTENCE_CHARACTERS_MAX),
+        reason: failure.reason.as_deref().map(|reason| short(reason, 300)),
+        first_night: short(&failure.first_night, 20),
+        commits: failure
+            .commits
+            .iter()
+            .map(|commit| short(commit, 120))
+            .collect(),
+        shrunk: failure
+            .shrunk
+            .map(|(faults, operations)| format!("{faults} faults and {operations} operations")),
+        command: short(&failure.command, 400),
+    }
+}
+
+/// The page of a run beside the campaign, where it is there. The campaign may have been moved since: its runs lie beside its lines.
+fn beside(folder: &Path, name: &str) -> Option<String> {
+    let page = format!("runs/{name}/{PAGE}");
+    folder.join(&page).is_file().then(|| visible(&page))
 }
 
 fn alarms(campaign: &Campaign) -> String {
@@ -215,9 +321,9 @@ fn grid(campaign: &Campaign, arenas: &BTreeSet<Arena>) -> Vec<GridRow> {
                 let tally = tallies.get(arena);
                 let verdicts = tally.iter().flat_map(|tally| &tally.verdicts);
                 verdicts
-                    .map(|(ruling, number)| Verdicts {
-                        class: word(*ruling),
-                        text: format!("{} {}", count(*number), word(*ruling)),
+                    .map(|(outcome, number)| Verdicts {
+                        class: word(outcome.ruling()),
+                        text: format!("{} {}", count(*number), outcome.name()),
                     })
                     .collect()
             })
@@ -227,16 +333,11 @@ fn grid(campaign: &Campaign, arenas: &BTreeSet<Arena>) -> Vec<GridRow> {
 }
 
 fn finding(trial: &TrialLine, folder: &Path) -> Finding {
-    // The campaign may have been moved since: its runs lie beside its lines.
     let name = trial.run.as_ref().and_then(|run| run.file_name());
     let name = name.map(|name| name.to_string_lossy().into_owned());
-    let beside = |name: String| {
-        let page = format!("runs/{name}/{PAGE}");
-        folder.join(&page).is_file().then_some(page)
-    };
     Finding {
-        class: word(trial.verdict),
-        word: word(trial.verdict),
+        class: word(trial.verdict.ruling()),
+        word: trial.verdict.name(),
         what: format!(
             "{} {}, {}, seed {}",
             short(&trial.cluster, 60),
@@ -245,7 +346,7 @@ fn finding(trial: &TrialLine, folder: &Path) -> Finding {
             trial.seed
         ),
         sentence: short(&trial.sentence, SENTENCE_CHARACTERS_MAX),
-        link: name.and_then(beside).map(|link| visible(&link)),
+        link: name.and_then(|name| beside(folder, &name)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One night, read from its directory.
 
+use crate::campaign::Outcome;
 use crate::error::ReportError;
 use crate::index::{self, Entry};
 use crate::run_directory::{RunDirectory, io_error};
@@ -8,7 +9,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use stormglass_nemesis::judge::Ruling;
 
 /// The file of a soak with a line a trial.
 const TRIALS: &str = "trials.jsonl";
@@ -88,7 +88,7 @@ fn as_list<S: Serializer>(
 #[derive(Deserialize)]
 struct Line {
     cluster: String,
-    verdict: Ruling,
+    verdict: Outcome,
     #[serde(default)]
     sentence: String,
     #[serde(default)]
@@ -176,7 +176,7 @@ impl Night {
             let directory = RunDirectory::at(&beside(run)).or_else(|_| RunDirectory::at(run));
             directory.ok()?.summary().ok()?.broken()
         };
-        let broken = (line.verdict == Ruling::Violation).then(|| {
+        let broken = has_broken(line.verdict).then(|| {
             let known = line.property.clone().or_else(summary);
             known.unwrap_or_else(|| told_by(&line.sentence))
         });
@@ -211,7 +211,8 @@ impl Night {
             let Some(verdict) = entry.verdict else {
                 continue;
             };
-            let broken = (verdict == Ruling::Violation)
+            let verdict = Outcome::from(verdict);
+            let broken = has_broken(verdict)
                 .then(|| entry.broken.unwrap_or_else(|| told_by(&entry.sentence)));
             let run = Some(folder.join(&entry.name).display().to_string());
             let subject = (entry.cluster, entry.mutant);
@@ -233,7 +234,7 @@ impl Night {
 
     fn add(
         &mut self,
-        verdict: Ruling,
+        verdict: Outcome,
         simulated_ns: u64,
         subject: (String, Option<String>),
         broken: Option<String>,
@@ -243,10 +244,12 @@ impl Night {
         self.trials += 1;
         self.simulated_s += simulated_ns as f64 / 1e9;
         match verdict {
-            Ruling::Violation => self.violations += 1,
-            Ruling::Unknown => self.unknown += 1,
-            Ruling::Vacuous => self.vacuous += 1,
-            Ruling::Valid | Ruling::Measured => {}
+            Outcome::Violation => self.violations += 1,
+            Outcome::Unknown | Outcome::Crashed | Outcome::OutOfMemory | Outcome::TimedOut => {
+                self.unknown += 1;
+            }
+            Outcome::Vacuous => self.vacuous += 1,
+            Outcome::Valid | Outcome::Measured => {}
         }
         if let Some(broken) = broken {
             let (cluster, mutant) = subject.clone();
@@ -264,6 +267,14 @@ impl Night {
         }
         self.subjects.insert(subject);
     }
+}
+
+/// Whether something broke: a promise, or the trial itself.
+fn has_broken(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Violation | Outcome::Crashed | Outcome::OutOfMemory | Outcome::TimedOut
+    )
 }
 
 /// What is wrong with a line, without the place inside it: the number of the line is told already.

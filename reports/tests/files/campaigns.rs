@@ -5,6 +5,7 @@ use crate::common::{Scenario, file};
 use serde_json::Value;
 use stormglass_nemesis::judge::Ruling;
 use stormglass_reports::campaign::Campaign;
+use stormglass_reports::campaign::Outcome;
 use stormglass_reports::comparison::{COMPARISON_JSON, Compared, Comparison};
 use stormglass_reports::{ReportError, RunDirectory};
 
@@ -32,16 +33,16 @@ fn a_campaign_is_read_from_its_lines_and_says_which_it_could_not_read() {
     assert_eq!(tallies, 40);
     // Seeds 4k and 4k+1 are of raft-cache: of its twenty, seed 9 is vacuous.
     let raft = &grid[&("raft-cache".to_string(), "register".to_string())];
-    let of = |ruling: Ruling| -> u64 {
+    let of = |ruling: Outcome| -> u64 {
         raft.values()
             .filter_map(|tally| tally.verdicts.get(&ruling))
             .sum()
     };
     assert_eq!(
         (
-            of(Ruling::Valid),
-            of(Ruling::Vacuous),
-            of(Ruling::Violation)
+            of(Outcome::Valid),
+            of(Outcome::Vacuous),
+            of(Outcome::Violation)
         ),
         (19, 1, 0)
     );

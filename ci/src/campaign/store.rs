@@ -1,0 +1,363 @@
+//! What a campaign has finished, in a store that survives the end of its process at any instant.
+//!
+//! A row a trial, under the number of its unit: a unit that is written twice is still one row. Rows that come at about the same time share one commit,
+//! and with it one sync of the disk. What is not committed was never told to anybody, and is run again.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "an error of the store ends the campaign, and goes nowhere in numbers"
+)]
+
+use crate::command::{Exit, Failure};
+use redb::{Database, DatabaseError, ReadableTable, TableDefinition, TableError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use stormglass_reports::campaign::{KillLine, ModelLine, Share, TrialLine};
+
+use super::plan::Budget;
+use super::units::Shard;
+
+/// The store, in the directory of a campaign.
+pub(crate) const STORE: &str = "campaign.redb";
+
+const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
+const TRIALS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("trials");
+const CANARIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("canaries");
+const MODELS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("models");
+const SHRUNK: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("shrunk");
+
+/// The one key of [`ABOUT`].
+const CAMPAIGN: &str = "campaign";
+
+/// Which campaign a store is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) name: String,
+    /// A digest of the program.
+    pub(crate) build: String,
+    pub(crate) commit: Option<String>,
+    /// A digest of what is run: see [`Plan::digest`](super::plan::Plan::digest).
+    pub(crate) plan: String,
+    pub(crate) first_seed: u64,
+    pub(crate) shard: Shard,
+    /// What was asked for when it began.
+    pub(crate) budget: Budget,
+    /// How many canaries and models all shards have together.
+    pub(crate) canaries: u64,
+    pub(crate) models: u64,
+    /// Whether everything that was asked for is done.
+    pub(crate) is_finished: bool,
+}
+
+impl About {
+    /// What became of this shard, with so many trials finished.
+    pub(crate) fn share(&self, trials: u64) -> Share {
+        Share {
+            shard: self.shard.number,
+            trials,
+            planned: match self.budget {
+                Budget::Trials(all) => Some(self.shard.count(all)),
+                Budget::Time(_) => None,
+            },
+            is_finished: self.is_finished,
+            is_missing: false,
+        }
+    }
+}
+
+/// What is committed together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) trials: Vec<TrialLine>,
+    /// Rows of earlier trials, or of these, that have lost their directories.
+    pub(crate) poorer: Vec<TrialLine>,
+    pub(crate) canaries: Vec<(u64, KillLine)>,
+    pub(crate) models: Vec<(u64, ModelLine)>,
+    /// Faults and operations that are left of a failure, by its signature; nothing where it could not be made small.
+    pub(crate) shrunk: Vec<(String, Shrunk)>,
+}
+
+/// What is left of a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shrunk {
+    /// Of which unit.
+    pub(crate) unit: u64,
+    /// Faults and operations.
+    pub(crate) size: Option<(u64, u64)>,
+}
+
+/// All that is in a store.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) about: About,
+    pub(crate) trials: BTreeMap<u64, TrialLine>,
+    pub(crate) canaries: BTreeMap<u64, KillLine>,
+    pub(crate) models: BTreeMap<u64, ModelLine>,
+    pub(crate) shrunk: BTreeMap<String, Shrunk>,
+}
+
+/// The store of a campaign, open for one process.
+pub(crate) struct Store {
+    path: PathBuf,
+    database: Database,
+}
+
+impl Store {
+    /// Begins a store. It has its name once it says which campaign it is of, and not before: whatever cuts this short leaves none.
+    pub(crate) fn begin(folder: &Path, about: &About) -> Result<Self, Failure> {
+        let path = folder.join(STORE);
+        let unborn = path.with_extension("redb.new");
+        let failed_io = |error: io::Error| failed(&path, &redb::Error::Io(error));
+        match std::fs::remove_file(&unborn) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed_io(error)),
+            _ => {}
+        }
+        let database = Database::create(&unborn);
+        let database = database.map_err(|error| failed(&unborn, &redb::Error::from(error)))?;
+        let store = Self {
+            path: unborn.clone(),
+            database,
+        };
+        store.put_about(about)?;
+        drop(store);
+        std::fs::rename(&unborn, &path).map_err(failed_io)?;
+        Self::open(folder)
+    }
+
+    /// Opens what is there.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join(STORE);
+        match Database::open(&path) {
+            Ok(database) => Ok(Self { path, database }),
+            Err(DatabaseError::DatabaseAlreadyOpen) => Err(Failure {
+                exit: Exit::Unreadable,
+                error: anyhow::anyhow!(
+                    "{}: another process works on this campaign; wait for it, or end it",
+                    path.display()
+                ),
+            }),
+            Err(error) => Err(failed(&path, &redb::Error::from(error))),
+        }
+    }
+
+    /// Says which campaign it is of.
+    pub(crate) fn put_about(&self, about: &About) -> Result<(), Failure> {
+        self.write(|transaction| {
+            let json = json(about);
+            let mut table = transaction.open_table(ABOUT)?;
+            table.insert(CAMPAIGN, json.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// Writes down what is finished. When this returns, it stays.
+    pub(crate) fn commit(&self, batch: &Batch) -> Result<(), Failure> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(TRIALS)?;
+            for line in batch.trials.iter().chain(&batch.poorer) {
+                table.insert(line.unit, json(line).as_slice())?;
+            }
+            let mut table = transaction.open_table(CANARIES)?;
+            for (number, line) in &batch.canaries {
+                table.insert(number, json(line).as_slice())?;
+            }
+            let mut table = transaction.open_table(MODELS)?;
+            for (number, line) in &batch.models {
+                table.insert(number, json(line).as_slice())?;
+            }
+            let mut table = transaction.open_table(SHRUNK)?;
+            for (signature, shrunk) in &batch.shrunk {
+                table.insert(signature.as_str(), json(shrunk).as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// All that is in it.
+    pub(crate) fn read(&self) -> Result<Content, Failure> {
+        let about: BTreeMap<_, About> = self.table(ABOUT, |key: &str| key.to_string())?;
+        let about = about.into_values().next().ok_or_else(|| Failure {
+            exit: Exit::Unreadable,
+            error: anyhow::anyhow!(
+                "{}: it does not say of which campaign it is",
+                self.path.display()
+            ),
+        })?;
+        Ok(Content {
+            about,
+            trials: self.table(TRIALS, |unit: u64| unit)?,
+            canaries: self.table(CANARIES, |number: u64| number)?,
+            models: self.table(MODELS, |number: u64| number)?,
+            shrunk: self.table(SHRUNK, |signature: &str| signature.to_string())?,
+        })
+    }
+
+    fn table<K: redb::Key + 'static, Key: Ord, T: DeserializeOwned>(
+        &self,
+        table: TableDefinition<'_, K, &'static [u8]>,
+        key: impl Fn(K::SelfType<'_>) -> Key,
+    ) -> Result<BTreeMap<Key, T>, Failure> {
+        let read = || -> Result<_, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = match transaction.open_table(table) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Ok(BTreeMap::new())),
+                Err(error) => return Err(error.into()),
+            };
+            let mut found = BTreeMap::new();
+            for entry in table.iter()? {
+                let (at, value) = entry?;
+                match serde_json::from_slice(value.value()) {
+                    Ok(value) => found.insert(key(at.value()), value),
+                    Err(error) => return Ok(Err(error)),
+                };
+            }
+            Ok(Ok(found))
+        };
+        let read = read().map_err(|error| failed(&self.path, &error))?;
+        read.map_err(|error| Failure {
+            exit: Exit::Unreadable,
+            error: anyhow::anyhow!(
+                "{}: a row cannot be read ({error}); another version of stormglass wrote it",
+                self.path.display()
+            ),
+        })
+    }
+
+    fn write(
+        &self,
+        fill: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), Failure> {
+        let written = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            fill(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        written().map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("rows have texts for keys")
+}
+
+fn failed(path: &Path, error: &redb::Error) -> Failure {
+    let is_full = matches!(error, redb::Error::Io(error) if is_storage_full(error));
+    Failure {
+        exit: if is_full {
+            Exit::Internal
+        } else {
+            Exit::Unreadable
+        },
+        error: match is_full {
+            true => anyhow::Error::new(StorageFull),
+            false => anyhow::anyhow!("{}: {error}", path.display()),
+        },
+    }
+}
+
+/// There is no room left.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no room left on the disk")]
+pub(crate) struct StorageFull;
+
+/// Whether an error says that there is no room left.
+pub(crate) fn is_storage_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Whether an error comes from a disk without room.
+pub(crate) fn is_full(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let by_system = cause.downcast_ref::<io::Error>();
+        cause.is::<StorageFull>() || by_system.is_some_and(is_storage_full)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use stormglass_nemesis::trial::Arena;
+    use stormglass_reports::campaign::Outcome;
+
+    pub(crate) fn about() -> About {
+        About {
+            name: "usual".to_string(),
+            build: "b".to_string(),
+            commit: None,
+            plan: "p".to_string(),
+            first_seed: 7,
+            shard: Shard::WHOLE,
+            budget: Budget::Time(Duration::from_secs(60)),
+            canaries: 0,
+            models: 0,
+            is_finished: false,
+        }
+    }
+
+    fn line(unit: u64) -> TrialLine {
+        TrialLine {
+            unit,
+            cluster: "raft-cache".to_string(),
+            workload: "register".to_string(),
+            arena: Arena::Simulator,
+            seed: 7 + unit,
+            verdict: Outcome::Valid,
+            sentence: String::new(),
+            property: None,
+            signature: None,
+            mutant: None,
+            operations: 1,
+            ok: 1,
+            faults_installed: 1,
+            simulated_ns: 1,
+            cpu_ms: None,
+            digest: String::new(),
+            repeats: None,
+            command: String::new(),
+            ended_s: None,
+            run: None,
+        }
+    }
+
+    #[test]
+    fn what_was_committed_is_there_once_and_one_process_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::begin(folder.path(), &about()).unwrap();
+        let batch = |units: &[u64]| Batch {
+            trials: units.iter().map(|unit| line(*unit)).collect(),
+            ..Batch::default()
+        };
+        store.commit(&batch(&[3, 1])).unwrap();
+        store.commit(&batch(&[3])).unwrap();
+        let second = Store::open(folder.path()).err().unwrap();
+        assert!(second.error.to_string().contains("another process"));
+        drop(store);
+        let content = Store::open(folder.path()).unwrap().read().unwrap();
+        assert_eq!(content.about, about());
+        let units: Vec<u64> = content.trials.keys().copied().collect();
+        assert_eq!(units, [1, 3]);
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(STORE);
+        std::fs::write(&path, b"not a store").unwrap();
+        let error = Store::open(folder.path()).err().unwrap();
+        assert!(
+            error
+                .error
+                .to_string()
+                .contains(&path.display().to_string())
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! What can become of a trial besides a verdict, and what is kept of it.
+
+use super::*;
+
+/// A trial that does not end within a minute, and wants some hundred megabytes.
+const HEAVY: &str = r#"
+sample = 0
+
+[[storm]]
+cluster = "raft-cache"
+arena = "simulator"
+faults = "none"
+time = "2s"
+
+[[storm]]
+cluster = "raft-cache"
+arena = "simulator"
+faults = "none"
+time = "10h"
+ops = 4000000
+clients = 100
+"#;
+
+#[test]
+fn a_trial_that_takes_too_long_or_too_much_is_an_outcome_with_its_seed() {
+    let place = place(HEAVY);
+    let hungry = place.run("soak small.toml --seed 1 --budget 4 --memory 64MiB --out hungry");
+    expect(&hungry, 2);
+    let verdicts = |folder: &str| -> Vec<(u64, String)> {
+        let rows = rows(&place.path().join(folder));
+        rows.iter()
+            .map(|row| {
+                (
+                    row["seed"].as_u64().unwrap(),
+                    row["verdict"].as_str().unwrap().to_string(),
+                )
+            })
+            .collect()
+    };
+    let of = |seed: u64, verdict: &str| (seed, verdict.to_string());
+    assert_eq!(
+        verdicts("hungry"),
+        [
+            of(1, "valid"),
+            of(2, "out_of_memory"),
+            of(3, "valid"),
+            of(4, "out_of_memory")
+        ]
+    );
+    assert!(
+        out(&hungry).contains("`raft-cache/out-of-memory`, 2 times"),
+        "{}",
+        out(&hungry)
+    );
+    let row = &rows(&place.path().join("hungry"))[1];
+    assert_eq!(row["repeats"], true);
+    // The trial file was written before it began, and is what is left.
+    let run = row["run"].as_str().unwrap();
+    assert!(
+        place
+            .path()
+            .join("hungry/runs")
+            .join(run)
+            .join("trial.json")
+            .is_file()
+    );
+
+    let slow = place.run("soak small.toml --seed 2 --budget 4 --timeout 10ms --jobs 2 --out slow");
+    expect(&slow, 2);
+    let slow = verdicts("slow");
+    assert_eq!(slow.len(), 4);
+    // By the clock on the wall, so the short ones may be too slow as well; the long ones certainly are.
+    assert_eq!(
+        (&slow[1], &slow[3]),
+        (&of(3, "timed_out"), &of(5, "timed_out"))
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_dies_is_an_outcome_and_the_campaign_goes_on() {
+    let place = place(HEAVY);
+    let mut child = spawn(
+        &place,
+        "soak small.toml --seed 2 --budget 2 --jobs 1 --out night",
+    );
+    // The worker that is at the long trial dies of a signal, and so does the one that tries again.
+    let mut died = BTreeSet::new();
+    while died.len() < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+        let runs = place.path().join("night/runs");
+        let under_way = fs::read_dir(&runs).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.unwrap().file_name().to_string_lossy().contains("-3-"))
+        });
+        for worker in children(child.id()) {
+            if under_way && died.insert(worker) {
+                // The second one needs a moment to be at it; whenever it dies, it dies over that trial.
+                std::thread::sleep(Duration::from_millis(200));
+                signal(worker, "ABRT");
+            }
+        }
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it is killed before it ends"
+        );
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(70));
+    let rows = rows(&place.path().join("night"));
+    assert_eq!(rows[0]["verdict"], "valid");
+    assert_eq!(
+        (&rows[1]["verdict"], &rows[1]["seed"]),
+        (&"crashed".into(), &3.into())
+    );
+    assert!(
+        rows[1]["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("signal 6 (abort)"),
+        "{}",
+        rows[1]
+    );
+    assert_eq!(rows[1]["repeats"], true);
+    assert_eq!(
+        runs(&place.path().join("night")).len(),
+        1,
+        "one directory, with the trial"
+    );
+}
+
+#[test]
+fn of_trials_that_fail_alike_only_the_first_keep_their_directories() {
+    let place = place(&BROKEN.replace("budget = 8", "budget = 12"));
+    expect(
+        &place.run("soak small.toml --seed 100 --out night --jobs 3"),
+        1,
+    );
+    let rows = rows(&place.path().join("night"));
+    let mut alike: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row["verdict"] != "valid") {
+        let signature = row["signature"].as_str().unwrap().to_string();
+        alike
+            .entry(signature)
+            .or_default()
+            .push(row["run"].is_string());
+    }
+    let most = alike.values().map(Vec::len).max().unwrap_or_default();
+    assert!(most > 5, "{alike:?}");
+    for kept in alike.values() {
+        let first = kept.iter().take(5).all(|kept| *kept);
+        assert!(first && !kept.iter().skip(5).any(|kept| *kept), "{alike:?}");
+    }
+}
