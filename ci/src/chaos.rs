@@ -1,34 +1,46 @@
-//! The chaos test of a server of one's own.
+//! The chaos test of a server or a core of one's own.
 //!
-//! A test is a [`Chaos`], built in the order one thinks of it and then checked. For each seed it makes a trial, runs it under turmoil and
-//! judges what the clients saw. The first trial that is not valid ends the test.
+//! A test is a [`Chaos`], built in the order one thinks of it and then checked. First it runs again what broke once and was kept. Then it makes a
+//! trial for each seed, runs it and judges what the clients saw. The first trial that is not valid ends the test.
+//!
+//! [`Chaos::new`] begins the test of an async server, which runs in turmoil; [`Chaos::core`] that of a pure [core](Core), which runs in the
+//! simulator and in turmoil.
 //!
 //! The environment can turn a test without a change to it:
 //!
 //! | variable | what it does |
 //! | --- | --- |
 //! | `STORMGLASS_TRIAL` | runs this trial file and nothing else |
-//! | `STORMGLASS_SEED` | runs this seed and no other |
+//! | `STORMGLASS_SEED` | runs this seed and nothing else |
 //! | `STORMGLASS_SEEDS` | runs these seeds: `A..B`, or a number of them from the first on |
+//! | `STORMGLASS_TIME` | makes the storm last that long: `20s`, `2m`, `1h 30m` |
 //! | `STORMGLASS_OUT` | keeps the runs that failed here, not in `.stormglass/runs` of the package |
+//!
+//! # Regressions
+//!
+//! A trial that failed is kept for ever by a copy of its file in `tests/regressions/<name>` of the package, or in the folder of
+//! [`Chaos::regressions`]. All files of the folder that end in `.json` are run before any seed, in the order of their names, and every one has to
+//! be valid: the bug that it showed is mended. What a trial plants is left out there, unless the test plants it itself.
 
+mod command;
+mod core;
 mod environment;
 mod failure;
+mod regressions;
+mod run;
+mod server;
 mod survived;
+mod under_test;
 
-pub use failure::{ChaosError, Failure};
+pub use self::core::{Answers, Core};
+pub use failure::{ChaosError, Failure, LINES_MAX, Origin};
 pub use survived::Survived;
+pub use under_test::UnderTest;
 
-use environment::{Environment, Selection};
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use stormglass_nemesis::foreign::{self, Caller, Client, Foreign, Make, Node, Start};
-use stormglass_nemesis::judge::{Judged, Ruling, judge};
-use stormglass_nemesis::profile::Storm;
-use stormglass_nemesis::record::Run;
+use std::path::PathBuf;
+use std::time::Duration;
+use stormglass_nemesis::foreign::{Caller, Client, Make, Node, Start};
 use stormglass_nemesis::trial::{Arena, Trial, Vacuity};
-use stormglass_reports::{RunDirectory, Timings};
 use stormglass_workloads::register::RegisterConfig;
 use stormglass_workloads::workload::WorkloadConfig;
 
@@ -52,12 +64,11 @@ struct Plan {
     faults: String,
     seeds: Vec<u64>,
     out: Option<PathBuf>,
+    regressions: Option<PathBuf>,
 }
 
-impl Chaos {
-    /// A test of the server of that name: three nodes, five clients, reads and writes of six registers, all faults, 20 simulated seconds,
-    /// seeds 0 to 9.
-    pub fn new(name: &str) -> Self {
+impl Plan {
+    fn new(name: &str) -> Self {
         let registers = RegisterConfig {
             keys: 6,
             reads_percent: 50,
@@ -74,14 +85,22 @@ impl Chaos {
             storm_ms: 20_000,
             ..Trial::calm(name, workload, Arena::Turmoil, 0)
         };
-        let plan = Plan {
+        Self {
             pattern,
             faults: "all".to_string(),
             seeds: (0..10).collect(),
             out: None,
-        };
+            regressions: None,
+        }
+    }
+}
+
+impl Chaos {
+    /// A test of the server of that name: three nodes, five clients, reads and writes of six registers, all faults, 20 simulated seconds,
+    /// seeds 0 to 9.
+    pub fn new(name: &str) -> Self {
         Self {
-            plan,
+            plan: Plan::new(name),
             node: Missing,
             client: Missing,
         }
@@ -137,13 +156,13 @@ impl<N, C> Chaos<N, C> {
     }
 
     /// Which faults: names of kinds and families separated by commas, as `partition,crash`, or `all`, or `none`. The names are those of
-    /// [`FAULTS`](stormglass_nemesis::faults::FAULTS).
+    /// [`FAULTS`](stormglass_nemesis::faults::FAULTS). A family, and `all`, leave out what cannot befall what is tested.
     pub fn faults(mut self, faults: &str) -> Self {
         self.plan.faults = faults.to_string();
         self
     }
 
-    /// How long the storm lasts, in simulated time.
+    /// How long the storm lasts, in simulated time. `STORMGLASS_TIME` goes before it.
     pub fn time(mut self, storm: Duration) -> Self {
         self.plan.pattern.storm_ms = milliseconds(storm);
         self
@@ -173,6 +192,13 @@ impl<N, C> Chaos<N, C> {
         self
     }
 
+    /// The folder of the trials that broke something once, which are run before any seed: from the package on, or a whole path. A folder that is not
+    /// there has none. Unless told otherwise it is `tests/regressions/<name>`.
+    pub fn regressions(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plan.regressions = Some(folder.into());
+        self
+    }
+
     /// What a trial must have seen to count as a test.
     pub fn vacuity(mut self, vacuity: Vacuity) -> Self {
         self.plan.pattern.vacuity = vacuity;
@@ -184,187 +210,6 @@ impl<N, C> Chaos<N, C> {
         self.plan.out = Some(out.into());
         self
     }
-}
-
-impl Chaos<Start, Make> {
-    /// Runs the test, and says what it came to on standard output.
-    ///
-    /// # Panics
-    /// At the first trial that is not valid, with the verdict, its explanation, where the run is kept and the command that repeats it.
-    /// Unknown and vacuous are not valid.
-    #[track_caller]
-    pub fn check(&self) -> Survived {
-        match self.run() {
-            Ok(survived) => {
-                println!("{survived}");
-                survived
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// As [`Chaos::check`], but returns what that panics with, and says nothing.
-    ///
-    /// # Errors
-    /// [`ChaosError::Failed`] for a trial that is not valid; the others for a test that cannot be run.
-    pub fn run(&self) -> Result<Survived, ChaosError> {
-        let environment = Environment::read()?;
-        match &environment.selection {
-            Selection::Trial(path) => self.repeat(path, &environment),
-            Selection::Seeds(seeds) => self.seeded(seeds, &environment),
-            Selection::Count(count) => {
-                let first = self.plan.seeds.first().copied().unwrap_or_default();
-                let seeds: Vec<u64> = (first..first.saturating_add(*count)).collect();
-                self.seeded(&seeds, &environment)
-            }
-            Selection::AsTold => self.seeded(&self.plan.seeds, &environment),
-        }
-    }
-
-    /// Runs the trial of a file, and nothing else. The file says everything but what the server is.
-    ///
-    /// # Errors
-    /// As [`Chaos::run`]. A file that cannot be used is named with the field or the line that is wrong.
-    pub fn replay(&self, path: &Path) -> Result<Survived, ChaosError> {
-        self.repeat(path, &Environment::read()?)
-    }
-
-    /// The trial of a seed, as the test would run it.
-    ///
-    /// # Errors
-    /// [`ChaosError::Setup`].
-    pub fn trial(&self, seed: u64) -> Result<Trial, ChaosError> {
-        let mut trial = self.plan.pattern.clone();
-        trial.seed = seed;
-        let storm = Storm {
-            nodes: trial.nodes,
-            spares: trial.spares,
-            storm_ms: trial.storm_ms,
-            election_timeout_ms_min: trial.knobs.election_timeout.min_ns / 1_000_000,
-            kinds: foreign::kinds(&self.plan.faults).map_err(ChaosError::Setup)?,
-            message_kinds: &[],
-            drift_percent_max: 0,
-            seed,
-        };
-        // A storm over no nodes cannot be drawn.
-        trial.validate().map_err(ChaosError::Setup)?;
-        trial.schedule = foreign::storm(&storm);
-        Ok(trial)
-    }
-
-    fn seeded(&self, seeds: &[u64], environment: &Environment) -> Result<Survived, ChaosError> {
-        if seeds.is_empty() {
-            return Err(ChaosError::Setup(
-                "seeds: there are none, so nothing is tested".to_string(),
-            ));
-        }
-        let mut survived = Survived::new(&self.plan.pattern.cluster, None);
-        for seed in seeds {
-            self.attempt(&self.trial(*seed)?, environment, &mut survived)?;
-        }
-        Ok(survived)
-    }
-
-    fn repeat(&self, path: &Path, environment: &Environment) -> Result<Survived, ChaosError> {
-        let trial = Trial::read(path)?;
-        let (found, wanted) = (&trial.cluster, &self.plan.pattern.cluster);
-        if found != wanted {
-            let cause = format!(
-                "cluster: the trial is one of {found:?}, this is a test of {wanted:?}; run the test it came from"
-            );
-            return Err(ChaosError::Unfit {
-                path: path.to_path_buf(),
-                cause,
-            });
-        }
-        let mut survived = Survived::new(wanted, Some(path));
-        self.attempt(&trial, environment, &mut survived)
-            .map_err(|error| match error {
-                ChaosError::Setup(cause) => ChaosError::Unfit {
-                    path: path.to_path_buf(),
-                    cause,
-                },
-                ChaosError::Failed(failure) => {
-                    ChaosError::Failed(Box::new(failure.replayed_from(path)))
-                }
-                other => other,
-            })?;
-        Ok(survived)
-    }
-
-    /// Runs and judges a trial. What is not valid is run again, to see whether it can be repeated, and kept.
-    fn attempt(
-        &self,
-        trial: &Trial,
-        environment: &Environment,
-        survived: &mut Survived,
-    ) -> Result<(), ChaosError> {
-        let began = Instant::now();
-        let begun = cpu_time();
-        let run = self.ride(trial)?;
-        let simulated = cpu_time().saturating_sub(begun);
-        let judged = judge(trial, &run).map_err(|error| ChaosError::Check {
-            seed: trial.seed,
-            error,
-        })?;
-        let all = cpu_time().saturating_sub(begun);
-        if judged.ruling == Ruling::Valid {
-            survived.add(trial, &run, &judged, all);
-            return Ok(());
-        }
-        let again = self.ride(trial)?;
-        let repeats = again == run;
-        let timings = Timings {
-            simulate_cpu_ms: Some(simulated.as_secs_f64() * 1e3),
-            judge_cpu_ms: Some(all.saturating_sub(simulated).as_secs_f64() * 1e3),
-            wall_ms: Some(began.elapsed().as_secs_f64() * 1e3),
-        };
-        let out = self.plan.out.as_deref();
-        let kept = keep(&environment.out(out), trial, &run, &judged, &timings);
-        let failure = Failure::new(trial, &run, &judged, repeats, kept);
-        Err(ChaosError::Failed(Box::new(failure)))
-    }
-
-    fn ride(&self, trial: &Trial) -> Result<Run, ChaosError> {
-        let cluster = Foreign {
-            start: self.node.clone(),
-            client: self.client.clone(),
-        };
-        let ridden = foreign::run(trial, &cluster, &mut |_| ControlFlow::Continue(()));
-        ridden.map_err(|error| ChaosError::arena(trial.seed, error))
-    }
-}
-
-/// Keeps a run. An error here must not hide the verdict, so it is given as text.
-fn keep(
-    out: &Path,
-    trial: &Trial,
-    run: &Run,
-    judged: &Judged,
-    timings: &Timings,
-) -> Result<PathBuf, String> {
-    let kept = RunDirectory::create(out, trial).and_then(|directory| {
-        let file = directory
-            .path()
-            .join(stormglass_reports::run_directory::TRIAL);
-        let command = failure::replay_command(&file);
-        directory.write(trial, run, judged, timings, &command)?;
-        Ok(directory.path().to_path_buf())
-    });
-    kept.map_err(|error| error.to_string())
-}
-
-/// Processor time of this thread; where the system does not tell, wall time since the first call.
-fn cpu_time() -> Duration {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let told = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    told.map_or_else(
-        || {
-            static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-            START.get_or_init(Instant::now).elapsed()
-        },
-        Duration::from_nanos,
-    )
 }
 
 fn milliseconds(duration: Duration) -> u64 {

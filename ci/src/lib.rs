@@ -1,9 +1,12 @@
-//! Chaos tests for a replicated server of one's own.
+//! Chaos tests for a replicated server or a protocol core of one's own.
 //!
 //! # What
 //!
 //! Runs an async server that uses turmoil's network and file system through storms of partitions, crashes and slow links, and checks
 //! what its clients saw against the promise of a workload. A failure comes with an explanation, a report, and one command that repeats it.
+//! A pure core is run through the same trial twice, in the simulator and in turmoil.
+//!
+//! `ci/GUIDE.md`, "Test your own system", builds one of each from nothing, to be followed word for word.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -39,13 +42,16 @@
 //!
 //! # Entry points
 //!
-//! [`Chaos`] is a chaos test; [`Client`] is the one trait to implement. `ci/examples/lighthouse` is a server tested with them.
+//! [`Chaos::new`] tests a server; [`Client`] is the one trait to implement. [`Chaos::core`] tests a core: a [`contract::Node`] that
+//! [`Answers`] what a workload asks, as a [`Reference`]. Of the examples in `ci/examples`, `beacon` is a small server, `lighthouse` a larger one, and
+//! `abd-register` a core.
 //!
 //! # Code map
 //!
 //! | name | what is there |
 //! | --- | --- |
-//! | [`chaos`] | the chaos test: building it, running it, repeating it, and the message of its failure |
+//! | [`chaos`] | the chaos test: building it, running it, repeating it, what it keeps, and the message of its failure |
+//! | [`contract`], [`impls`] | what a core is, and the reference clusters that are made of such |
 //! | [`checker`] | histories, promises, verdicts |
 //! | [`workloads`] | what clients do |
 //! | [`nemesis`] | trials, faults, arenas; [`nemesis::foreign`] says what turmoil can do to a server and what it cannot |
@@ -60,16 +66,22 @@
 //!
 //! # Not here
 //!
-//! The `stormglass` command (feature `command`); the reference clusters (crate `impls`).
+//! The `stormglass` command (feature `command`); how a core is explored in every interleaving (feature `model`, for reference clusters).
 
 pub mod chaos;
 #[cfg(feature = "live")]
 pub mod live;
 
-pub use chaos::{Chaos, ChaosError, Survived};
+pub use chaos::{Answers, Chaos, ChaosError, Survived};
 pub use nemesis::desk::Ending;
 pub use nemesis::foreign::{Caller, Client, Node};
+pub use nemesis::trial::Arena;
 pub use stormglass_checker as checker;
+pub use stormglass_impls as impls;
+pub use stormglass_impls::contract;
+pub use stormglass_impls::facts::FactKind;
+pub use stormglass_impls::node_set::NodeSet;
+pub use stormglass_impls::system::{Budget, Mutant, Reference, Setup};
 pub use stormglass_nemesis as nemesis;
 pub use stormglass_reports as reports;
 pub use stormglass_workloads as workloads;

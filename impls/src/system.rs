@@ -169,6 +169,21 @@ pub struct Budget {
     pub membership: bool,
 }
 
+impl Budget {
+    /// What a protocol survives that trusts in nothing but what it has synced: the network may do what it likes, nodes may stop, stand still and
+    /// restart, and no clock has to be right. Its members stay the same.
+    pub const ASYNCHRONOUS: Budget = Budget {
+        links: Links::Any,
+        crashes: true,
+        pauses: true,
+        disk_stops: true,
+        synced_loss: false,
+        wall_clock: true,
+        drift_percent_max: 50,
+        membership: false,
+    };
+}
+
 /// What a protocol asks of the links between its nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

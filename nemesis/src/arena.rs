@@ -11,7 +11,7 @@ use std::rc::Rc;
 use stormglass_impls::catalog;
 use stormglass_impls::contract::{ClientId, NodeId};
 use stormglass_impls::system::{Budget, Setup, System};
-use stormglass_workloads::client::{ClientConfig, Numbering};
+use stormglass_workloads::client::{ClientConfig, Manner, Numbering};
 use stormglass_workloads::workload::Binding;
 
 /// A trial that cannot be run.
@@ -64,7 +64,24 @@ pub type Progress<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
 
 /// Runs a trial.
 pub fn run(trial: &Trial, progress: &mut Progress<'_>) -> Result<Run, ArenaError> {
-    let (system, binding) = prepare(trial)?;
+    let bound = prepare(trial)?;
+    ride(trial, bound, progress)
+}
+
+/// Runs a trial on a system that need not be in the catalogue. The trial names it all the same: that is what its file is known by.
+///
+/// # Errors
+/// As [`run`], and [`ArenaError::Unsound`] where the trial is one of another system.
+pub fn run_of(trial: &Trial, bound: Bound, progress: &mut Progress<'_>) -> Result<Run, ArenaError> {
+    check(trial, bound.0.as_ref())?;
+    ride(trial, bound, progress)
+}
+
+fn ride(
+    trial: &Trial,
+    (system, binding): Bound,
+    progress: &mut Progress<'_>,
+) -> Result<Run, ArenaError> {
     match trial.arena {
         Arena::Simulator => Ok(simulator::run(trial, system, binding, progress)),
         #[cfg(feature = "turmoil")]
@@ -153,7 +170,10 @@ fn client_config(client: u32, trial: &Trial) -> ClientConfig {
             true => Numbering::Fresh,
             false => Numbering::Kept,
         },
-        manner: trial.workload.manner(),
+        manner: match trial.asks_once {
+            true => Manner::Once,
+            false => trial.workload.manner(),
+        },
     }
 }
 
@@ -177,7 +197,31 @@ pub fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
             .map(|system| system.name())
             .collect(),
     })?;
-    let known = mutants(system.as_ref());
+    check(trial, system.as_ref())?;
+    let binding = trial
+        .workload
+        .binding(&trial.cluster)
+        .ok_or_else(|| ArenaError::Unbound {
+            workload: trial.workload.name(),
+            cluster: system.name(),
+        })?;
+    Ok((system, binding))
+}
+
+/// Checks that a trial is one of that system, and that it fits together.
+///
+/// # Errors
+/// [`ArenaError::Unsound`] or [`ArenaError::UnknownMutant`].
+pub fn check(trial: &Trial, system: &dyn System) -> Result<(), ArenaError> {
+    trial.validate().map_err(ArenaError::Unsound)?;
+    if trial.cluster != system.name() {
+        return Err(ArenaError::Unsound(format!(
+            "cluster: the trial is one of {:?}, and this is {:?}",
+            trial.cluster,
+            system.name()
+        )));
+    }
+    let known = mutants(system);
     if let Some(name) = trial
         .mutant
         .as_ref()
@@ -189,16 +233,9 @@ pub fn prepare(trial: &Trial) -> Result<Bound, ArenaError> {
             known,
         });
     }
-    fits(trial, system.as_ref()).map_err(ArenaError::Unsound)?;
-    if let Some(cause) = system.refuses(&setup(NodeId(1), trial)) {
-        return Err(ArenaError::Unsound(cause));
+    fits(trial, system).map_err(ArenaError::Unsound)?;
+    match system.refuses(&setup(NodeId(1), trial)) {
+        Some(cause) => Err(ArenaError::Unsound(cause)),
+        None => Ok(()),
     }
-    let binding = trial
-        .workload
-        .binding(&trial.cluster)
-        .ok_or_else(|| ArenaError::Unbound {
-            workload: trial.workload.name(),
-            cluster: system.name(),
-        })?;
-    Ok((system, binding))
 }

@@ -3,6 +3,7 @@
 use crate::schedule::{Action, Change, ClockBend, DiskTrouble, Disturbance, Leaves, Links, Target};
 use crate::trial::Arena;
 use serde::{Deserialize, Serialize};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::system::Budget;
 
 /// What a cluster must promise to survive for a fault to lie within its promise.
@@ -140,6 +141,54 @@ faults! {
     PartitionLeaver "partition-leaver" "membership" Membership BOTH 2 false "a leader is cut off just after it told another node to take over";
 }
 
+/// The kinds that a list names: kinds and families separated by commas, or `all`, or `none`. A family, and `all`, leave out what is refused; to
+/// name that by itself is an error. `refuses` says why a kind cannot be made, as a clause behind its name.
+///
+/// # Errors
+/// A sentence that names the word.
+pub fn named(
+    list: &str,
+    refuses: &dyn Fn(FaultKind) -> Option<String>,
+) -> Result<Vec<FaultKind>, String> {
+    let mut chosen = Vec::new();
+    for word in list
+        .split(',')
+        .map(str::trim)
+        .filter(|word| *word != "none")
+    {
+        if let Some(info) = FAULTS.iter().find(|info| info.name == word)
+            && let Some(cause) = refuses(info.kind)
+        {
+            return Err(format!("faults: {word} {cause}; choose another"));
+        }
+        // Some families have the name of their plainest kind.
+        let meant = FAULTS.iter();
+        let meant: Vec<FaultKind> = meant
+            .filter(|info| [info.name, info.family, "all"].contains(&word))
+            .map(|info| info.kind)
+            .collect();
+        if meant.is_empty() {
+            let mut known: Vec<&str> = vec!["all", "none"];
+            known.extend(FAULTS.iter().flat_map(|info| [info.family, info.name]));
+            known.dedup();
+            return Err(format!(
+                "faults: there is no fault {word:?}; there are {known:?}"
+            ));
+        }
+        let possible = meant.into_iter().filter(|kind| refuses(*kind).is_none());
+        let before = chosen.len();
+        chosen.extend(possible);
+        if chosen.len() == before {
+            return Err(format!(
+                "faults: no fault of the family {word} can befall this cluster; choose another"
+            ));
+        }
+    }
+    chosen.sort();
+    chosen.dedup();
+    Ok(chosen)
+}
+
 impl FaultKind {
     /// Its name, as given to `--faults`.
     pub fn name(self) -> &'static str {
@@ -164,6 +213,22 @@ impl FaultKind {
             self,
             Kind::RemoveNode | Kind::AddNode | Kind::ReplaceNode | Kind::ChangeMembers
         )
+    }
+
+    /// The fact that it waits for, or by which its target is known: one that a cluster never notes leaves it without either.
+    pub fn awaits(self) -> Option<FactKind> {
+        use FaultKind as Kind;
+        match self {
+            Kind::PartitionLeader
+            | Kind::PartitionElection
+            | Kind::KillFreshLeader
+            | Kind::PauseLeader
+            | Kind::TransferLeader => Some(FactKind::BecameLeader),
+            Kind::KillVoter => Some(FactKind::Voted),
+            Kind::KillChanger => Some(FactKind::MembersChanged),
+            Kind::PartitionLeaver => Some(FactKind::HandedOver),
+            _ => None,
+        }
     }
 
     /// Its entry in the list.

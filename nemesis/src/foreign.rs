@@ -24,11 +24,11 @@ use crate::arena::{ArenaError, Progress};
 use crate::conditions::Conditions;
 use crate::conductor::{Conductor, Order};
 use crate::desk::Desk;
-use crate::faults::{FAULTS, FaultKind};
+use crate::faults::{FaultKind, named};
 use crate::observer::Board;
 use crate::profile::Storm;
 use crate::record::{Run, Traffic, ViolationKind, Wear};
-use crate::schedule::{Fault, Target, When};
+use crate::schedule::{Fault, When};
 use crate::trial::{Arena, Trial};
 use crate::watchdog::{self, Pulse};
 use crate::weather;
@@ -40,12 +40,11 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::system::{self, Budget};
-use stormglass_workloads::draw::Draws;
 
 /// The host all clients live on: the cost of a tick grows with the hosts.
 const CLIENTS: &str = "clients";
@@ -118,57 +117,26 @@ pub struct Foreign {
     pub client: Make,
 }
 
-/// The kinds of fault that can befall a foreign cluster, from names of kinds and families separated by commas, or `all`, or `none`.
-/// A family, and `all`, leave out what needs to know the leader; to name that by itself is an error, which says so.
+/// The kinds of fault that can befall a foreign cluster, from a list of [names](named).
+///
+/// # Errors
+/// A sentence that names what is no fault, or none that can befall such a cluster.
 pub fn kinds(list: &str) -> Result<Vec<FaultKind>, String> {
-    let blind = |kind: &FaultKind| kind.info().foreign;
-    let mut chosen = Vec::new();
-    for word in list.split(',').map(str::trim) {
-        let fits = |family: &str| word == family || word == "all";
-        match FAULTS.iter().find(|info| info.name == word) {
-            _ if word == "none" => {}
-            Some(info) if blind(&info.kind) => chosen.push(info.kind),
-            Some(_) => {
-                return Err(format!(
-                    "{word} needs to know who leads, or a gate at every node, which only the reference clusters have; choose another kind of fault"
-                ));
-            }
-            _ if FAULTS
-                .iter()
-                .any(|info| fits(info.family) && blind(&info.kind)) => {}
-            _ if FAULTS.iter().any(|info| fits(info.family)) => {
-                return Err(format!(
-                    "no fault of the family {word} can befall a server that is not ours; choose another"
-                ));
-            }
-            _ => {
-                let mut known: Vec<&str> = vec!["all", "none"];
-                known.extend(FAULTS.iter().flat_map(|info| [info.family, info.name]));
-                known.dedup();
-                return Err(format!("there is no fault {word:?}; there are {known:?}"));
-            }
-        }
-        let family = FAULTS.iter().filter(|info| fits(info.family));
-        chosen.extend(family.map(|info| info.kind).filter(blind));
-    }
-    chosen.sort();
-    chosen.dedup();
-    Ok(chosen)
+    named(list, &|kind| {
+        let cause = "needs to know who leads, or a gate at every node, which only pure cores have";
+        (!kind.info().foreign).then(|| cause.to_string())
+    })
 }
 
 /// The schedule of a storm over a foreign cluster. What the storm would aim at a leader befalls a node drawn from the seed.
 pub fn storm(storm: &Storm) -> Vec<Fault> {
-    let draws = Draws::new(storm.seed, "node in place of a leader");
-    let mut schedule = storm.schedule();
-    for fault in &mut schedule {
-        if let Some(target) = fault.action.target_mut()
-            && matches!(target, Target::Leader | Target::Behind)
-        {
-            let node = draws.within(&[fault.id.into()], 1..=storm.nodes.into());
-            *target = Target::Node(NodeId(node as u8));
-        }
-    }
-    schedule
+    storm.leaderless_schedule()
+}
+
+/// Keeps every other foreign cluster of this process waiting, for as long as it is held: tasks of tokio have numbers that they share. Whoever runs
+/// something else on tokio beside a test of such a cluster holds it, too.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is assumed of a server that promises nothing in particular.
@@ -199,7 +167,7 @@ pub fn run(
     progress: &mut Progress<'_>,
 ) -> Result<Run, ArenaError> {
     check(trial)?;
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let alone = alone();
     align_task_numbers();
     let now_ns = Rc::new(Cell::new(0));
     let clock = Rc::clone(&now_ns);
@@ -454,6 +422,8 @@ fn nanoseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::FAULTS;
+    use crate::schedule::Target;
 
     #[test]
     fn a_family_and_all_leave_out_what_needs_a_leader() {

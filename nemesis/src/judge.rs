@@ -12,6 +12,7 @@ use stormglass_checker::{
     CheckError, Event, History, Judgement, Kind, Limits, Process, Reason, Verdict,
 };
 use stormglass_impls::catalog;
+use stormglass_impls::system::Budget;
 pub use stormglass_workloads::workload::Measure;
 use stormglass_workloads::workload::{Findings, Workload};
 
@@ -82,6 +83,15 @@ pub struct Counts {
 
 /// Judges a run of a trial.
 pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
+    let system = catalog::system(&trial.cluster);
+    judge_of(trial, run, system.map(|system| system.budget()).as_ref())
+}
+
+/// Judges a run of a trial on a system that need not be in the catalogue, by the faults that it promises to survive, if it does promise that.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_of(trial: &Trial, run: &Run, budget: Option<&Budget>) -> Result<Judged, CheckError> {
     let workload = trial.workload.start(trial.seed);
     let limits = Limits {
         steps: trial.limits.steps,
@@ -132,7 +142,7 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
             (Ruling::Valid, sentence)
         }
     };
-    let (ruling, sentence) = match beyond_promise(trial, &run.record) {
+    let (ruling, sentence) = match beyond_promise(trial, &run.record, budget) {
         Some((kinds, from_ns)) if ruling == Ruling::Violation && flawed.is_none() => {
             let before = before(&run.history, from_ns);
             match workload.judge(&before, &limits)?.judgement.verdict {
@@ -162,15 +172,18 @@ pub fn judge(trial: &Trial, run: &Run) -> Result<Judged, CheckError> {
 
 /// The kinds of fault beyond the promise that had begun when the first thing broke inside, or by the end, and when the first of them did.
 /// What breaks before any such fault is a violation, whatever else the trial had in store.
-fn beyond_promise(trial: &Trial, record: &Record) -> Option<(String, u64)> {
-    let system = catalog::system(&trial.cluster).filter(|_| trial.beyond_promise)?;
-    let budget = system.budget();
+fn beyond_promise(
+    trial: &Trial,
+    record: &Record,
+    budget: Option<&Budget>,
+) -> Option<(String, u64)> {
+    let budget = budget.filter(|_| trial.beyond_promise)?;
     let first = record.violations.first();
     let broke_ns = first.map_or(u64::MAX, |violation| violation.time_ns);
     let faults = trial.schedule.iter().zip(&record.faults);
     let began = |(fault, went): (&Fault, &FaultRecord)| {
         let from_ns = went.from_ns.filter(|from_ns| *from_ns <= broke_ns)?;
-        (!is_within(fault, &budget)).then_some((fault.kind.name(), from_ns))
+        (!is_within(fault, budget)).then_some((fault.kind.name(), from_ns))
     };
     let beyond: Vec<(&str, u64)> = faults.filter_map(began).collect();
     let kinds: BTreeSet<&str> = beyond.iter().map(|(kind, _)| *kind).collect();

@@ -10,6 +10,7 @@ mod shapes;
 
 use crate::faults::FaultKind;
 use crate::schedule::{Action, ClockBend, Fault, Target, Trigger, When};
+use stormglass_impls::contract::NodeId;
 use stormglass_workloads::draw::Draws;
 
 /// How a storm is made.
@@ -93,6 +94,21 @@ impl Storm {
                 *target = Target::Leader;
             }
         }
+    }
+
+    /// The schedule of this storm over a cluster of which nobody knows who leads: what would be aimed at a leader befalls a node drawn from the seed.
+    pub fn leaderless_schedule(&self) -> Vec<Fault> {
+        let draws = Draws::new(self.seed, "node in place of a leader");
+        let mut schedule = self.schedule();
+        for fault in &mut schedule {
+            if let Some(target) = fault.action.target_mut()
+                && matches!(target, Target::Leader | Target::Behind)
+            {
+                let node = draws.within(&[fault.id.into()], 1..=self.nodes.into());
+                *target = Target::Node(NodeId(node as u8));
+            }
+        }
+        schedule
     }
 
     /// Whether there is something to draw a fault of this kind from.

@@ -8,6 +8,7 @@ use crate::faults::{FAULTS, FaultKind};
 use crate::profile::Storm;
 use crate::trial::{Healing, Network, Rest, Trial};
 use stormglass_impls::contract::{DelayRange, NodeId};
+use stormglass_impls::facts::FactKind;
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::system::{Links, System};
 use stormglass_workloads::draw::Draws;
@@ -95,6 +96,18 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
             .iter()
             .all(|fault| trial.beyond_promise || arena::is_within(fault, &system.budget()))
     );
+}
+
+/// Draws from the trial's seed nothing but its faults: some of these kinds, as [`draw`] would choose among them. Of a cluster whose nodes never
+/// say that they lead, no fault is aimed by that.
+pub fn draw_faults(trial: &mut Trial, system: &dyn System, kinds: &[FaultKind]) {
+    let is_fifo = system.budget().links == Links::Fifo;
+    let some = subset(trial, kinds, is_fifo);
+    let storm = storm(trial, system, some);
+    trial.schedule = match system.facts().contains(&FactKind::BecameLeader) {
+        true => storm.schedule(),
+        false => storm.leaderless_schedule(),
+    };
 }
 
 fn draws(trial: &Trial) -> impl Fn(Purpose, usize) -> usize + use<> {

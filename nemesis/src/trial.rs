@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use stormglass_impls::contract::NodeId;
 use stormglass_impls::knobs::{Knobs, Reads};
 use stormglass_impls::node_set::{NODES_MAX, NodeSet};
-use stormglass_workloads::client::Patience;
+use stormglass_workloads::client::{Manner, Patience};
 use stormglass_workloads::workload::WorkloadConfig;
+
+/// The longest storm there can be, in milliseconds: seven days.
+pub const STORM_MS_MAX: u64 = 7 * DAY_MS;
 
 /// The version of the trial file. A file of another version is refused, not guessed at.
 pub const TRIAL_VERSION: u32 = 2;
@@ -56,6 +59,9 @@ pub struct Trial {
     pub knobs: Knobs,
     /// How patient the clients are.
     pub patience: Patience,
+    /// Whether a client never asks again once nobody knows what became of an attempt: for clusters that would run a retry as a request of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_once: bool,
     /// The bug planted, if any; or a change that should harm nothing.
     pub mutant: Option<String>,
     /// Whether faults may go beyond what the cluster promises to survive. What breaks after such a fault is a measurement.
@@ -215,6 +221,7 @@ impl Trial {
             sync_ms: (0, 4),
             knobs: Knobs::default(),
             patience: Patience::default(),
+            asks_once: false,
             mutant: None,
             beyond_promise: false,
             limits: JudgeLimits {
@@ -294,7 +301,7 @@ impl Trial {
                 "tick_ms: a tick lasts 1 to 1000 milliseconds",
             ),
             (
-                (1..=7 * DAY_MS).contains(&self.storm_ms),
+                (1..=STORM_MS_MAX).contains(&self.storm_ms),
                 "storm_ms: a storm lasts from a millisecond to seven days",
             ),
             (
@@ -362,6 +369,10 @@ impl Trial {
             (
                 (1..=DAY_MS).contains(&patience.deadline_ms),
                 "patience: deadline_ms is from a millisecond to a day",
+            ),
+            (
+                !self.asks_once || self.workload.manner() == Manner::Leader,
+                "asks_once: clients with sessions or watches of their own go on asking; set it to false",
             ),
             (
                 knobs.session_ms == 0 || knobs.session_ms > patience.deadline_ms.saturating_mul(2),

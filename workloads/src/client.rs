@@ -10,7 +10,7 @@
 //!
 //! | file | what is there |
 //! | --- | --- |
-//! | `leader.rs` | whoever leads answers: the client follows redirects. It knows no system: bodies are bytes |
+//! | `leader.rs` | whoever leads answers: the client follows redirects, and asks again, or only once. It knows no system: bodies are bytes |
 //! | [`session`] | whoever it is connected to answers, in a session: the client keeps connection and session alive, and takes in events |
 //! | [`member`] | any member answers, without a session: the client goes from one to the next, and begins its watches anew there |
 //! | `rest.rs` | standing still |
@@ -67,6 +67,8 @@ pub enum Manner {
     /// Whom it takes for the leader.
     #[default]
     Leader,
+    /// As [`Manner::Leader`], but never again once nobody knows what became of an attempt: for systems that would run a retry as a request of its own.
+    Once,
     /// The server that it is connected to, in a session.
     Session {
         /// How long the session shall live without a sign of the client, in milliseconds.
@@ -192,7 +194,7 @@ impl Node for Client {
 
     fn boot(config: &ClientConfig, _: NoDisk, _: Now, _: &mut Effects<Self>) -> Self {
         Self(match config.manner {
-            Manner::Leader => Kind::Leader(LeaderClient::new(config)),
+            Manner::Leader | Manner::Once => Kind::Leader(LeaderClient::new(config)),
             Manner::Session { timeout_ms } => {
                 Kind::Session(Box::new(SessionClient::new(config, timeout_ms)))
             }

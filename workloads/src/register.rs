@@ -50,6 +50,30 @@ impl Default for RegisterConfig {
 const DAY_MS: u64 = 86_400_000;
 
 impl RegisterConfig {
+    /// What its clients ask: the names in [`Operation::f`]. The final reads are always made.
+    pub fn asked(&self) -> Vec<&'static str> {
+        let others = 100u64.saturating_sub(self.reads_percent.saturating_add(self.writes_percent));
+        let asked = [
+            ("read", true),
+            ("write", self.writes_percent > 0),
+            ("cas", others > 0),
+        ];
+        let asked = asked.iter().filter(|(_, is_asked)| *is_asked);
+        asked.map(|(f, _)| *f).collect()
+    }
+
+    /// An operation of that name as its clients call it; `None` when they call none.
+    pub fn sample(&self, f: &str) -> Option<Operation> {
+        let f = FUNCTIONS.iter().find(|known| **known == f)?;
+        let value = match *f {
+            "read" => Value::Null,
+            "write" => json!(1),
+            _ => json!([0, 1]),
+        };
+        let key = Some("k0".to_string());
+        Some(Operation { f, key, value })
+    }
+
     /// See [`WorkloadConfig::refuses`](crate::workload::WorkloadConfig::refuses).
     pub(crate) fn refuses(&self) -> Option<&'static str> {
         let shares = self.reads_percent.saturating_add(self.writes_percent);

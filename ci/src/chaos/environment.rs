@@ -3,11 +3,14 @@
 use super::ChaosError;
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stormglass_nemesis::trial::STORM_MS_MAX;
 use stormglass_reports::run_directory::DEFAULT_OUT;
 
 pub(super) const TRIAL: &str = "STORMGLASS_TRIAL";
 const SEED: &str = "STORMGLASS_SEED";
 const SEEDS: &str = "STORMGLASS_SEEDS";
+const TIME: &str = "STORMGLASS_TIME";
 const OUT: &str = "STORMGLASS_OUT";
 
 /// The most seeds one variable may ask for.
@@ -17,6 +20,8 @@ const SEEDS_MAX: u64 = 1_000_000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Environment {
     pub(super) selection: Selection,
+    /// How long the storm is to last, and how that was said.
+    time: Option<(String, Duration)>,
     out: Option<PathBuf>,
     /// Of the package under test. Absent when the test is not run by cargo.
     package_directory: Option<PathBuf>,
@@ -29,6 +34,8 @@ pub(super) enum Selection {
     AsTold,
     /// One trial.
     Trial(PathBuf),
+    /// One seed.
+    Seed(u64),
     /// These seeds.
     Seeds(Vec<u64>),
     /// So many seeds, from the first one of the test on.
@@ -54,7 +61,7 @@ impl Environment {
         let selection = if let Some(path) = variable(TRIAL) {
             Selection::Trial(path)
         } else if let Some(seed) = text(SEED) {
-            Selection::Seeds(vec![number(SEED, &seed)?])
+            Selection::Seed(number(SEED, &seed)?)
         } else if let Some(seeds) = text(SEEDS) {
             let (selection, count) = match seeds.split_once("..") {
                 Some((from, to)) => {
@@ -78,8 +85,13 @@ impl Environment {
         } else {
             Selection::AsTold
         };
+        let time = match text(TIME) {
+            Some(told) => Some((told.clone(), time(&told)?)),
+            None => None,
+        };
         Ok(Self {
             selection,
+            time,
             out: variable(OUT),
             package_directory: variable("CARGO_MANIFEST_DIR"),
         })
@@ -88,13 +100,40 @@ impl Environment {
     /// Where failed runs are kept: an absolute path where the system tells one, for the command that names it is used from anywhere.
     pub(super) fn out(&self, told: Option<&Path>) -> PathBuf {
         let chosen = self.out.as_deref().or(told);
-        let chosen = chosen.unwrap_or(Path::new(DEFAULT_OUT));
+        self.in_package(chosen.unwrap_or(Path::new(DEFAULT_OUT)))
+    }
+
+    /// A path from the package on, as a whole.
+    pub(super) fn in_package(&self, path: &Path) -> PathBuf {
         let whole = match &self.package_directory {
-            Some(directory) => directory.join(chosen),
-            None => chosen.to_path_buf(),
+            Some(directory) => directory.join(path),
+            None => path.to_path_buf(),
         };
         std::path::absolute(&whole).unwrap_or(whole)
     }
+
+    /// How long the storm lasts, in milliseconds, where the test says so much: with the last tick that it begins.
+    pub(super) fn storm_ms(&self, told_ms: u64, tick_ms: u64) -> Result<u64, ChaosError> {
+        let Some((text, time)) = &self.time else {
+            return Ok(told_ms);
+        };
+        let storm_ms = u64::try_from(time.as_millis()).ok();
+        let storm_ms = storm_ms.and_then(|ms| ms.checked_next_multiple_of(tick_ms.max(1)));
+        let fits = storm_ms.filter(|ms| (1..=STORM_MS_MAX).contains(ms));
+        fits.ok_or_else(|| ChaosError::Environment {
+            variable: TIME,
+            cause: format!(
+                "{text:?} is no length of a storm; it takes a millisecond to seven days"
+            ),
+        })
+    }
+}
+
+fn time(text: &str) -> Result<Duration, ChaosError> {
+    humantime::parse_duration(text.trim()).map_err(|error| ChaosError::Environment {
+        variable: TIME,
+        cause: format!("{text:?} is no time ({error}); it takes one as 500ms, 20s, 2m or 1h 30m"),
+    })
 }
 
 #[cfg(test)]
@@ -113,7 +152,7 @@ mod tests {
         let all = [(TRIAL, "t.json"), (SEED, "7"), (SEEDS, "2..4")];
         let selection = |from: usize| of(&all[from..]).unwrap().selection;
         assert_eq!(selection(0), Selection::Trial("t.json".into()));
-        assert_eq!(selection(1), Selection::Seeds(vec![7]));
+        assert_eq!(selection(1), Selection::Seed(7));
         assert_eq!(selection(2), Selection::Seeds(vec![2, 3]));
         assert_eq!(selection(3), Selection::AsTold);
         assert_eq!(
@@ -133,6 +172,32 @@ mod tests {
         ] {
             let error = of(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_time_goes_before_that_of_the_test_and_ends_with_a_tick() {
+        let storm_ms = |text: &str, tick_ms| of(&[(TIME, text)]).unwrap().storm_ms(7, tick_ms);
+        for (text, tick_ms, wanted_ms) in [
+            ("20s", 1, 20_000),
+            (" 2m ", 1, 120_000),
+            ("1h 30m", 1, 5_400_000),
+            ("1500us", 1, 1),
+            ("1001ms", 10, 1_010),
+        ] {
+            assert_eq!(storm_ms(text, tick_ms).unwrap(), wanted_ms, "{text}");
+        }
+        assert_eq!(of(&[]).unwrap().storm_ms(7, 1).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused_with_the_name_of_the_variable_and_what_it_takes() {
+        for text in ["20", "soon", "-3s", "0s", "8d", "900years"] {
+            let storm_ms = of(&[(TIME, text)]).and_then(|found| found.storm_ms(7, 1));
+            let error = storm_ms.unwrap_err().to_string();
+            let says =
+                error.starts_with(TIME) && error.contains(text) && error.contains("it takes");
+            assert!(says, "{error}");
         }
     }
 

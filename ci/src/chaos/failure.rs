@@ -1,15 +1,22 @@
 //! What a test fails with.
 
+use super::command;
 use super::environment::TRIAL;
-use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use stormglass_checker::{CheckError, Verdict};
 use stormglass_nemesis::arena::ArenaError;
 use stormglass_nemesis::judge::{Judged, Ruling};
 use stormglass_nemesis::record::{Run, Violation};
-use stormglass_nemesis::trial::{Trial, TrialError};
+use stormglass_nemesis::regression::RegressionError;
+use stormglass_nemesis::trial::{Arena, Trial, TrialError};
 use stormglass_reports::run_directory;
+
+/// The most lines of a failure: what a terminal shows at a glance. The report has the rest.
+pub const LINES_MAX: usize = 12;
+
+/// The most characters of a line that tells of what was seen. A command is as long as it has to be.
+const COLUMNS_MAX: usize = 160;
 
 /// Why a test did not pass.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +38,17 @@ pub enum ChaosError {
     /// The file of a trial cannot be used.
     #[error(transparent)]
     Trial(#[from] TrialError),
+    /// The file of a regression cannot be used.
+    #[error(transparent)]
+    Regression(#[from] RegressionError),
+    /// The folder of the regressions cannot be read.
+    #[error("{path}: the regressions cannot be read: {source}; check the path and the permissions")]
+    Regressions {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The file of a trial is one for something else.
     #[error("{path}: {cause}")]
     Unfit {
@@ -65,6 +83,19 @@ impl ChaosError {
         }
     }
 
+    /// The same of a trial that came from a file, which it names.
+    pub(super) fn of_file(self, path: &Path) -> Self {
+        let cause = match self {
+            ChaosError::Setup(cause) => cause,
+            error @ (ChaosError::Arena { .. } | ChaosError::Check { .. }) => error.to_string(),
+            named => return named,
+        };
+        ChaosError::Unfit {
+            path: path.to_path_buf(),
+            cause,
+        }
+    }
+
     /// The failure, where a trial was not valid.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -94,8 +125,24 @@ pub struct Failure {
     pub repeats: bool,
     /// The directory of the run, or why there is none.
     pub kept: Result<PathBuf, String>,
-    /// The file of the trial, if it was repeated from one.
-    pub replayed: Option<PathBuf>,
+    /// Where the trial came from.
+    pub origin: Origin,
+    /// Where it was run, of what can be run in one arena or another.
+    pub arena: Option<Arena>,
+}
+
+/// Where a trial came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was made from its seed.
+    Seed {
+        /// The folder of the regressions, where it can be kept.
+        keep_in: PathBuf,
+    },
+    /// It was kept in this file, because it broke something once.
+    Regression(PathBuf),
+    /// It was to be repeated, from this file.
+    Replayed(PathBuf),
 }
 
 impl Failure {
@@ -120,13 +167,11 @@ impl Failure {
             digest: run.record.digest.clone(),
             repeats,
             kept,
-            replayed: None,
+            origin: Origin::Seed {
+                keep_in: PathBuf::new(),
+            },
+            arena: None,
         }
-    }
-
-    pub(super) fn replayed_from(mut self, path: &Path) -> Self {
-        self.replayed = Some(path.to_path_buf());
-        self
     }
 
     /// The file of the trial: the reproducer.
@@ -137,97 +182,136 @@ impl Failure {
 
     /// The one command that runs the trial again.
     pub fn command(&self) -> Option<String> {
-        self.trial().map(|trial| replay_command(&trial))
+        self.trial().map(|trial| command::replay(&trial))
     }
 }
 
+/// At most [`LINES_MAX`] lines, the last of which is the command that repeats it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, seed) = (&self.name, self.seed);
-        if let Some(path) = &self.replayed {
-            writeln!(f, "replayed {} and nothing else ({TRIAL})", path.display())?;
+        let (head, foot) = (self.head(), self.foot());
+        let room = LINES_MAX - head.len() - foot.len();
+        let mut seen: Vec<String> = self.seen().map(|line| shortened(&line)).collect();
+        if seen.len() > room {
+            let more = seen.len() - (room - 1);
+            seen.truncate(room - 1);
+            let place = match self.kept {
+                Ok(_) => "in the report",
+                Err(_) => "were seen",
+            };
+            seen.push(format!("... {more} more lines {place}"));
         }
-        match self.ruling {
-            Ruling::Unknown => writeln!(f, "{name}, seed {seed}: nobody knows, which is no pass")?,
-            Ruling::Vacuous => writeln!(f, "{name}, seed {seed}: not tested, which is no pass")?,
-            Ruling::Valid | Ruling::Violation | Ruling::Measured => {
-                writeln!(f, "{name}, seed {seed}: broken")?
-            }
-        }
-        writeln!(f, "{}", self.sentence)?;
-        for violation in &self.violations {
-            let place = violation
-                .node
-                .map_or("-".to_string(), |node| node.to_string());
+        let lines: Vec<String> = head.into_iter().chain(seen).chain(foot).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Failure {
+    /// What it came to: three lines at most.
+    fn head(&self) -> Vec<String> {
+        let origin = match &self.origin {
+            Origin::Seed { .. } => None,
+            Origin::Regression(path) => Some(format!(
+                "{}: what this file kept is broken again",
+                path.display()
+            )),
+            Origin::Replayed(path) => Some(format!(
+                "replayed {} and nothing else ({TRIAL})",
+                path.display()
+            )),
+        };
+        let outcome = match self.ruling {
+            Ruling::Unknown => "nobody knows, which is no pass",
+            Ruling::Vacuous => "not tested, which is no pass",
+            Ruling::Valid | Ruling::Violation | Ruling::Measured => "broken",
+        };
+        let arena = self.arena.map(|arena| format!(", {}", arena.name()));
+        let (name, seed, arena) = (&self.name, self.seed, arena.unwrap_or_default());
+        let mut head: Vec<String> = origin.into_iter().collect();
+        head.push(format!("{name}, seed {seed}{arena}: {outcome}"));
+        head.push(shortened(&on_one_line(&self.sentence)));
+        head
+    }
+
+    /// What broke inside the cluster, and what the checker has to say, line by line.
+    fn seen(&self) -> impl Iterator<Item = String> {
+        let violations = self.violations.iter().flat_map(|violation| {
+            let place = violation.node.map(|node| node.to_string());
+            let place = place.as_deref().unwrap_or("-");
             let seconds = violation.time_ns as f64 / 1e9;
-            writeln!(
-                f,
-                "  {seconds:.3} s  {place}  {}: {}",
-                violation.name, violation.message
-            )?;
-        }
-        if let Some(explanation) = &self.explanation {
-            writeln!(f, "\n{}", explanation.trim_end())?;
-        }
-        writeln!(f)?;
+            let Violation { name, message, .. } = violation;
+            let text = format!("  {seconds:.3} s  {place}  {name}: {message}");
+            text.lines().map(str::to_string).collect::<Vec<_>>()
+        });
+        let explanation = self.explanation.iter().flat_map(|text| text.lines());
+        let explanation = explanation.map(str::to_string);
+        let all = violations.chain(explanation);
+        all.filter(|line| !line.trim().is_empty())
+    }
+
+    /// Where the rest is, and what can be done: five lines at most. The last one is the command that repeats it.
+    fn foot(&self) -> Vec<String> {
+        let mut foot = Vec::new();
         match &self.kept {
             Ok(directory) => {
-                writeln!(
-                    f,
-                    "report  {}",
-                    directory.join(run_directory::PAGE).display()
-                )?;
-                writeln!(
-                    f,
-                    "trial   {}",
-                    directory.join(run_directory::TRIAL).display()
-                )?;
+                let page = directory.join(run_directory::PAGE);
+                foot.push(format!("report  {}", page.display()));
             }
-            Err(cause) => writeln!(f, "the run could not be kept: {cause}")?,
+            Err(cause) => {
+                let cause = on_one_line(cause);
+                foot.push(shortened(&format!("the run could not be kept: {cause}")));
+            }
         }
-        let repeats = if self.repeats {
-            "the same when run again"
+        let digest = &self.digest;
+        if self.repeats {
+            foot.push(format!("digest  {digest} (the same when run again)"));
         } else {
-            "NOT the same when run again: the server draws on something outside the simulation, as the order of a HashMap, a `select!` \
-             that is not `biased`, a random number without a seed, or the real clock; the trial may not repeat this failure"
-        };
-        writeln!(f, "digest  {} ({repeats})", self.digest)?;
-        match self.command() {
-            Some(command) => write!(f, "replay  {command}"),
-            None => write!(f, "replay  run the test with STORMGLASS_SEED={seed}"),
+            foot.push(format!("digest  {digest}, and NOT the same when run again: the trial may not repeat this; the server draws on the"));
+            foot.push("        order of a HashMap, a `select!` that is not `biased`, a random number without a seed, or the real clock".to_string());
         }
+        if let (Ok(directory), Origin::Seed { keep_in }) = (&self.kept, &self.origin) {
+            foot.push(format!("keep    {}", command::keep(directory, keep_in)));
+        }
+        foot.push(match self.command() {
+            Some(command) => format!("replay  {command}"),
+            None => format!("replay  run the test with STORMGLASS_SEED={}", self.seed),
+        });
+        foot
     }
 }
 
-/// The command that runs the trial of a file again, in the test that is running now.
-pub(super) fn replay_command(trial: &Path) -> String {
-    let thread = std::thread::current();
-    // With one thread the tests run on the main one, and their names are lost.
-    let test = thread.name().filter(|name| *name != "main");
-    let trial = quoted(&trial.to_string_lossy());
-    let program = match env::var("CARGO_PKG_NAME") {
-        Ok(package) => format!("cargo test -p {}", quoted(&package)),
-        Err(_) => env::current_exe()
-            .map(|program| quoted(&program.to_string_lossy()))
-            .unwrap_or_else(|_| "cargo test".to_string()),
-    };
-    let by_cargo = program.starts_with("cargo test");
-    let separator = if by_cargo { " --" } else { "" };
-    match test {
-        Some(test) => format!(
-            "{TRIAL}={trial} {program} {}{separator} --exact --nocapture",
-            quoted(test)
+/// What a test says that did not pass: [`LINES_MAX`] lines at most, whatever the cause.
+pub(super) fn brief(error: &ChaosError) -> String {
+    let text = error.to_string();
+    if let ChaosError::Failed(_) = error {
+        return text;
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.get(LINES_MAX..) {
+        None | Some([]) => text,
+        Some(rest) => format!(
+            "{}\n... {} more lines",
+            lines[..LINES_MAX - 1].join("\n"),
+            rest.len() + 1
         ),
-        None => format!("{TRIAL}={trial} {program}{separator} --nocapture"),
     }
 }
 
-/// A word as a shell takes it.
-fn quoted(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-._/:".contains(character);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_string()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of a line, where it is a long one.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(COLUMNS_MAX) {
+        None => line.to_string(),
+        Some(_) => line
+            .chars()
+            .take(COLUMNS_MAX - 3)
+            .chain("...".chars())
+            .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use stormglass_nemesis::faults::FaultKind;
 use stormglass_nemesis::judge::Judged;
 use stormglass_nemesis::record::{FaultStatus, Run};
-use stormglass_nemesis::trial::Trial;
 
 /// What a server went through and kept its promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +14,10 @@ pub struct Survived {
     name: String,
     /// The file of the trial, if it was repeated from one.
     replayed: Option<PathBuf>,
-    /// The digests of the trials, by seed, in the order they were run.
+    /// The digests of the trials, by seed, in the order they were run; of a core, one for each arena.
     pub digests: Vec<(u64, String)>,
+    /// Trials that broke something once, and were run first.
+    pub regressions: u64,
     /// Operations that were called.
     pub operations: u64,
     /// Operations that were answered.
@@ -35,6 +36,7 @@ impl Survived {
             name: name.to_string(),
             replayed: replayed.map(Path::to_path_buf),
             digests: Vec::new(),
+            regressions: 0,
             operations: 0,
             operations_ok: 0,
             faults: BTreeMap::new(),
@@ -43,8 +45,17 @@ impl Survived {
         }
     }
 
-    pub(super) fn add(&mut self, trial: &Trial, run: &Run, judged: &Judged, cpu: Duration) {
-        self.digests.push((trial.seed, run.record.digest.clone()));
+    pub(super) fn add(&mut self, seed: u64, run: &Run, judged: &Judged, cpu: Duration) {
+        self.digests.push((seed, run.record.digest.clone()));
+        self.count(run, judged, cpu);
+    }
+
+    pub(super) fn add_regression(&mut self, run: &Run, judged: &Judged, cpu: Duration) {
+        self.regressions += 1;
+        self.count(run, judged, cpu);
+    }
+
+    fn count(&mut self, run: &Run, judged: &Judged, cpu: Duration) {
         self.operations += judged.counts.operations;
         self.operations_ok += judged.counts.ok;
         let installed = run
@@ -83,9 +94,13 @@ impl fmt::Display for Survived {
         }
         writeln!(
             f,
-            "{} kept its promise: {} trials, {} of {} operations ok, {faults} faults ({})",
+            "{} kept its promise: {}{}, {} of {} operations ok, {faults} faults ({})",
             self.name,
-            self.digests.len(),
+            match self.regressions {
+                0 => String::new(),
+                count => counted(count as usize, "regression") + ", ",
+            },
+            counted(self.digests.len(), "trial"),
             self.operations_ok,
             self.operations,
             kinds.join(", "),
@@ -95,4 +110,9 @@ impl fmt::Display for Survived {
             "{simulated:.0} simulated seconds, {rate:.0} in a second of processor time"
         )
     }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }

@@ -116,7 +116,7 @@ pub(super) fn execute(args: &ModelArgs, format: Format) -> Result<Exit, Failure>
         }
     }
     let covered = match args.coverage {
-        _ if interrupt::asked() => Exit::Interrupted,
+        _ if exit(&outcome) == Exit::Interrupted => Exit::Interrupted,
         Some(seeds) => cover::cover(&space, &outcome, seeds, format)?,
         None => Exit::Valid,
     };

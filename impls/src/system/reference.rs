@@ -1,11 +1,11 @@
 //! Gives a core the face of a system.
 
 use super::{
-    Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Reference,
-    Setup, System, Watch, Word,
+    Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant,
+    Reference, Setup, System, Watch, Word,
 };
-use crate::contract::{Data, Disk, Effect, Effects, Input, Node, Now};
-use crate::explored::NodeState;
+use crate::contract::{Data, Disk, Effect, Effects, Input, Node, NodeId, Now};
+use crate::explored::{Memory, Names, NodeState};
 use crate::facts::FactKind;
 use crate::knobs::Reads;
 use crate::manage::{Manage, Report};
@@ -13,6 +13,8 @@ use crate::node_set::NodeSet;
 use crate::parcel::Parcel;
 use crate::snapshot::Image;
 use std::any::Any;
+use std::hash::Hasher;
+use std::marker::PhantomData;
 
 pub(crate) struct Typed<N: Node> {
     pub(crate) core: N,
@@ -76,6 +78,25 @@ impl<N: Node> DiskImage for TypedDisk<N> {
 }
 
 impl<N: Node<Config = Setup>> Reference<N> {
+    /// A core and the faults that it promises to survive, and nothing else: no bugs to plant, no invariants, and nobody manages it. What there is
+    /// besides is set field by field.
+    pub fn new(name: &'static str, summary: &'static str, budget: Budget) -> Self {
+        Self {
+            name,
+            summary,
+            mutants: &[],
+            harmless: &[],
+            budget,
+            reads: &[],
+            invariants: &[],
+            manage: |_| None,
+            report: |_| None,
+            backup: None,
+            watch: || Box::new(Unwatched),
+            core: PhantomData,
+        }
+    }
+
     pub(crate) fn boot_typed(
         &self,
         setup: &Setup,
@@ -225,6 +246,31 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
     fn watch(&self) -> Box<dyn Watch> {
         (self.watch)()
     }
+}
+
+/// Of a system that states no invariants.
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn stepped(&mut self, _: NodeId, _: &dyn Member, _: &[Effect<Erased>]) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn audit(&self, _: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
+        Ok(())
+    }
+}
+
+impl Memory for Unwatched {
+    fn duplicate(&self) -> Box<dyn Memory> {
+        Box::new(Unwatched)
+    }
+
+    fn feed(&self, _: Option<&Names>, _: &mut dyn Hasher) {}
 }
 
 fn read_whole<T: Data>(bytes: &[u8]) -> Result<T, String> {

@@ -1,6 +1,8 @@
 //! The client of a cluster that answers through its leader: it follows redirects, and any server may answer a retry.
+//!
+//! One that [asks once](Manner::Once) retries only what certainly did not happen: what was refused for good. Else it waits for its deadline.
 
-use super::{Client, ClientConfig, ClientTimer, Numbering, Outcome};
+use super::{Client, ClientConfig, ClientTimer, Manner, Numbering, Outcome};
 use stormglass_impls::contract::{
     Answer, DelayRange, Effects, Input, NodeId, Refusal, RequestId, Session,
 };
@@ -65,13 +67,16 @@ impl LeaderClient {
             } => self.answered(from, request_id, answer, effects),
             Input::LinkDown(server) => {
                 let waits_here = self.open.as_ref().is_some_and(|open| open.waiting);
-                if waits_here && server == self.server {
+                if waits_here && server == self.server && !self.asks_once() {
                     self.server = self.config.server_after(server);
                     self.pause(self.config.patience.backoff_ms, effects);
                 }
             }
             Input::TimerFired(ClientTimer::Retry) => {
                 let Some(open) = &self.open else { return };
+                if open.waiting && self.asks_once() {
+                    return;
+                }
                 if open.waiting {
                     self.server = self.config.server_after(self.server);
                 }
@@ -87,6 +92,10 @@ impl LeaderClient {
             Input::Deliver { .. } => {}
             Input::LinkUp(_) | Input::ClientGone(_) | Input::Persisted => {}
         }
+    }
+
+    fn asks_once(&self) -> bool {
+        self.config.manner == Manner::Once
     }
 
     /// Numbers a retry, if retries have numbers of their own.
@@ -146,6 +155,10 @@ impl LeaderClient {
             Answer::Refused(refusal)
                 if (from != self.server || !open.waiting)
                     && !matches!(refusal, Refusal::SessionExpired) => {}
+            // What became of it nobody knows, and a retry would be another request.
+            Answer::Refused(refusal) if self.asks_once() && !refusal.claim().definite => {
+                self.end(Outcome::Unknown, effects);
+            }
             Answer::Refused(Refusal::NotLeader {
                 leader: Some(leader),
             }) if leader != from
@@ -191,17 +204,21 @@ impl LeaderClient {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Manner, NoDisk, Patience};
+    use super::super::{NoDisk, Patience};
     use super::*;
     use stormglass_impls::contract::{ClientId, Effect, Node, Now};
 
     fn client(servers: u8) -> Client {
+        client_of(servers, Manner::Leader)
+    }
+
+    fn client_of(servers: u8, manner: Manner) -> Client {
         let config = ClientConfig {
             id: ClientId(0),
             servers,
             patience: Patience::default(),
             numbering: Numbering::Kept,
-            manner: Manner::Leader,
+            manner,
         };
         Client::boot(&config, NoDisk, Now::default(), &mut Effects::default())
     }
@@ -383,6 +400,36 @@ mod tests {
         assert_eq!(call_to(&retried), Some((NodeId(2), RequestId(1))));
         let elsewhere = step(&mut client, Input::LinkDown(NodeId(1)));
         assert_eq!(elsewhere, vec![], "a connection it does not wait on");
+    }
+
+    #[test]
+    fn who_asks_once_goes_on_only_where_nothing_happened() {
+        let begun = || {
+            let mut client = client_of(3, Manner::Once);
+            step(&mut client, request(1));
+            client
+        };
+        let quiet = |client: &mut Client, input| {
+            let effects = step(client, input);
+            assert_eq!((call_to(&effects), outcome(&effects)), (None, None));
+        };
+        let mut silent = begun();
+        quiet(&mut silent, Input::TimerFired(ClientTimer::Retry));
+        quiet(&mut silent, Input::LinkDown(NodeId(1)));
+        quiet(&mut silent, Input::TimerFired(ClientTimer::Retry));
+        let gave_up = step(&mut silent, Input::TimerFired(ClientTimer::Deadline));
+        assert_eq!(outcome(&gave_up), Some(Outcome::Unknown));
+
+        let redirected = step(&mut begun(), answer(1, 1, refused(Some(3))));
+        assert_eq!(call_to(&redirected), Some((NodeId(3), RequestId(1))));
+        let lost = Answer::Refused(Refusal::LeadershipLost);
+        let lost = step(&mut begun(), answer(1, 1, lost));
+        assert_eq!(outcome(&lost), Some(Outcome::Unknown));
+        let mut full = begun();
+        let later = Answer::Refused(Refusal::Overloaded { retry_after_ms: 5 });
+        quiet(&mut full, answer(1, 1, later));
+        let again = step(&mut full, Input::TimerFired(ClientTimer::Retry));
+        assert_eq!(call_to(&again), Some((NodeId(1), RequestId(1))));
     }
 
     #[test]
