@@ -101,10 +101,23 @@ pub struct Desk {
     /// When the last final read was answered.
     answered_ns: u64,
     recovery_ns: u64,
+    /// How long, at the most, a node that is behind may take over one entry: one append and its answer, and the sync between them, by as many
+    /// entries and appends as may go at a time.
+    entry_ns: u64,
     operations_max: u64,
     flaws: Flaws,
     /// Who changes the cluster, where a fault of the trial wants that. Its number is the one after the last client's.
     operator: Option<Operator>,
+}
+
+/// See [`Desk::entry_ns`].
+fn entry_ns(trial: &Trial) -> u64 {
+    let round_ns = trial.sync_ms.1 * 1_000_000 + 2 * trial.network.delay_us_max * 1_000;
+    let at_a_time = trial
+        .knobs
+        .entries_per_append_max
+        .saturating_mul(trial.knobs.appends_in_flight_max);
+    round_ns / u64::try_from(at_a_time).unwrap_or(u64::MAX).max(1)
 }
 
 struct Progress {
@@ -165,6 +178,7 @@ impl Desk {
             finals_ns: (trial.storm_ms + trial.tick_ms) * 1_000_000,
             answered_ns: trial.storm_ms * 1_000_000,
             recovery_ns: trial.recovery_ms * 1_000_000,
+            entry_ns: entry_ns(trial),
             operations_max: trial.operations_per_client_max.unwrap_or(u64::MAX),
             flaws,
             workload,
@@ -319,7 +333,20 @@ impl Desk {
 
     /// Until when there must be progress: so long after the healing, or after the last final read that was answered.
     pub fn patience_ends_ns(&self) -> u64 {
-        self.answered_ns + self.recovery_ns
+        self.answered_ns + self.patience_ns()
+    }
+
+    /// How long a whole cluster may take. A node that is to be a member has to catch up first with all that was done, and may be given it entry by
+    /// entry.
+    pub fn patience_ns(&self) -> u64 {
+        let catching_up_ns = match self.members_missing() {
+            Some(_) => {
+                let called: u64 = self.clients.iter().map(|client| client.called).sum();
+                called.saturating_mul(self.entry_ns)
+            }
+            None => 0,
+        };
+        self.recovery_ns.saturating_add(catching_up_ns)
     }
 
     /// Whether every client is done.

@@ -218,7 +218,8 @@ impl Board {
             ),
             None => format!("no answer to the final read of {unread}"),
         };
-        let message = format!("{missing} for {} ms, and {whole}", trial.recovery_ms);
+        let waited_ms = desk.patience_ns() / 1_000_000;
+        let message = format!("{missing} for {waited_ms} ms, and {whole}");
         self.violation(ViolationKind::Progress, "progress", None, message);
     }
 

@@ -433,3 +433,22 @@ fn a_cluster_that_floods_or_stands_still_ends_the_trial() {
         assert_eq!(told, (ViolationKind::Hang, name, true), "{violation:?}");
     }
 }
+
+/// A night found this one: a node without a vote took over thousands of entries one by one, from a leader that ten clients kept busy, and had its vote
+/// back a moment after the cluster was given up. What is behind is given the time that taking over takes.
+#[test]
+fn a_member_that_is_far_behind_has_the_time_to_catch_up() {
+    let mut trial = calm(Arena::Simulator, 20_263_586, 60_000);
+    (trial.nodes, trial.clients) = (3, 10);
+    let system = catalog::system("raft-cache").expect("there is raft-cache");
+    swarm::draw(&mut trial, system.as_ref());
+    assert_eq!(trial.knobs.entries_per_append_max, 1);
+    let run = arena::run(&trial, &mut |_| ControlFlow::Continue(())).expect("a sound trial runs");
+    let judged = judge(&trial, &run).expect("the history is well formed");
+    assert_eq!(judged.ruling, Ruling::Valid, "{}", judged.sentence);
+    let waited_ms = run.record.ended_ns / 1_000_000 - trial.storm_ms;
+    assert!(
+        waited_ms > trial.recovery_ms,
+        "it takes longer than others: {waited_ms} ms"
+    );
+}

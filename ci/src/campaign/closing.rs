@@ -76,7 +76,11 @@ impl Whole {
             .fold(Exit::Valid, |exit, failure| exit.or_worse(exit_of(failure)));
         let mut notes = self.missed(&mut exit);
         notes.extend(unseen(held, &failures));
-        if self.trials.is_empty() && self.canaries.is_empty() && self.models.is_empty() {
+        let wants_trials = self.shards.iter().any(|shard| shard.planned != Some(0));
+        if self.trials.is_empty() && self.about.has_storms && wants_trials {
+            exit = exit.or_worse(Exit::Vacuous);
+            notes.push("no trial was run: the budget was over before the first".to_string());
+        } else if self.trials.is_empty() && self.canaries.is_empty() && self.models.is_empty() {
             exit = exit.or_worse(Exit::Vacuous);
             notes.push("nothing was run".to_string());
         }
@@ -87,8 +91,10 @@ impl Whole {
             .collect();
         if self.was_interrupted {
             exit = exit.or_worse(Exit::Interrupted);
-            notes
-                .push("it was interrupted: `stormglass soak --resume` goes on with it".to_string());
+            notes.push(format!(
+                "it was interrupted: `{}` goes on with it",
+                resume(folder)
+            ));
         }
         let closing = Closing {
             name: self.about.name.clone(),
@@ -291,7 +297,7 @@ impl Whole {
             let _ = writeln!(text, "- {whole} of {} models exhausted", self.models.len());
         }
         for note in &closing.notes {
-            let _ = writeln!(text, "- {note}");
+            let _ = writeln!(text, "- {}", note.replace(['\n', '\r'], " "));
         }
         if closing.failures.is_empty() {
             return text;
@@ -312,6 +318,17 @@ impl Whole {
     }
 }
 
+/// The command that goes on with a campaign.
+pub(crate) fn resume(folder: &Path) -> String {
+    format!("stormglass soak --resume --out {}", folder.display())
+}
+
+/// A text as Markdown takes it, in one line.
+fn plain(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<&str>>().join(" ");
+    line.replace('<', "&lt;").replace('`', "'")
+}
+
 /// A failure in some lines.
 fn tell(text: &mut String, failure: &FailureLine) {
     let times = match failure.count {
@@ -322,9 +339,9 @@ fn tell(text: &mut String, failure: &FailureLine) {
         text,
         "- {} `{}`, {times}, first night {}: {}",
         failure.standing.name().to_uppercase(),
-        failure.signature,
+        plain(&failure.signature),
         failure.first_night,
-        failure.sentence
+        plain(&failure.sentence)
     );
     if failure.unrepeated > 0 {
         let _ = writeln!(
@@ -334,9 +351,9 @@ fn tell(text: &mut String, failure: &FailureLine) {
         );
     }
     if let Some(reason) = &failure.reason {
-        let _ = writeln!(text, "  {reason}");
+        let _ = writeln!(text, "  {}", plain(reason));
     }
-    let _ = writeln!(text, "  `{}`", failure.command);
+    let _ = writeln!(text, "  `{}`", plain(&failure.command));
     if let Some(run) = &failure.run {
         let _ = writeln!(text, "  runs/{run}");
     }

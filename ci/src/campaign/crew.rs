@@ -5,6 +5,7 @@
 
 use super::plan::Plan;
 use super::work::{Answer, Job, Order};
+use super::worker::READY;
 use crate::command::exit::OrExit;
 use crate::command::{Exit, Failure, interrupt};
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ pub(crate) const LOCK: &str = ".workers.lock";
 
 /// After so many orders a worker is replaced: what one leaves behind in its memory does not count against the limit of another for long.
 const ORDERS_MAX: u32 = 200;
+/// How long a worker may take to begin.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// How often a wait is broken off to look whether it is over.
 const LOOK: Duration = Duration::from_millis(50);
 /// How much of what a worker last said is kept.
@@ -67,7 +70,11 @@ impl Crew<'_> {
         jobs: impl Iterator<Item = Job> + Send,
         mut each: impl FnMut(Vec<Done>) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
-        let program = std::env::current_exe().or_exit(Exit::Internal)?;
+        // The very file that runs, even when another has its name by now.
+        let program = match cfg!(target_os = "linux") {
+            true => PathBuf::from("/proc/self/exe"),
+            false => std::env::current_exe().or_exit(Exit::Internal)?,
+        };
         let jobs = Mutex::new(jobs);
         let over = AtomicBool::new(false);
         let (send, receive) = mpsc::sync_channel(self.workers * 2);
@@ -150,6 +157,7 @@ impl Crew<'_> {
                 *worker = Some(Worker::start(program, &self.folder.join(LOCK))?);
             }
             let hand = worker.as_mut().expect("it was just started");
+            let is_fresh = hand.orders == 0;
             let order = Order {
                 job: job.clone(),
                 memory: self.memory(&job),
@@ -159,12 +167,29 @@ impl Crew<'_> {
                 None => return Ok(None),
             };
             let ended = match (came, died.take()) {
+                // What earlier orders left behind in it is not this one's fault.
+                (Err(_), None) if !is_fresh => {
+                    *worker = None;
+                    continue;
+                }
                 (Ok(answer), None) => Ended::Answered(answer),
                 (Err(death), None) => {
                     *worker = None;
                     died = Some(death);
                     continue;
                 }
+                (
+                    Ok(Answer::Failed {
+                        cause,
+                        is_hosts: true,
+                        is_full,
+                    }),
+                    Some(_),
+                ) => Ended::Answered(Answer::Failed {
+                    cause,
+                    is_hosts: true,
+                    is_full,
+                }),
                 (Ok(_), Some((outcome, said))) => Ended::Died {
                     outcome,
                     said,
@@ -188,9 +213,11 @@ impl Crew<'_> {
         let trial = self.plan.timeout;
         match job {
             Job::Trial(_) => trial,
-            Job::Canary { .. } => trial * 4,
-            Job::Model { model, .. } => model.time + trial,
-            Job::Shrink { budget_ms, .. } => Duration::from_millis(*budget_ms) * 2 + trial,
+            Job::Canary { .. } => trial.saturating_mul(4),
+            Job::Model { model, .. } => model.time.saturating_add(trial),
+            Job::Shrink { budget_ms, .. } => Duration::from_millis(*budget_ms)
+                .saturating_mul(2)
+                .saturating_add(trial),
         }
     }
 
@@ -198,7 +225,7 @@ impl Crew<'_> {
     fn memory(&self, job: &Job) -> u64 {
         let trial = self.plan.memory.as_u64();
         match job {
-            Job::Model { model, .. } => model.memory.as_u64() + trial,
+            Job::Model { model, .. } => model.memory.as_u64().saturating_add(trial),
             Job::Trial(_) | Job::Canary { .. } | Job::Shrink { .. } => trial,
         }
     }
@@ -245,13 +272,20 @@ impl Worker {
                 heard.drain(..before);
             }
         });
-        Ok(Self {
+        let mut worker = Self {
             input: process.stdin.take(),
             process,
             answers,
             said,
             orders: 0,
-        })
+        };
+        match worker.answers.recv_timeout(STARTS_WITHIN) {
+            Ok(line) if line == READY => Ok(worker),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {
+                Err(unable("it does not say that it is ready".to_string()))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(unable(worker.died().1)),
+        }
     }
 
     /// Gives an order and waits for what comes of it: an answer, or how the worker died. Nothing when all is over before.
@@ -300,6 +334,13 @@ impl Worker {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = said.iter().copied().collect();
         death(status.ok(), &String::from_utf8_lossy(&bytes))
+    }
+}
+
+fn unable(cause: String) -> Failure {
+    Failure {
+        exit: Exit::SystemFailed,
+        error: anyhow::anyhow!("a worker does not start: {cause}; what is finished is safe"),
     }
 }
 

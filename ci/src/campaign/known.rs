@@ -1,7 +1,7 @@
 //! Known failures: they stay in sight, and are not red until the day on which somebody promised to have looked at them.
 
 use crate::command::{Exit, Failure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::Spanned;
 use toml::value::Datetime;
@@ -26,7 +26,7 @@ struct Entry {
 }
 
 /// A known failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Known {
     /// What is broken.
     pub(crate) property: String,

@@ -45,8 +45,11 @@ use store::{About, STORE, Store};
 use units::Pattern;
 use work::{Job, TrialJob};
 
+/// A copy of the campaign file, in the directory of a campaign: to go on with it, nothing else has to be named.
+pub(crate) const PLAN: &str = "campaign.toml";
+
 /// Counterexamples of models, in the directory of a campaign.
-const MODELS: &str = "models";
+pub(crate) const MODELS: &str = "models";
 
 /// The most failures that are made small.
 const SHRINKS_MAX: usize = 20;
@@ -91,15 +94,24 @@ impl<'a> Campaign<'a> {
             true => {
                 let store = Store::open(&folder)?;
                 let about = agree(&store.read()?.about, about, &folder)?;
+                store.put_about(&about)?;
                 (store, about)
             }
-            false => (Store::begin(&folder, &about)?, about),
+            false => {
+                must_be_empty(&folder)?;
+                if let Some(text) = &plan.text {
+                    std::fs::write(folder.join(PLAN), text).or_exit(Exit::Internal)?;
+                }
+                (Store::begin(&folder, &about)?, about)
+            }
         };
         let content = store.read()?;
         let runs = folder.join(RUNS);
         wait_for_workers(&folder)?;
         let rows = Rows::of(content, runs);
-        rows.remove_orphans();
+        if exists {
+            rows.remove_orphans();
+        }
         Ok(Self {
             budget: about.budget,
             plan,
@@ -187,9 +199,9 @@ impl<'a> Campaign<'a> {
         Failure {
             exit: Exit::Internal,
             error: anyhow::anyhow!(
-                "{}: there is no room left on the disk; {finished} finished trials are safe: make room, then go on with `stormglass soak --resume --out {}`",
+                "{}: there is no room left on the disk; {finished} finished trials are safe: make room, then go on with `{}`",
                 self.folder.display(),
-                self.folder.display()
+                closing::resume(&self.folder)
             ),
         }
     }
@@ -224,10 +236,11 @@ impl<'a> Campaign<'a> {
             .iter()
             .map(|storm| (storm.words.clone(), storm.share))
             .collect();
-        let (first_seed, out) = (self.about.first_seed, self.folder.join(RUNS));
-        let budget = self.budget;
+        let out = self.folder.join(RUNS);
+        let (budget, first_seed) = (self.budget, self.about.first_seed);
         let units = shard
             .units()
+            .take_while(move |unit| first_seed.checked_add(*unit).is_some())
             .filter(move |unit| !finished.contains(unit))
             .take_while(move |unit| match budget {
                 Budget::Trials(trials) => *unit < trials,
@@ -239,7 +252,7 @@ impl<'a> Campaign<'a> {
             let (number, nth) = pattern.storm(unit);
             Job::Trial(TrialJob {
                 unit,
-                seed: first_seed.wrapping_add(unit),
+                seed: first_seed + unit,
                 words: trials[number].0.clone(),
                 keep: sample > 0 && nth % sample == 0,
                 out: out.clone(),
@@ -254,10 +267,9 @@ impl<'a> Campaign<'a> {
         if budget_ms == 0 {
             return Box::new(std::iter::empty());
         }
-        let found = self.rows.to_shrink();
+        let found = self.rows.to_shrink(SHRINKS_MAX);
         let jobs: Vec<Job> = found
             .into_iter()
-            .take(SHRINKS_MAX)
             .map(|(signature, unit, run)| Job::Shrink {
                 signature,
                 unit,
@@ -267,6 +279,23 @@ impl<'a> Campaign<'a> {
             .collect();
         Box::new(jobs.into_iter())
     }
+}
+
+/// A campaign tidies up in its directory, so it begins in one in which there is nothing of anybody's.
+fn must_be_empty(folder: &Path) -> Result<(), Failure> {
+    // What a beginning leaves that was cut short.
+    let ours = |name: &str| name.starts_with(STORE) || name == PLAN;
+    let entries = std::fs::read_dir(folder).or_exit(Exit::Unreadable)?;
+    for entry in entries {
+        let name = entry.or_exit(Exit::Unreadable)?.file_name();
+        if !ours(&name.to_string_lossy()) {
+            return Err(Failure::usage(format!(
+                "{}: holds {name:?} and no campaign; name a new or an empty directory with --out",
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is there must be the campaign that is meant.

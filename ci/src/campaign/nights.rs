@@ -25,6 +25,14 @@ pub(crate) struct Night {
     pub(crate) signatures: BTreeSet<String>,
 }
 
+impl Night {
+    /// A campaign of the same seeds on the same commit is the same night: it ended more than once.
+    fn is_same(&self, other: &Night) -> bool {
+        (&self.name, self.first_seed, &self.commit)
+            == (&other.name, other.first_seed, &other.commit)
+    }
+}
+
 /// All nights that were written down, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nights(Vec<Night>);
@@ -47,11 +55,11 @@ impl Nights {
         Ok(Self(nights))
     }
 
-    /// The nights of a campaign that came before one that began with this seed.
+    /// The nights of a campaign that came before tonight: before where it stands, if it ended before and was taken up again.
     fn before<'a>(&'a self, tonight: &'a Night) -> impl DoubleEndedIterator<Item = &'a Night> {
-        let same =
-            |night: &&Night| night.name == tonight.name && night.first_seed != tonight.first_seed;
-        self.0.iter().filter(same)
+        let there = self.0.iter().position(|night| night.is_same(tonight));
+        let earlier = &self.0[..there.unwrap_or(self.0.len())];
+        earlier.iter().filter(|night| night.name == tonight.name)
     }
 
     /// The first night that saw a failure; nothing when none did before tonight.
@@ -76,13 +84,21 @@ impl Nights {
 
     /// Writes the ledger anew, with tonight in it.
     pub(crate) fn write(&self, path: &Path, tonight: &Night) -> Result<(), Failure> {
-        let others = self
-            .0
-            .iter()
-            .filter(|night| night.name != tonight.name || night.first_seed != tonight.first_seed);
+        let mut nights = self.0.clone();
+        match nights.iter_mut().find(|night| night.is_same(tonight)) {
+            // The day on which it was first told stays.
+            Some(there) => {
+                let day = std::mem::take(&mut there.day);
+                *there = Night {
+                    day,
+                    ..tonight.clone()
+                };
+            }
+            None => nights.push(tonight.clone()),
+        }
         let mut text = String::new();
-        for night in others.chain([tonight]) {
-            text += &serde_json::to_string(night).expect("a night is plain data");
+        for night in nights {
+            text += &serde_json::to_string(&night).expect("a night is plain data");
             text += "\n";
         }
         if let Some(folder) = path.parent() {
@@ -136,7 +152,8 @@ fn git(words: &[&str]) -> Option<Vec<String>> {
 
 /// The day, in UTC, as in 2026-11-30.
 pub(crate) fn today() -> String {
-    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let now = std::time::SystemTime::now().max(std::time::SystemTime::UNIX_EPOCH);
+    let now = humantime::format_rfc3339_seconds(now).to_string();
     now.chars().take(10).collect()
 }
 
@@ -178,6 +195,14 @@ mod tests {
         assert_eq!(first(&tonight, "c"), None);
         // What the same campaign saw before it was taken up again is no night before.
         assert_eq!(first(&night(3, false, &["b"]), "b"), None);
+        // The same seeds on another commit are another night, and a night that ends again stays where it was.
+        let mut later = night(1, false, &["a"]);
+        later.commit = Some("c".to_string());
+        assert_eq!(first(&later, "a"), Some(2));
+        nights.write(&path, &night(1, false, &["b"])).unwrap();
+        let again = Nights::read(&path).unwrap();
+        assert_eq!((again.0.len(), again.0[0].first_seed), (3, 1));
+        assert!(again.first_seen(&again.0[0].clone(), "b").is_none());
         let mut other = night(4, false, &["a"]);
         other.name = "other".to_string();
         assert_eq!(first(&other, "a"), None);

@@ -17,12 +17,21 @@ use std::time::Duration;
 use stormglass_impls::catalog;
 use stormglass_nemesis::arena;
 use stormglass_nemesis::model::library;
+use stormglass_nemesis::trial::Arena;
 use toml::{Spanned, Value};
 
 /// What is run when no file is named.
 const USUAL: &str = include_str!("usual.toml");
 /// What that is called.
 const USUAL_NAME: &str = "usual";
+
+/// How long a trial or a model may be given.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// How much memory a trial or a model may be given.
+const LEAST_MEMORY: ByteSize = ByteSize::mib(1);
+const MOST_MEMORY: ByteSize = ByteSize::tib(64);
+/// The most characters of a name.
+const NAME_MAX: usize = 80;
 
 /// The most shares that all storms together may have: the pattern in which they take turns is that long.
 const SHARES_MAX: u64 = 10_000;
@@ -111,6 +120,8 @@ pub(crate) struct Plan {
     pub(crate) sample: u64,
     /// Where the known failures are, beside the campaign file.
     pub(crate) known: Option<PathBuf>,
+    /// The text of the campaign file; none of the usual one.
+    pub(crate) text: Option<String>,
 }
 
 /// Trials of one kind.
@@ -130,6 +141,16 @@ pub(crate) struct Canary {
     pub(crate) cluster: String,
     pub(crate) arena: String,
     pub(crate) seeds: u64,
+}
+
+impl Canary {
+    /// Where it is hunted.
+    pub(crate) fn arena(&self) -> Arena {
+        match self.arena.as_str() {
+            "turmoil" => Arena::Turmoil,
+            _ => Arena::Simulator,
+        }
+    }
 }
 
 /// A model to explore.
@@ -175,6 +196,7 @@ impl Plan {
         let mut plan = Self::of(&text, &stem, path).map_err(unreadable)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         plan.known = plan.known.map(|known| folder.join(known));
+        plan.text = Some(text);
         Ok(plan)
     }
 
@@ -245,8 +267,22 @@ impl Plan {
         if !(jobs_per_core > 0.0 && jobs_per_core <= 64.0) {
             return Err(whole("jobs-per-core", "say a number up to 64".to_string()));
         }
+        let stem: String = stem
+            .chars()
+            .map(|character| if is_plain(character) { character } else { '-' })
+            .take(NAME_MAX)
+            .collect();
+        let name = file.name.unwrap_or(stem);
+        if name.is_empty()
+            || name.chars().count() > NAME_MAX
+            || name.starts_with('.')
+            || !name.chars().all(is_plain)
+        {
+            let cause = "say it in letters, digits, `-`, `_` and `.`: it is part of the name of a directory";
+            return Err(whole("name", cause.to_string()));
+        }
         Ok(Self {
-            name: file.name.unwrap_or_else(|| stem.to_string()),
+            name,
             budget,
             storms,
             canaries,
@@ -257,6 +293,7 @@ impl Plan {
             shrink: time("shrink", &file.shrink, Duration::from_secs(30))?,
             sample: file.sample.unwrap_or(1_000),
             known: file.known,
+            text: None,
         })
     }
 
@@ -281,6 +318,34 @@ impl Plan {
         Ok(())
     }
 
+    /// Refuses limits that nothing could keep, or that nothing could work within.
+    pub(crate) fn check_limits(&self) -> Result<(), Failure> {
+        let times = self
+            .models
+            .iter()
+            .map(|model| ("the time of a model", model.time));
+        for (what, time) in times.chain([("timeout", self.timeout)]) {
+            if time < Duration::from_millis(1) || time > LONGEST {
+                let longest = humantime::format_duration(LONGEST);
+                return Err(Failure::usage(format!(
+                    "{what}: say a time from 1ms to {longest}"
+                )));
+            }
+        }
+        let sizes = self
+            .models
+            .iter()
+            .map(|model| ("the memory of a model", model.memory));
+        for (what, size) in sizes.chain([("memory", self.memory)]) {
+            if size < LEAST_MEMORY || size > MOST_MEMORY {
+                return Err(Failure::usage(format!(
+                    "{what}: say a size from {LEAST_MEMORY} to {MOST_MEMORY}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// What tells this campaign from others: what it runs, and in which order. Limits and budgets are no part of it.
     pub(crate) fn digest(&self) -> String {
         let whole = (&self.storms, &self.canaries, &self.models, self.sample);
@@ -296,6 +361,11 @@ fn unreadable(cause: String) -> Failure {
         exit: Exit::Unreadable,
         error: anyhow::anyhow!(cause),
     }
+}
+
+/// Whether a character may be part of a name.
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-_.".contains(character)
 }
 
 /// A list of names, or `all`.
@@ -330,6 +400,9 @@ fn read_storms(entry: &BTreeMap<String, Value>) -> Result<Vec<Storm>, String> {
     };
     let cluster = entry.get("cluster");
     let named = clusters(cluster.ok_or("cluster: say which, or \"all\"")?)?;
+    if named.is_empty() {
+        return Err("cluster: the list names nothing".to_string());
+    }
     let mut options = Vec::new();
     for (key, value) in entry {
         match key.as_str() {
@@ -338,6 +411,9 @@ fn read_storms(entry: &BTreeMap<String, Value>) -> Result<Vec<Storm>, String> {
                 return Err(format!(
                     "{own}: the campaign says that itself; leave it out"
                 ));
+            }
+            key if !key.chars().all(is_plain) => {
+                return Err(format!("{key:?}: that is no option of `stormglass run`"));
             }
             key => option(key, value, &mut options)?,
         }

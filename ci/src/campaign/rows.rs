@@ -112,16 +112,24 @@ impl Rows {
     }
 
     /// The first trial of each failure that repeats and was not made small yet: its signature, its unit and its directory.
-    pub(crate) fn to_shrink(&self) -> Vec<(String, u64, PathBuf)> {
-        let first = |(signature, kept): (&String, &BTreeMap<u64, TrialLine>)| {
-            let (unit, line) = kept.first_key_value()?;
-            let wanted = line.verdict == Outcome::Violation && line.repeats == Some(true);
-            let done = self.shrunk.get(signature);
-            let wanted = wanted && done.is_none_or(|done| done.unit != *unit);
-            let run = line.run.clone().filter(|_| wanted)?;
-            Some((signature.clone(), *unit, run))
+    pub(crate) fn to_shrink(&self, most: usize) -> Vec<(String, u64, PathBuf)> {
+        let repeats = |line: &TrialLine| {
+            line.verdict == Outcome::Violation && line.repeats == Some(true) && line.run.is_some()
         };
-        self.failures.iter().filter_map(first).collect()
+        let firsts = self.failures.iter().filter_map(|(signature, kept)| {
+            let (unit, line) = kept.first_key_value()?;
+            repeats(line).then_some((signature, *unit, line))
+        });
+        // Which ones are made small does not depend on how often the campaign was cut short.
+        let chosen = firsts.take(most).filter(|(signature, unit, _)| {
+            let done = self.shrunk.get(*signature);
+            done.is_none_or(|done| done.unit != *unit)
+        });
+        chosen
+            .filter_map(|(signature, unit, line)| {
+                Some((signature.clone(), unit, line.run.clone()?))
+            })
+            .collect()
     }
 
     /// Takes in what is finished. With it comes the failure that ends the campaign, if there is one; what it befell is not finished.
@@ -129,10 +137,18 @@ impl Rows {
         let (mut taken, mut failed) = (Taken::default(), None);
         self.spent_s = ended_s;
         for Done { job, ended } in done {
-            if let Ended::Answered(Answer::Failed { is_full: true, .. }) = ended {
+            if let Ended::Answered(Answer::Failed {
+                cause,
+                is_hosts: true,
+                is_full,
+            }) = &ended
+            {
                 failed = Some(Failure {
                     exit: Exit::Internal,
-                    error: StorageFull.into(),
+                    error: match is_full {
+                        true => StorageFull.into(),
+                        false => anyhow::anyhow!("{cause}; what is finished is safe"),
+                    },
                 });
                 continue;
             }
@@ -145,10 +161,11 @@ impl Rows {
                     taken.batch.trials.push(line);
                 }
                 Job::Canary { number, canary } => {
+                    let arena = canary.arena();
                     let mut line = KillLine {
                         id: canary.mutant,
                         cluster: canary.cluster,
-                        arena: Arena::Simulator,
+                        arena,
                         harmless: false,
                         caught_by: Vec::new(),
                         caught: 0,
@@ -314,11 +331,17 @@ impl Rows {
         };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().is_dir() && !wanted(&name) {
+            if entry.path().is_dir() && is_name_of_run(&name) && !wanted(&name) {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
     }
+}
+
+/// Whether a directory is called as runs are: with six hexadecimal digits at the end.
+fn is_name_of_run(name: &str) -> bool {
+    name.rsplit_once('-')
+        .is_some_and(|(_, id)| id.len() == 6 && id.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 /// Why there is no answer of the right kind.

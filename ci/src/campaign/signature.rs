@@ -7,6 +7,7 @@
 use crate::command::run::Done;
 use stormglass_nemesis::judge::Ruling;
 use stormglass_nemesis::record::ViolationKind;
+use stormglass_nemesis::trial::Trial;
 
 /// The most characters of what was said.
 const SAID_MAX: usize = 80;
@@ -37,13 +38,17 @@ pub(crate) fn of(done: &Done) -> Option<(String, String)> {
         },
         _ => None,
     };
-    let subject = match &done.trial.mutant {
-        Some(mutant) => format!("{}+{mutant}", done.trial.cluster),
-        None => done.trial.cluster.clone(),
-    };
     let repeats = done.differs.is_none();
-    let signature = join(&subject, &property, said, repeats);
+    let signature = join(&subject(&done.trial), &property, said, repeats);
     Some((property, signature))
+}
+
+/// What failed: a cluster, with the bug that is planted in it.
+pub(crate) fn subject(trial: &Trial) -> String {
+    match &trial.mutant {
+        Some(mutant) => format!("{}+{mutant}", trial.cluster),
+        None => trial.cluster.clone(),
+    }
 }
 
 /// A signature of these parts.

@@ -17,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use stormglass_reports::campaign::{KillLine, ModelLine, Share, TrialLine};
 
+use super::known::Known;
 use super::plan::Budget;
 use super::units::Shard;
 
@@ -45,9 +46,12 @@ pub(crate) struct About {
     pub(crate) shard: Shard,
     /// What was asked for when it began.
     pub(crate) budget: Budget,
-    /// How many canaries and models all shards have together.
-    pub(crate) canaries: u64,
-    pub(crate) models: u64,
+    /// Which clusters it is limited to; none when it is not.
+    pub(crate) only: Vec<String>,
+    /// Whether it has storms: without a trial it has tested nothing.
+    pub(crate) has_storms: bool,
+    /// What was known when it was last taken up.
+    pub(crate) known: Vec<Known>,
     /// Whether everything that was asked for is done.
     pub(crate) is_finished: bool,
 }
@@ -130,10 +134,10 @@ impl Store {
     /// Opens what is there.
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(STORE);
-        match Database::open(&path) {
+        match unharmed(&path, || Database::open(&path))? {
             Ok(database) => Ok(Self { path, database }),
             Err(DatabaseError::DatabaseAlreadyOpen) => Err(Failure {
-                exit: Exit::Unreadable,
+                exit: Exit::SystemFailed,
                 error: anyhow::anyhow!(
                     "{}: another process works on this campaign; wait for it, or end it",
                     path.display()
@@ -217,11 +221,12 @@ impl Store {
             }
             Ok(Ok(found))
         };
-        let read = read().map_err(|error| failed(&self.path, &error))?;
+        let read = unharmed(&self.path, read)?;
+        let read = read.map_err(|error| failed(&self.path, &error))?;
         read.map_err(|error| Failure {
             exit: Exit::Unreadable,
             error: anyhow::anyhow!(
-                "{}: a row cannot be read ({error}); another version of stormglass wrote it",
+                "{}: a row cannot be read ({error}); it is damaged, or another version of stormglass wrote it",
                 self.path.display()
             ),
         })
@@ -239,6 +244,21 @@ impl Store {
         };
         written().map_err(|error| failed(&self.path, &error))
     }
+}
+
+/// A file whose inside is damaged can make the library panic: that is an error of the file.
+fn unharmed<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, Failure> {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    std::panic::set_hook(usual);
+    read.map_err(|_| Failure {
+        exit: Exit::Unreadable,
+        error: anyhow::anyhow!(
+            "{}: it is damaged: merge without this shard, or begin anew in another directory",
+            path.display()
+        ),
+    })
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -273,6 +293,11 @@ pub(crate) fn is_storage_full(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error is the machine's: a file that cannot be made, a disk that fails, no more handles.
+pub(crate) fn is_hosts(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<io::Error>())
+}
+
 /// Whether an error comes from a disk without room.
 pub(crate) fn is_full(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
@@ -297,8 +322,9 @@ mod tests {
             first_seed: 7,
             shard: Shard::WHOLE,
             budget: Budget::Time(Duration::from_secs(60)),
-            canaries: 0,
-            models: 0,
+            only: Vec::new(),
+            has_storms: true,
+            known: Vec::new(),
             is_finished: false,
         }
     }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 
+/// The most shards.
+const SHARDS_MAX: u64 = 1_000_000;
+
 /// One shard of several, or the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Shard {
@@ -57,15 +60,21 @@ impl Shard {
             let of = number(all)?.ok_or_else(|| {
                 format!("{own} is {own_number}, but {all} does not say how many shards there are; set it, or say --shard I/N")
             })?;
-            let shard = own_number.checked_sub(first).map(|number| number + 1);
-            return match shard.filter(|number| *number <= of) {
+            let shard = own_number
+                .checked_sub(first)
+                .and_then(|number| number.checked_add(1));
+            return match shard.filter(|number| *number <= of && of <= SHARDS_MAX) {
                 Some(number) => Ok(Shard { number, of }),
                 None => Err(format!(
                     "{own} is {own_number}, and {all} says that there are {of} shards: number the jobs one after the other, or say --shard I/N"
                 )),
             };
         }
-        Ok(Shard::WHOLE)
+        // GitLab numbers from 1, and says so without a name for the first.
+        match (number("CI_NODE_INDEX")?, number("CI_NODE_TOTAL")?) {
+            (Some(number), Some(of)) => format!("{number}/{of}").parse(),
+            _ => Ok(Shard::WHOLE),
+        }
     }
 
     /// Whether a canary, a model or another piece of work that is numbered by itself is this shard's.
@@ -73,24 +82,23 @@ impl Shard {
         number as u64 % self.of == self.number - 1
     }
 
-    /// Whether a unit is this shard's.
-    fn has_unit(self, unit: u64) -> bool {
-        let block = unit / self.of;
+    /// The unit of a block that is this shard's.
+    fn unit_of(self, block: u64) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.of, block);
         hasher.write(b"shard of a unit");
         let turn = hasher.finish() % self.of;
-        (unit % self.of + turn) % self.of == self.number - 1
+        block * self.of + (self.number - 1 + self.of - turn) % self.of
     }
 
     /// The units of this shard, in order.
     pub(crate) fn units(self) -> impl Iterator<Item = u64> + Send {
-        (0..).filter(move |unit| self.has_unit(*unit))
+        (0..u64::MAX / self.of).map(move |block| self.unit_of(block))
     }
 
     /// How many of the first so many units are this shard's.
     pub(crate) fn count(self, units: u64) -> u64 {
-        let rest = (units - units % self.of..units).filter(|unit| self.has_unit(*unit));
-        units / self.of + rest.count() as u64
+        let blocks = units / self.of;
+        blocks + u64::from(self.unit_of(blocks) < units)
     }
 }
 
@@ -102,6 +110,11 @@ impl std::str::FromStr for Shard {
         let (number, of) = text.split_once('/').ok_or_else(wrong)?;
         let number = number.trim().parse().map_err(|_| wrong())?;
         let of = of.trim().parse().map_err(|_| wrong())?;
+        if of > SHARDS_MAX {
+            return Err(format!(
+                "{of} shards are too many; there may be {SHARDS_MAX}"
+            ));
+        }
         match (1..=of).contains(&number) {
             true => Ok(Shard { number, of }),
             false => Err(format!(
@@ -233,6 +246,9 @@ mod tests {
         assert!(of(&[kubernetes]).unwrap_err().contains("STORMGLASS_SHARDS"));
         let shards = ("STORMGLASS_SHARDS", "4");
         assert_eq!(of(&[kubernetes, shards]), Ok(Shard { number: 4, of: 4 }));
+        let gitlab = [("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "3")];
+        assert_eq!(of(&gitlab), Ok(Shard { number: 2, of: 3 }));
+        assert!(slurm("18446744073709551615", "0").is_err());
         let buildkite = [
             ("BUILDKITE_PARALLEL_JOB", "1"),
             ("BUILDKITE_PARALLEL_JOB_COUNT", "2"),
@@ -243,7 +259,16 @@ mod tests {
     #[test]
     fn a_shard_is_said_as_one_of_several() {
         assert_eq!("2/4".parse(), Ok(Shard { number: 2, of: 4 }));
-        for wrong in ["", "2", "0/4", "5/4", "1/0", "a/b", "-1/4"] {
+        for wrong in [
+            "",
+            "2",
+            "5/100000000000",
+            "0/4",
+            "5/4",
+            "1/0",
+            "a/b",
+            "-1/4",
+        ] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
     }

@@ -68,7 +68,9 @@ pub(crate) enum Answer {
     Failed {
         /// Why.
         cause: String,
-        /// Whether that is because the disk is full.
+        /// Whether that is the machine's fault, and any other trial would fare the same.
+        is_hosts: bool,
+        /// Whether it is because the disk is full.
         is_full: bool,
     },
 }

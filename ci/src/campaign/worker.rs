@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 use stormglass_nemesis::judge::Ruling;
-use stormglass_nemesis::trial::Arena;
+use stormglass_nemesis::trial::Trial;
 use stormglass_reports::RunDirectory;
 use stormglass_reports::campaign::{Outcome, TrialLine};
 
@@ -37,6 +37,7 @@ pub(crate) struct WorkerArgs {
 pub(crate) fn execute(args: &WorkerArgs) -> Result<Exit, Failure> {
     let lock = File::open(&args.lock).or_exit(Exit::Unreadable)?;
     flock(&lock, FlockOperation::LockShared).or_exit(Exit::Unreadable)?;
+    say(READY)?;
     let (orders, received) = mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
@@ -55,20 +56,29 @@ pub(crate) fn execute(args: &WorkerArgs) -> Result<Exit, Failure> {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => Answer::Failed {
                 cause: format!("{:#}", failure.error),
+                is_hosts: store::is_hosts(&failure.error),
                 is_full: store::is_full(&failure.error),
             },
             Err(panic) => Answer::Failed {
                 cause: format!("stormglass panicked: {}", said(panic.as_ref())),
+                is_hosts: false,
                 is_full: false,
             },
         };
         let line = serde_json::to_string(&answer).or_exit(Exit::Internal)?;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{line}")
-            .and_then(|()| out.flush())
-            .or_exit(Exit::Internal)?;
+        say(&line)?;
     }
     Ok(Exit::Valid)
+}
+
+/// What a worker says when it has begun.
+pub(crate) const READY: &str = "ready";
+
+fn say(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .or_exit(Exit::Internal)
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -92,10 +102,7 @@ fn carry_out(job: &Job) -> Result<Answer, Failure> {
     match job {
         Job::Trial(job) => Ok(Answer::Trial(Box::new(run(job)?))),
         Job::Canary { canary, .. } => {
-            let arena = match canary.arena.as_str() {
-                "turmoil" => Arena::Turmoil,
-                _ => Arena::Simulator,
-            };
+            let arena = canary.arena();
             let line = mutants::canary(&canary.cluster, arena, &canary.mutant, canary.seeds)?;
             Ok(Answer::Canary(line))
         }
@@ -142,8 +149,44 @@ fn run(job: &TrialJob) -> Result<TrialLine, Failure> {
         false => Keep::Findings,
     };
     let command = command(&args, &trial);
+    if !args.has_its_faults(&trial) {
+        return Ok(faultless(job.unit, &trial, command));
+    }
     let done = run_one(&trial, &job.out, &command, keep)?;
     Ok(line(job.unit, &done, command))
+}
+
+/// The row of a trial that would have no fault, though faults were asked for. `stormglass run` refuses it, too.
+fn faultless(unit: u64, trial: &Trial, command: String) -> TrialLine {
+    let property = "vacuous".to_string();
+    let sentence = "The run tested nothing: no fault of these kinds fits into the storm.";
+    TrialLine {
+        unit,
+        cluster: trial.cluster.clone(),
+        workload: trial.workload.name().to_string(),
+        arena: trial.arena,
+        seed: trial.seed,
+        verdict: Outcome::Vacuous,
+        signature: Some(signature::join(
+            &signature::subject(trial),
+            &property,
+            Some("no fault fits"),
+            true,
+        )),
+        sentence: sentence.to_string(),
+        property: Some(property),
+        mutant: trial.mutant.clone(),
+        operations: 0,
+        ok: 0,
+        faults_installed: 0,
+        simulated_ns: 0,
+        cpu_ms: None,
+        digest: String::new(),
+        repeats: Some(true),
+        command,
+        ended_s: None,
+        run: None,
+    }
 }
 
 fn line(unit: u64, done: &Done, command: String) -> TrialLine {

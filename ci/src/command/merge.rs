@@ -1,17 +1,19 @@
 //! `stormglass merge`: the shards of a campaign, joined.
 
-use super::exit::OrExit;
 use super::soak::{NIGHTS, known_failures};
 use super::{Exit, Failure, Format, print_line};
+use crate::campaign::MODELS;
 use crate::campaign::closing::{Expectations, Whole};
+use crate::campaign::nights::Nights;
 use crate::campaign::rows::{KEPT_MAX, RUNS};
-use crate::campaign::store::{About, Content, STORE, Store};
+use crate::campaign::store::{self, About, Content, STORE, Store};
 use crate::campaign::units::Shard;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use stormglass_reports::campaign::{Share, TrialLine};
+use stormglass_reports::campaign::{self, CLOSING, KILLS, Share, TRIALS, TrialLine};
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
@@ -36,7 +38,8 @@ pub(super) fn execute(args: &MergeArgs, format: Format) -> Result<Exit, Failure>
             args.out.display()
         )));
     }
-    let known = known_failures(args.known.as_deref(), None)?;
+    must_be_ours(&args.out)?;
+    Nights::read(&args.nights)?;
     let mut shards: BTreeMap<u64, Joined> = BTreeMap::new();
     for folder in &args.folders {
         let joined = read(folder)?;
@@ -59,6 +62,9 @@ pub(super) fn execute(args: &MergeArgs, format: Format) -> Result<Exit, Failure>
         shard: Shard::WHOLE,
         ..first.about.clone()
     };
+    // What the shards knew, when nothing else is said.
+    let known = known_failures(args.known.as_deref(), None)?;
+    let known = known.unwrap_or_else(|| about.known.clone());
     let shares = (1..=first.about.shard.of).map(|number| match shards.get(&number) {
         Some(joined) => joined.about.share(joined.content.trials.len() as u64),
         None => Share {
@@ -101,13 +107,17 @@ pub(super) fn execute(args: &MergeArgs, format: Format) -> Result<Exit, Failure>
     whole.trials = trials.into_values().collect();
     whole.canaries = canaries.into_values().collect();
     whole.models = models.into_values().collect();
-    std::fs::create_dir_all(&args.out).or_exit(Exit::Unreadable)?;
-    take_runs(&mut whole.trials, &from, &args.out)?;
+    let taken = take(&mut whole.trials, &from, &args.folders, &args.out);
+    taken.map_err(|error| cannot_write(&args.out, error))?;
     let held = Expectations {
         known,
         nights: Some(args.nights.clone()),
     };
-    let closed = whole.close(&args.out, &held)?;
+    let closed = whole.close(&args.out, &held);
+    let closed = closed.map_err(|failure| match store::is_full(&failure.error) {
+        true => cannot_write(&args.out, io::ErrorKind::StorageFull.into()),
+        false => failure,
+    })?;
     eprintln!("stormglass: page {}", closed.page.display());
     match format {
         Format::Human => print_line(closed.summary.trim_end()),
@@ -176,16 +186,57 @@ fn same(first: &Joined, other: &Joined) -> Result<(), Failure> {
     }
 }
 
-/// Copies the run directories that the whole campaign keeps: fewer than its shards together, where they saw the same failure.
-fn take_runs(
+/// What is merged goes into a directory of its own, or into that of an earlier merge.
+fn must_be_ours(out: &Path) -> Result<(), Failure> {
+    let is_empty = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(cannot_write(out, error)),
+    };
+    match is_empty || out.join(CLOSING).is_file() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "--out {}: it is not empty, and no merged campaign; name another directory",
+            out.display()
+        ))),
+    }
+}
+
+fn cannot_write(out: &Path, error: io::Error) -> Failure {
+    match store::is_storage_full(&error) {
+        true => Failure {
+            exit: Exit::Internal,
+            error: anyhow::anyhow!(
+                "{}: there is no room left on the disk; the shards are as they were: make room, then merge again",
+                out.display()
+            ),
+        },
+        false => Failure {
+            exit: Exit::Unreadable,
+            error: anyhow::anyhow!("{}: {error}", out.display()),
+        },
+    }
+}
+
+/// Copies the run directories that the whole campaign keeps (fewer than its shards together, where they saw the same failure) and the
+/// counterexamples. What an earlier merge left goes.
+fn take(
     trials: &mut [TrialLine],
     from: &BTreeMap<u64, PathBuf>,
+    folders: &[PathBuf],
     out: &Path,
-) -> Result<(), Failure> {
-    let runs = out.join(RUNS);
-    if runs.exists() {
-        std::fs::remove_dir_all(&runs).or_exit(Exit::Unreadable)?;
+) -> io::Result<()> {
+    let unless_absent = |done: io::Result<()>| match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    for folder in [RUNS, MODELS] {
+        unless_absent(std::fs::remove_dir_all(out.join(folder)))?;
     }
+    for file in [TRIALS, KILLS, campaign::MODELS] {
+        unless_absent(std::fs::remove_file(out.join(file)))?;
+    }
+    std::fs::create_dir_all(out)?;
     let mut kept: BTreeMap<String, usize> = BTreeMap::new();
     for line in trials {
         let Some(run) = &line.run else { continue };
@@ -199,11 +250,13 @@ fn take_runs(
         }
         let of = from[&line.unit].join(RUNS).join(run);
         if of.is_dir() {
-            copy(&of, &runs.join(run)).map_err(|error| Failure {
-                exit: Exit::Unreadable,
-                error: anyhow::Error::new(error)
-                    .context(format!("{}: cannot be copied", of.display())),
-            })?;
+            copy(&of, &out.join(RUNS).join(run))?;
+        }
+    }
+    for folder in folders {
+        let of = folder.join(MODELS);
+        if of.is_dir() {
+            copy(&of, &out.join(MODELS))?;
         }
     }
     Ok(())

@@ -85,6 +85,13 @@ pub(crate) struct RunArgs {
     store: Store,
 }
 
+impl RunArgs {
+    /// Whether a trial has faults, where any were asked for.
+    pub(crate) fn has_its_faults(&self, trial: &Trial) -> bool {
+        !trial.schedule.is_empty() || self.faults == ["none"]
+    }
+}
+
 /// What heals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum HealName {
@@ -146,7 +153,7 @@ pub(super) fn execute(args: &RunArgs, format: Format) -> Result<Exit, Failure> {
     let last = args.seed.checked_add(args.seeds - 1);
     let last =
         last.ok_or_else(|| Failure::usage("--seed and --seeds together go past the last seed"))?;
-    if first.schedule.is_empty() && args.faults != ["none"] {
+    if !args.has_its_faults(&first) {
         eprintln!(
             "stormglass: no fault of these kinds fits into {:?} with {} nodes; say --faults none for a calm",
             args.time, args.nodes

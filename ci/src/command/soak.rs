@@ -1,12 +1,12 @@
 //! `stormglass soak`: a campaign of fresh seeds for as long as one likes.
 
 use super::{Exit, Failure, Format, interrupt, jobs, print_line};
-use crate::campaign::closing::{Expectations, Whole};
+use crate::campaign::closing::{self, Expectations, Whole};
 use crate::campaign::known::{self, KNOWN, Known};
 use crate::campaign::nights;
 use crate::campaign::plan::{Budget, Plan};
 use crate::campaign::rows::Told;
-use crate::campaign::store::About;
+use crate::campaign::store::{self, About, STORE, Store};
 use crate::campaign::units::Shard;
 use crate::campaign::{self, Campaign};
 use bytesize::ByteSize;
@@ -74,14 +74,19 @@ const BUDGET: Budget = Budget::Time(Duration::from_secs(600));
 
 pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> {
     interrupt::listen();
-    let mut plan = Plan::read(args.file.as_deref())?;
-    plan.keep_only(&args.only)?;
+    let there = match args.resume {
+        true => resumed(args)?,
+        false => None,
+    };
+    let mut plan = read_plan(args, there.as_ref())?;
+    let only = match (&there, args.only.is_empty()) {
+        (Some((_, about)), true) => about.only.clone(),
+        _ => args.only.clone(),
+    };
+    plan.keep_only(&only)?;
     plan.timeout = args.timeout.unwrap_or(plan.timeout);
     plan.memory = args.memory.unwrap_or(plan.memory);
-    let shard = match args.shard {
-        Some(shard) => shard,
-        None => Shard::of_environment(|name| std::env::var(name).ok()).map_err(Failure::usage)?,
-    };
+    plan.check_limits()?;
     if plan.storms.is_empty() && plan.canaries.is_empty() && plan.models.is_empty() {
         eprintln!("stormglass: the campaign has no storm, no canary and no model");
         return Ok(Exit::NothingSelected);
@@ -89,8 +94,25 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
     if args.dry_run {
         return Ok(print_plan(&plan, format));
     }
-    let (folder, first_seed) = place(args, &plan, shard)?;
+    let shard = match (args.shard, &there) {
+        (Some(shard), _) => shard,
+        (None, Some((_, about))) => about.shard,
+        (None, None) => {
+            Shard::of_environment(|name| std::env::var(name).ok()).map_err(Failure::usage)?
+        }
+    };
+    let (folder, first_seed) = match &there {
+        Some((folder, about)) => (folder.clone(), args.seed.unwrap_or(about.first_seed)),
+        None => place(args, &plan, shard)?,
+    };
     let known = known_failures(args.known.as_deref(), plan.known.as_deref())?;
+    let known = match (known, &there) {
+        (Some(known), _) => known,
+        (None, Some((_, about))) => about.known.clone(),
+        (None, None) => Vec::new(),
+    };
+    let there_budget = there.as_ref().map(|(_, about)| about.budget);
+    let budget = args.budget.or(there_budget).or(plan.budget);
     let about = About {
         name: plan.name.clone(),
         build: campaign::build()?,
@@ -98,14 +120,88 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
         plan: plan.digest(),
         first_seed,
         shard,
-        budget: args.budget.or(plan.budget).unwrap_or(BUDGET),
-        canaries: plan.canaries.len() as u64,
-        models: plan.models.len() as u64,
+        budget: budget.unwrap_or(BUDGET),
+        only,
+        has_storms: !plan.storms.is_empty(),
+        known: known.clone(),
         is_finished: false,
     };
+    let nights = (shard == Shard::WHOLE).then(|| args.nights.clone());
+    if let Some(nights) = &nights {
+        // What cannot be used is told before the night, and not behind it.
+        nights::Nights::read(nights)?;
+    }
+    let held = Expectations { known, nights };
+    let done = soak(args, &plan, &folder, about, &held, format);
+    done.map_err(|failure| match store::is_full(&failure.error) {
+        true => full(&folder),
+        false => failure,
+    })
+}
+
+/// A disk without room, wherever it was met.
+fn full(folder: &Path) -> Failure {
+    Failure {
+        exit: Exit::Internal,
+        error: anyhow::anyhow!(
+            "{}: there is no room left on the disk; what is finished is safe: make room, then go on with `{}`",
+            folder.display(),
+            closing::resume(folder)
+        ),
+    }
+}
+
+/// The campaign that is to go on, and where it is; none where there is none yet.
+fn resumed(args: &SoakArgs) -> Result<Option<(PathBuf, About)>, Failure> {
+    let folder = match &args.out {
+        Some(out) => out.clone(),
+        None => latest().ok_or_else(|| {
+            Failure::usage("--resume: no campaign was begun here; name its directory with --out")
+        })?,
+    };
+    if !folder.join(STORE).exists() {
+        return match args.out {
+            Some(_) => Ok(None),
+            None => Err(Failure::usage(format!(
+                "--resume: the last campaign, {}, is gone; name another with --out",
+                folder.display()
+            ))),
+        };
+    }
+    let about = Store::open(&folder)?.read()?.about;
+    Ok(Some((folder, about)))
+}
+
+/// What is to be run: the file that is named, else the one with which the campaign began.
+fn read_plan(args: &SoakArgs, there: Option<&(PathBuf, About)>) -> Result<Plan, Failure> {
+    let kept = there.map(|(folder, _)| folder.join(campaign::PLAN));
+    let kept = kept.filter(|kept| kept.is_file());
+    match (&args.file, kept, there) {
+        (Some(file), _, _) => Plan::read(Some(file)),
+        (None, Some(kept), Some((_, about))) => {
+            let mut plan = Plan::read(Some(&kept))?;
+            plan.name = about.name.clone();
+            // Where it lay when the campaign began is not where its copy lies; what it said is in the store.
+            plan.known = None;
+            Ok(plan)
+        }
+        (None, _, _) => Plan::read(None),
+    }
+}
+
+/// Runs the campaign and closes it.
+fn soak(
+    args: &SoakArgs,
+    plan: &Plan,
+    folder: &Path,
+    about: About,
+    held: &Expectations,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let (first_seed, shard) = (about.first_seed, about.shard);
     let cores = jobs::available() as f64 * plan.jobs_per_core;
     let workers = args.jobs.map_or(cores.ceil() as usize, usize::from).max(1);
-    let mut campaign = Campaign::open(&plan, &folder, about, args.resume, workers)?;
+    let mut campaign = Campaign::open(plan, folder, about, args.resume, workers)?;
     if args.out.is_none() {
         let latest = Path::new(CAMPAIGNS).join(LATEST);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -129,11 +225,7 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
     progress.end();
     let content = campaign.content()?;
     let whole = Whole::of(content, ended == Exit::Interrupted);
-    let held = Expectations {
-        known,
-        nights: (shard == Shard::WHOLE).then(|| args.nights.clone()),
-    };
-    let closed = whole.close(&folder, &held)?;
+    let closed = whole.close(folder, held)?;
     eprintln!("stormglass: page {}", closed.page.display());
     match format {
         Format::Human => print_line(closed.summary.trim_end()),
@@ -187,24 +279,8 @@ pub(super) fn latest() -> Option<PathBuf> {
     Some(Path::new(CAMPAIGNS).join(name.trim()))
 }
 
-/// Where the campaign is, and its first seed.
+/// Where a campaign begins, and its first seed.
 fn place(args: &SoakArgs, plan: &Plan, shard: Shard) -> Result<(PathBuf, u64), Failure> {
-    let there = |folder: &Path| {
-        let store = folder.join(campaign::store::STORE);
-        let store = store.exists().then(|| campaign::store::Store::open(folder));
-        let content = store.transpose()?.map(|store| store.read()).transpose()?;
-        Ok::<_, Failure>(content.map(|content| content.about))
-    };
-    let named = match (&args.out, args.resume) {
-        (Some(out), _) => Some(out.clone()),
-        (None, true) => latest(),
-        (None, false) => None,
-    };
-    if let (true, Some(folder)) = (args.resume, &named)
-        && let Some(about) = there(folder)?
-    {
-        return Ok((folder.clone(), args.seed.unwrap_or(about.first_seed)));
-    }
     let first_seed = match (args.seed, shard) {
         (Some(seed), _) => seed,
         (None, Shard::WHOLE) => milliseconds_since_1970(),
@@ -225,16 +301,14 @@ fn place(args: &SoakArgs, plan: &Plan, shard: Shard) -> Result<(PathBuf, u64), F
     Ok((args.out.clone().unwrap_or_else(usual), first_seed))
 }
 
-/// The known failures: of the file that is named, else of the one beside the campaign file, else of the one here.
+/// The known failures: of the file that is named, else of the one beside the campaign file, else of the one here. Nothing where there is none.
 pub(super) fn known_failures(
     named: Option<&Path>,
     beside: Option<&Path>,
-) -> Result<Vec<Known>, Failure> {
+) -> Result<Option<Vec<Known>>, Failure> {
     let here = Path::new(KNOWN);
-    match named.or(beside).or(here.is_file().then_some(here)) {
-        Some(path) => known::read(path),
-        None => Ok(Vec::new()),
-    }
+    let path = named.or(beside).or(here.is_file().then_some(here));
+    path.map(known::read).transpose()
 }
 
 fn milliseconds_since_1970() -> u64 {

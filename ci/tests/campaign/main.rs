@@ -5,6 +5,7 @@ mod common;
 mod files;
 mod nights;
 mod outcomes;
+mod refusals;
 mod survival;
 
 use common::{Place, err, expect, out, text};
@@ -223,7 +224,9 @@ fn a_campaign_leaves_a_row_a_seed_and_each_failure_once() {
     assert!(err(&twice).contains("--resume"), "{}", err(&twice));
     expect(&place.run("soak small.toml --out night --resume"), 1);
     assert_eq!(self::rows(&night), rows);
-    let other = place.run("soak --budget 24 --out night --resume");
+    // Nothing has to be named but the directory.
+    expect(&place.run("soak --out night --resume"), 1);
+    let other = place.run("soak small.toml --only etcd --out night --resume");
     expect(&other, 64);
     assert!(
         err(&other).contains("another campaign file"),
