@@ -5,6 +5,7 @@
 
 mod reference;
 
+pub use reference::Unwatched;
 pub(crate) use reference::{Typed, TypedDisk};
 
 use crate::contract::{Effect, Effects, Input, Node, NodeId, Now, Vocabulary};

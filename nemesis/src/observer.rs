@@ -4,8 +4,6 @@
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::manage::Manage;
 
-mod blind;
-
 use crate::desk::Desk;
 use crate::harness;
 #[cfg(feature = "model")]
@@ -32,7 +30,7 @@ use stormglass_impls::facts::FactKind;
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
     Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup,
-    System, Watch, Word,
+    System, Unwatched, Watch, Word,
 };
 use stormglass_workloads::client::OWN_REQUESTS;
 
@@ -88,7 +86,7 @@ impl Board {
 
     /// An empty board for a cluster whose nodes nobody can look into.
     pub fn blind(clock: Rc<dyn Fn() -> u64>) -> Self {
-        Self::with(Box::new(blind::Blind), clock)
+        Self::with(Box::new(Unwatched), clock)
     }
 
     fn with(watch: Box<dyn Watch>, clock: Rc<dyn Fn() -> u64>) -> Self {

@@ -120,6 +120,34 @@ pub struct TrialLine {
     pub run: Option<PathBuf>,
 }
 
+impl TrialLine {
+    /// A trial of which no more is known than what became of it.
+    pub fn new(unit: u64, cluster: &str, arena: Arena, seed: u64, verdict: Outcome) -> Self {
+        Self {
+            unit,
+            cluster: cluster.to_string(),
+            workload: String::new(),
+            arena,
+            seed,
+            verdict,
+            sentence: String::new(),
+            property: None,
+            signature: None,
+            mutant: None,
+            operations: 0,
+            ok: 0,
+            faults_installed: 0,
+            simulated_ns: 0,
+            cpu_ms: None,
+            digest: String::new(),
+            repeats: None,
+            command: String::new(),
+            ended_s: None,
+            run: None,
+        }
+    }
+}
+
 /// A planted bug that was hunted, or a harmless change that must be spared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KillLine {

@@ -6,7 +6,8 @@ use super::nights::{Night, Nights, today};
 use super::rows::KEPT_MAX;
 use super::store::{About, Content, Shrunk};
 use crate::command::exit::OrExit;
-use crate::command::{Exit, Failure};
+use crate::command::{Exit, Failure, Format, print_line};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -116,15 +117,14 @@ impl Whole {
         })?;
         let page = Campaign::read(folder).and_then(|campaign| campaign.write(folder));
         let page = page.or_exit(Exit::Unreadable)?;
-        if let (Some(nights), Some(path)) = (nights, &held.nights)
-            && !self.was_interrupted
-        {
-            nights.write(path, &tonight)?;
+        if let (Some(path), false) = (&held.nights, self.was_interrupted) {
+            Nights::write(path, &tonight)?;
         }
         Ok(Closed {
             exit,
             summary,
             page,
+            trials: self.trials.len(),
             failures: closing.failures.len(),
             is_green: closing.is_green,
         })
@@ -368,10 +368,27 @@ fn tell(text: &mut String, failure: &FailureLine) {
 /// What a campaign came to.
 pub(crate) struct Closed {
     pub(crate) exit: Exit,
-    pub(crate) summary: String,
-    pub(crate) page: PathBuf,
-    pub(crate) failures: usize,
-    pub(crate) is_green: bool,
+    summary: String,
+    page: PathBuf,
+    trials: usize,
+    failures: usize,
+    is_green: bool,
+}
+
+impl Closed {
+    /// Tells it; to a program with more besides.
+    pub(crate) fn tell(&self, format: Format, mut more: Value) {
+        eprintln!("stormglass: page {}", self.page.display());
+        match format {
+            Format::Human => print_line(self.summary.trim_end()),
+            Format::Json => {
+                more["trials"] = self.trials.into();
+                more["failures"] = self.failures.into();
+                more["green"] = self.is_green.into();
+                print_line(more);
+            }
+        }
+    }
 }
 
 fn exit_of(failure: &FailureLine) -> Exit {

@@ -59,11 +59,10 @@ const WORKERS_END: Duration = Duration::from_secs(30);
 
 /// A campaign that is to be run, or to be taken up again.
 pub(crate) struct Campaign<'a> {
-    pub(crate) plan: &'a Plan,
+    plan: &'a Plan,
     /// An absolute path: the workers are told of it.
-    pub(crate) folder: PathBuf,
-    pub(crate) budget: Budget,
-    pub(crate) workers: usize,
+    folder: PathBuf,
+    workers: usize,
     store: Store,
     about: About,
     rows: Rows,
@@ -113,7 +112,6 @@ impl<'a> Campaign<'a> {
             rows.remove_orphans();
         }
         Ok(Self {
-            budget: about.budget,
             plan,
             folder,
             workers,
@@ -184,26 +182,7 @@ impl<'a> Campaign<'a> {
                 None => ControlFlow::Continue(()),
             }
         })?;
-        match failed {
-            Some(failure) => Err(self.explain(failure)),
-            None => Ok(()),
-        }
-    }
-
-    /// A disk without room is the one failure that somebody can do something about at once.
-    fn explain(&self, failure: Failure) -> Failure {
-        if !store::is_full(&failure.error) {
-            return failure;
-        }
-        let finished = self.rows.trials();
-        Failure {
-            exit: Exit::Internal,
-            error: anyhow::anyhow!(
-                "{}: there is no room left on the disk; {finished} finished trials are safe: make room, then go on with `{}`",
-                self.folder.display(),
-                closing::resume(&self.folder)
-            ),
-        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// What is to be done and is not finished: planted bugs first, since a night that cannot see is over; then models, which take longest; then seeds.
@@ -237,7 +216,7 @@ impl<'a> Campaign<'a> {
             .map(|storm| (storm.words.clone(), storm.share))
             .collect();
         let out = self.folder.join(RUNS);
-        let (budget, first_seed) = (self.budget, self.about.first_seed);
+        let (budget, first_seed) = (self.about.budget, self.about.first_seed);
         let units = shard
             .units()
             .take_while(move |unit| first_seed.checked_add(*unit).is_some())

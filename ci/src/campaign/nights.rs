@@ -1,8 +1,10 @@
 //! The ledger of nights: a line for each campaign that came to its end, so that a failure can be dated and a culprit looked for.
 
 use crate::command::{Exit, Failure};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -82,9 +84,15 @@ impl Nights {
         }
     }
 
-    /// Writes the ledger anew, with tonight in it.
-    pub(crate) fn write(&self, path: &Path, tonight: &Night) -> Result<(), Failure> {
-        let mut nights = self.0.clone();
+    /// Writes tonight into the ledger. Whoever else does so at the same time waits: no night is lost.
+    pub(crate) fn write(path: &Path, tonight: &Night) -> Result<(), Failure> {
+        let failed = |error: io::Error| unusable(path, None, &error);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let lock = File::create(path.with_extension("lock")).map_err(failed)?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        let mut nights = Self::read(path)?.0;
         match nights.iter_mut().find(|night| night.is_same(tonight)) {
             // The day on which it was first told stays.
             Some(there) => {
@@ -101,12 +109,9 @@ impl Nights {
             text += &serde_json::to_string(&night).expect("a night is plain data");
             text += "\n";
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| unusable(path, None, &error))?;
-        }
         let part = path.with_extension(format!("{}.part", std::process::id()));
         let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
-        written.map_err(|error| unusable(path, None, &error))
+        written.map_err(failed)
     }
 }
 
@@ -177,11 +182,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("below").join("nights.jsonl");
         for (seed, signatures) in [(1, &[][..]), (2, &["a"]), (3, &["a", "b"])] {
-            let nights = Nights::read(&path).unwrap();
             let tonight = night(seed, signatures.is_empty(), signatures);
-            nights.write(&path, &tonight).unwrap();
+            Nights::write(&path, &tonight).unwrap();
             // A campaign that ends again is no second night.
-            nights.write(&path, &tonight).unwrap();
+            Nights::write(&path, &tonight).unwrap();
         }
         let nights = Nights::read(&path).unwrap();
         assert_eq!(nights.0.len(), 3);
@@ -199,7 +203,7 @@ mod tests {
         let mut later = night(1, false, &["a"]);
         later.commit = Some("c".to_string());
         assert_eq!(first(&later, "a"), Some(2));
-        nights.write(&path, &night(1, false, &["b"])).unwrap();
+        Nights::write(&path, &night(1, false, &["b"])).unwrap();
         let again = Nights::read(&path).unwrap();
         assert_eq!((again.0.len(), again.0[0].first_seed), (3, 1));
         assert!(again.first_seen(&again.0[0].clone(), "b").is_none());

@@ -72,10 +72,9 @@ impl Rows {
             failures: BTreeMap::new(),
             samples: BTreeSet::new(),
             shrunk: content.shrunk,
-            spent_s: 0.0,
+            spent_s: content.spent_s,
         };
         for (unit, line) in content.trials {
-            rows.spent_s = line.ended_s.unwrap_or_default().max(rows.spent_s);
             match (&line.signature, &line.run) {
                 (Some(signature), Some(_)) => {
                     let kept = rows.failures.entry(signature.clone()).or_default();
@@ -136,6 +135,7 @@ impl Rows {
     pub(crate) fn take(&mut self, done: Vec<Done>, ended_s: f64) -> (Taken, Option<Failure>) {
         let (mut taken, mut failed) = (Taken::default(), None);
         self.spent_s = ended_s;
+        taken.batch.spent_s = ended_s;
         for Done { job, ended } in done {
             if let Ended::Answered(Answer::Failed {
                 cause,
@@ -228,38 +228,28 @@ impl Rows {
         let trial = args
             .as_ref()
             .and_then(|args| Some((run::trial(args, job.seed).ok()?, args)));
-        let command = trial
-            .as_ref()
-            .map_or_else(String::new, |(trial, args)| run::command(args, trial));
+        let command = trial.as_ref().map_or_else(String::new, |(trial, args)| {
+            run::command_anywhere(args, trial)
+        });
         let trial = trial.map(|(trial, _)| trial);
         let cluster = job.words.first().cloned().unwrap_or_default();
         let property = outcome.name().replace(' ', "-");
         // How long it took and how much it wanted says nothing about what is wrong.
         let detail = (outcome == Outcome::Crashed).then_some(said.as_str());
         let signature = signature::join(&cluster, &property, detail, repeats);
+        let arena = trial.as_ref().map_or(Arena::Simulator, |trial| trial.arena);
         TrialLine {
-            unit: job.unit,
             workload: trial
                 .as_ref()
                 .map_or_else(String::new, |trial| trial.workload.name().to_string()),
-            arena: trial.as_ref().map_or(Arena::Simulator, |trial| trial.arena),
-            seed: job.seed,
-            verdict: outcome,
             sentence: said,
             property: Some(property),
             signature: Some(signature),
             mutant: trial.as_ref().and_then(|trial| trial.mutant.clone()),
-            operations: 0,
-            ok: 0,
-            faults_installed: 0,
-            simulated_ns: 0,
-            cpu_ms: None,
-            digest: String::new(),
             repeats: Some(repeats),
             command,
-            ended_s: None,
             run: trial.and_then(|trial| self.left_behind(&trial)),
-            cluster,
+            ..TrialLine::new(job.unit, &cluster, arena, job.seed, outcome)
         }
     }
 

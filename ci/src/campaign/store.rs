@@ -30,8 +30,9 @@ const CANARIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("canaries
 const MODELS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("models");
 const SHRUNK: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("shrunk");
 
-/// The one key of [`ABOUT`].
+/// Keys of [`ABOUT`]: which campaign it is, and how long it has run.
 const CAMPAIGN: &str = "campaign";
+const SPENT: &str = "spent_s";
 
 /// Which campaign a store is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +83,8 @@ pub(crate) struct Batch {
     pub(crate) models: Vec<(u64, ModelLine)>,
     /// Faults and operations that are left of a failure, by its signature; nothing where it could not be made small.
     pub(crate) shrunk: Vec<(String, Shrunk)>,
+    /// How long the campaign has run, in seconds.
+    pub(crate) spent_s: f64,
 }
 
 /// What is left of a failure.
@@ -101,6 +104,8 @@ pub(crate) struct Content {
     pub(crate) canaries: BTreeMap<u64, KillLine>,
     pub(crate) models: BTreeMap<u64, ModelLine>,
     pub(crate) shrunk: BTreeMap<String, Shrunk>,
+    /// How long the campaign has run, in seconds.
+    pub(crate) spent_s: f64,
 }
 
 /// The store of a campaign, open for one process.
@@ -160,6 +165,8 @@ impl Store {
     /// Writes down what is finished. When this returns, it stays.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), Failure> {
         self.write(|transaction| {
+            let mut table = transaction.open_table(ABOUT)?;
+            table.insert(SPENT, json(&batch.spent_s).as_slice())?;
             let mut table = transaction.open_table(TRIALS)?;
             for line in batch.trials.iter().chain(&batch.poorer) {
                 table.insert(line.unit, json(line).as_slice())?;
@@ -182,16 +189,20 @@ impl Store {
 
     /// All that is in it.
     pub(crate) fn read(&self) -> Result<Content, Failure> {
-        let about: BTreeMap<_, About> = self.table(ABOUT, |key: &str| key.to_string())?;
-        let about = about.into_values().next().ok_or_else(|| Failure {
+        let about = self.table(ABOUT, |key: &str| key.to_string())?;
+        let campaign = about.get(CAMPAIGN).cloned();
+        let campaign: serde_json::Value = campaign.ok_or_else(|| Failure {
             exit: Exit::Unreadable,
             error: anyhow::anyhow!(
                 "{}: it does not say of which campaign it is",
                 self.path.display()
             ),
         })?;
+        let spent_s = about.get(SPENT).and_then(serde_json::Value::as_f64);
+        let about = serde_json::from_value(campaign).map_err(|error| self.unreadable(&error))?;
         Ok(Content {
             about,
+            spent_s: spent_s.unwrap_or_default(),
             trials: self.table(TRIALS, |unit: u64| unit)?,
             canaries: self.table(CANARIES, |number: u64| number)?,
             models: self.table(MODELS, |number: u64| number)?,
@@ -223,13 +234,17 @@ impl Store {
         };
         let read = unharmed(&self.path, read)?;
         let read = read.map_err(|error| failed(&self.path, &error))?;
-        read.map_err(|error| Failure {
+        read.map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> Failure {
+        Failure {
             exit: Exit::Unreadable,
             error: anyhow::anyhow!(
                 "{}: a row cannot be read ({error}); it is damaged, or another version of stormglass wrote it",
                 self.path.display()
             ),
-        })
+        }
     }
 
     fn write(
@@ -330,28 +345,13 @@ mod tests {
     }
 
     fn line(unit: u64) -> TrialLine {
-        TrialLine {
+        TrialLine::new(
             unit,
-            cluster: "raft-cache".to_string(),
-            workload: "register".to_string(),
-            arena: Arena::Simulator,
-            seed: 7 + unit,
-            verdict: Outcome::Valid,
-            sentence: String::new(),
-            property: None,
-            signature: None,
-            mutant: None,
-            operations: 1,
-            ok: 1,
-            faults_installed: 1,
-            simulated_ns: 1,
-            cpu_ms: None,
-            digest: String::new(),
-            repeats: None,
-            command: String::new(),
-            ended_s: None,
-            run: None,
-        }
+            "raft-cache",
+            Arena::Simulator,
+            7 + unit,
+            Outcome::Valid,
+        )
     }
 
     #[test]

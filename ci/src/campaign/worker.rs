@@ -10,7 +10,7 @@ use super::store;
 use super::work::{Answer, Job, Order, TrialJob};
 use crate::command::exit::OrExit;
 use crate::command::model::ModelArgs;
-use crate::command::run::{Done, Keep, command, run_one, trial};
+use crate::command::run::{Done, Keep, command_anywhere, run_one, trial};
 use crate::command::shrink::shrink_beside;
 use crate::command::{Exit, Failure, model, mutants};
 use clap::{Args, Parser};
@@ -148,7 +148,7 @@ fn run(job: &TrialJob) -> Result<TrialLine, Failure> {
         true => Keep::All,
         false => Keep::Findings,
     };
-    let command = command(&args, &trial);
+    let command = command_anywhere(&args, &trial);
     if !args.has_its_faults(&trial) {
         return Ok(faultless(job.unit, &trial, command));
     }
@@ -161,12 +161,7 @@ fn faultless(unit: u64, trial: &Trial, command: String) -> TrialLine {
     let property = "vacuous".to_string();
     let sentence = "The run tested nothing: no fault of these kinds fits into the storm.";
     TrialLine {
-        unit,
-        cluster: trial.cluster.clone(),
         workload: trial.workload.name().to_string(),
-        arena: trial.arena,
-        seed: trial.seed,
-        verdict: Outcome::Vacuous,
         signature: Some(signature::join(
             &signature::subject(trial),
             &property,
@@ -176,16 +171,15 @@ fn faultless(unit: u64, trial: &Trial, command: String) -> TrialLine {
         sentence: sentence.to_string(),
         property: Some(property),
         mutant: trial.mutant.clone(),
-        operations: 0,
-        ok: 0,
-        faults_installed: 0,
-        simulated_ns: 0,
-        cpu_ms: None,
-        digest: String::new(),
         repeats: Some(true),
         command,
-        ended_s: None,
-        run: None,
+        ..TrialLine::new(
+            unit,
+            &trial.cluster,
+            trial.arena,
+            trial.seed,
+            Outcome::Vacuous,
+        )
     }
 }
 

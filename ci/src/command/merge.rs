@@ -1,7 +1,7 @@
 //! `stormglass merge`: the shards of a campaign, joined.
 
 use super::soak::{NIGHTS, known_failures};
-use super::{Exit, Failure, Format, print_line};
+use super::{Exit, Failure, Format};
 use crate::campaign::MODELS;
 use crate::campaign::closing::{Expectations, Whole};
 use crate::campaign::nights::Nights;
@@ -13,7 +13,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use stormglass_reports::campaign::{self, CLOSING, KILLS, Share, TRIALS, TrialLine};
+use stormglass_reports::campaign::{self, KILLS, Share, TRIALS, TrialLine};
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
@@ -118,16 +118,7 @@ pub(super) fn execute(args: &MergeArgs, format: Format) -> Result<Exit, Failure>
         true => cannot_write(&args.out, io::ErrorKind::StorageFull.into()),
         false => failure,
     })?;
-    eprintln!("stormglass: page {}", closed.page.display());
-    match format {
-        Format::Human => print_line(closed.summary.trim_end()),
-        Format::Json => print_line(json!({
-            "trials": whole.trials.len(),
-            "failures": closed.failures,
-            "green": closed.is_green,
-            "shards": whole.shards,
-        })),
-    }
+    closed.tell(format, json!({"shards": whole.shards}));
     Ok(closed.exit)
 }
 
@@ -186,6 +177,9 @@ fn same(first: &Joined, other: &Joined) -> Result<(), Failure> {
     }
 }
 
+/// Says of a directory that shards are merged into it: from the beginning on, so that a merge that was cut short can be made again.
+const MERGED: &str = ".merged";
+
 /// What is merged goes into a directory of its own, or into that of an earlier merge.
 fn must_be_ours(out: &Path) -> Result<(), Failure> {
     let is_empty = match std::fs::read_dir(out) {
@@ -193,7 +187,7 @@ fn must_be_ours(out: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         Err(error) => return Err(cannot_write(out, error)),
     };
-    match is_empty || out.join(CLOSING).is_file() {
+    match is_empty || out.join(MERGED).is_file() {
         true => Ok(()),
         false => Err(Failure::usage(format!(
             "--out {}: it is not empty, and no merged campaign; name another directory",
@@ -237,6 +231,7 @@ fn take(
         unless_absent(std::fs::remove_file(out.join(file)))?;
     }
     std::fs::create_dir_all(out)?;
+    std::fs::write(out.join(MERGED), "")?;
     let mut kept: BTreeMap<String, usize> = BTreeMap::new();
     for line in trials {
         let Some(run) = &line.run else { continue };

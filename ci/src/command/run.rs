@@ -499,7 +499,16 @@ fn kinds(faults: &[String], trial: &Trial, system: &dyn System) -> Result<Vec<Fa
 }
 
 /// The command that makes this very trial from nothing.
-pub(crate) fn command(args: &RunArgs, trial: &Trial) -> String {
+fn command(args: &RunArgs, trial: &Trial) -> String {
+    line_of(args, trial) + config::plainly()
+}
+
+/// The same, for whoever reads it elsewhere: nothing that configures that place changes it.
+pub(crate) fn command_anywhere(args: &RunArgs, trial: &Trial) -> String {
+    line_of(args, trial) + " --no-config"
+}
+
+fn line_of(args: &RunArgs, trial: &Trial) -> String {
     let mut words = vec![
         "stormglass run".to_string(),
         args.cluster.clone(),
@@ -552,5 +561,5 @@ pub(crate) fn command(args: &RunArgs, trial: &Trial) -> String {
     for knob in &args.knobs {
         option(true, format!("--knob {knob}"));
     }
-    words.join(" ") + config::plainly()
+    words.join(" ")
 }

@@ -139,12 +139,14 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
     })
 }
 
-/// A disk without room, wherever it was met.
+/// A disk without room, wherever it was met: the one failure that somebody can do something about at once.
 fn full(folder: &Path) -> Failure {
+    let there = Store::open(folder).and_then(|store| store.read());
+    let finished = there.map_or(0, |content| content.trials.len());
     Failure {
         exit: Exit::Internal,
         error: anyhow::anyhow!(
-            "{}: there is no room left on the disk; what is finished is safe: make room, then go on with `{}`",
+            "{}: there is no room left on the disk; {finished} finished trials are safe: make room, then go on with `{}`",
             folder.display(),
             closing::resume(folder)
         ),
@@ -226,17 +228,8 @@ fn soak(
     let content = campaign.content()?;
     let whole = Whole::of(content, ended == Exit::Interrupted);
     let closed = whole.close(folder, held)?;
-    eprintln!("stormglass: page {}", closed.page.display());
-    match format {
-        Format::Human => print_line(closed.summary.trim_end()),
-        Format::Json => print_line(json!({
-            "trials": whole.trials.len(),
-            "failures": closed.failures,
-            "green": closed.is_green,
-            "first_seed": first_seed,
-            "shard": shard.to_string(),
-        })),
-    }
+    let shard = shard.to_string();
+    closed.tell(format, json!({"first_seed": first_seed, "shard": shard}));
     Ok(closed.exit)
 }
 

@@ -208,7 +208,8 @@ fn a_campaign_leaves_a_row_a_seed_and_each_failure_once() {
     ] {
         assert!(page.contains(wanted), "{wanted} is not on the page");
     }
-    // The one command reproduces it.
+    // The one command reproduces it, whatever is configured where it is given.
+    fs::write(place.path().join("stormglass.toml"), "[run]\nclients = 3\n").unwrap();
     let command = failure["command"].as_str().unwrap();
     let again = place.run(&format!(
         "{} --format json",

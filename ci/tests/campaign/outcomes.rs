@@ -153,3 +153,32 @@ fn of_trials_that_fail_alike_only_the_first_keep_their_directories() {
         assert!(first && !kept.iter().skip(5).any(|kept| *kept), "{alike:?}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_is_replaced_under_way_goes_on_as_it_was() {
+    // More orders than one worker is given.
+    let short = WHOLE.replace("time = \"20s\"", "time = \"2s\"\nfaults = \"none\"");
+    let place = place(&short.replace("budget = 4", "budget = 220"));
+    let program = place.path().join("stormglass");
+    fs::copy(env!("CARGO_BIN_EXE_stormglass"), &program).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.args([
+        "soak",
+        "small.toml",
+        "--seed",
+        "1",
+        "--jobs",
+        "1",
+        "--out",
+        "night",
+    ]);
+    let mut child = command.current_dir(place.path()).spawn().unwrap();
+    wait_for_workers(&child);
+    let other = place.path().join("other");
+    fs::write(&other, "#!/bin/sh\necho another program\nexit 9\n").unwrap();
+    fs::rename(&other, &program).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let rows = rows(&place.path().join("night"));
+    assert_eq!(rows.len(), 220);
+}

@@ -38,6 +38,9 @@ fn what_lies_in_a_directory_is_nobodys_to_remove() {
     expect(&place.run("merge night --out whole"), 1);
     expect(&place.run("soak small.toml --out whole --resume"), 64);
     expect(&place.run("merge night --out whole"), 1);
+    // What a merge leaves that was cut short: it is made again.
+    fs::remove_file(place.path().join("whole/campaign.json")).unwrap();
+    expect(&place.run("merge night --out whole"), 1);
     expect(&place.run("soak small.toml --resume"), 64);
 }
 

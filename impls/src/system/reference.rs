@@ -248,8 +248,9 @@ impl<N: Node<Config = Setup>> System for Reference<N> {
     }
 }
 
-/// Of a system that states no invariants.
-struct Unwatched;
+/// The watch of a system that states no invariants, and over nodes that nobody can look into.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
 
 impl Watch for Unwatched {
     fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {

@@ -19,18 +19,17 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 use stormglass_impls::contract::{
-    Answer, ClientId, DelayRange, Disk as Image, Effect, Effects, Input, Node, NodeId, Now,
-    RequestId, Session, Vocabulary,
+    Answer, ClientId, DelayRange, Disk as Image, Effects, Input, Node, NodeId, Now, RequestId,
+    Session, Vocabulary,
 };
-use stormglass_impls::explored::{Memory, Names};
 use stormglass_impls::facts::FactKind;
 use stormglass_impls::host::connection::{End, Outbox, dial};
 use stormglass_impls::host::frame::Frame;
 use stormglass_impls::host::{Admit, Fate, Fsync, Gate, Net};
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
-    Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Links, Member, Mutant,
-    Reference, Setup, System, Watch, Word,
+    Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Links, Member, Mutant,
+    Reference, Setup, System, Unwatched, Watch, Word,
 };
 use stormglass_impls::wire::{ClientFrame, Party};
 use tokio::sync::{Notify, mpsc};
@@ -125,30 +124,6 @@ impl Node for Tally {
     }
 }
 
-struct NoWatch;
-
-impl Memory for NoWatch {
-    fn duplicate(&self) -> Box<dyn Memory> {
-        Box::new(NoWatch)
-    }
-
-    fn feed(&self, _: Option<&Names>, _: &mut dyn std::hash::Hasher) {}
-}
-
-impl Watch for NoWatch {
-    fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn stepped(&mut self, _: NodeId, _: &dyn Member, _: &[Effect<Erased>]) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn audit(&self, _: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
-        Ok(())
-    }
-}
-
 /// One thing a node was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
@@ -187,7 +162,7 @@ pub fn tally() -> (Rc<dyn System>, Trace) {
         manage: |_| None,
         report: |_| None,
         backup: None,
-        watch: || Box::new(NoWatch),
+        watch: || Box::new(Unwatched),
         core: std::marker::PhantomData,
     };
     let trace = Trace::default();

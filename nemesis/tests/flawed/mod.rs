@@ -2,14 +2,14 @@
 
 use std::any::Any;
 use std::rc::Rc;
-use stormglass_impls::contract::{DelayRange, Effect, Effects, Input, NodeId, Now};
+use stormglass_impls::contract::{DelayRange, Effect, Effects, Input, Now};
 use stormglass_impls::facts::FactKind;
 use stormglass_impls::knobs::Reads;
 use stormglass_impls::manage::Manage;
 use stormglass_impls::parcel::Parcel;
 use stormglass_impls::system::{
-    Broken, Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup,
-    System, Watch, Word,
+    Budget, DecodeError, DiskImage, Erased, Harmless, InvariantInfo, Member, Mutant, Setup, System,
+    Unwatched, Watch, Word,
 };
 
 /// A system with something wrong in it.
@@ -176,25 +176,8 @@ impl System for Flawed {
     fn watch(&self) -> Box<dyn Watch> {
         match self.1 {
             // Its laws would see such writes before anybody reads them.
-            Flaw::WritesTwice => Box::new(Lawless),
+            Flaw::WritesTwice => Box::new(Unwatched),
             _ => self.0.watch(),
         }
-    }
-}
-
-/// A watch that knows no law.
-struct Lawless;
-
-impl Watch for Lawless {
-    fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn stepped(&mut self, _: NodeId, _: &dyn Member, _: &[Effect<Erased>]) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn audit(&self, _: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
-        Ok(())
     }
 }

@@ -1,13 +1,11 @@
 //! A core that counts on its links, and on nothing else: it numbers what it says on each link, and fails when the law of links is broken.
 
 use serde::{Deserialize, Serialize};
-use std::hash::Hasher;
 use stormglass_impls::contract::{
     Answer, DelayRange, Disk, Effect, Effects, Fact, Input, Node, NodeId, Now, Vocabulary,
 };
-use stormglass_impls::explored::{Memory, Names};
 use stormglass_impls::facts::FactKind;
-use stormglass_impls::system::{Broken, Budget, Erased, Links, Member, Reference, Setup, Watch};
+use stormglass_impls::system::{Budget, Links, Reference, Setup, Unwatched};
 
 /// How often a node breaks a link itself: at every so many of its beats.
 const RESETS_EVERY: u64 = 29;
@@ -182,32 +180,8 @@ pub(crate) fn system() -> Reference<Teller> {
         manage: |_| None,
         report: |_| None,
         backup: None,
-        watch: || Box::new(Lawless),
+        // The nodes themselves say what is wrong.
+        watch: || Box::new(Unwatched),
         core: std::marker::PhantomData,
-    }
-}
-
-/// The nodes themselves say what is wrong.
-struct Lawless;
-
-impl Memory for Lawless {
-    fn duplicate(&self) -> Box<dyn Memory> {
-        Box::new(Lawless)
-    }
-
-    fn feed(&self, _: Option<&Names>, _: &mut dyn Hasher) {}
-}
-
-impl Watch for Lawless {
-    fn booted(&mut self, _: NodeId, _: &dyn Member) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn stepped(&mut self, _: NodeId, _: &dyn Member, _: &[Effect<Erased>]) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    fn audit(&self, _: &[(NodeId, &dyn Member)]) -> Result<(), Broken> {
-        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! What broke once is kept as a file and runs before anything else; and the environment turns a test. Here with the bug that `stale_reads.rs` plants.
 
+mod visitor;
+
 use lighthouse::{Client, Config, PORT, Reads};
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,24 +11,8 @@ use std::time::Duration;
 use stormglass::chaos::{LINES_MAX, Origin};
 use stormglass::nemesis::foreign::{Make, Start};
 use stormglass::nemesis::judge::Ruling;
-use stormglass::{Chaos, ChaosError, Ending, Operation};
-
-struct Visitor(Client);
-
-impl stormglass::Client for Visitor {
-    async fn call(&mut self, operation: &Operation) -> Ending {
-        let key = operation.key.as_deref().unwrap_or_default();
-        let value = operation.value.clone();
-        let ended = match operation.f {
-            "read" => self.0.read(key).await.map(Ending::value),
-            _ => {
-                let written = self.0.write(key, value).await;
-                written.map(|()| Ending::done(operation))
-            }
-        };
-        ended.unwrap_or_else(Ending::unknown)
-    }
-}
+use stormglass::{Chaos, ChaosError};
+use visitor::Visitor;
 
 /// A short test whose runs and regressions are in that folder.
 fn chaos(reads: Reads, folder: &Path) -> Chaos<Start, Make> {

@@ -1,5 +1,7 @@
 //! A bug planted in Lighthouse is caught, and its trial repeats it: here, from its file, and in another process.
 
+mod visitor;
+
 use lighthouse::{Client, Config, PORT, Reads};
 use std::path::Path;
 use std::process::Command;
@@ -7,25 +9,8 @@ use std::time::Duration;
 use stormglass::chaos::{Failure, LINES_MAX};
 use stormglass::nemesis::foreign::{Make, Start};
 use stormglass::nemesis::judge::Ruling;
-use stormglass::{Caller, Chaos, ChaosError, Ending, Operation};
-
-struct Visitor(Client);
-
-impl stormglass::Client for Visitor {
-    async fn call(&mut self, operation: &Operation) -> Ending {
-        let key = operation.key.as_deref().unwrap_or_default();
-        let value = operation.value.clone();
-        let ended = match operation.f {
-            "read" => self.0.read(key).await.map(Ending::value),
-            _ => self
-                .0
-                .write(key, value)
-                .await
-                .map(|()| Ending::done(operation)),
-        };
-        ended.unwrap_or_else(Ending::unknown)
-    }
-}
+use stormglass::{Caller, Chaos, ChaosError};
+use visitor::Visitor;
 
 fn visitor(caller: Caller) -> Visitor {
     Visitor(Client::new(format!("{}:{PORT}", caller.nodes[0])))
