@@ -5,7 +5,7 @@ use crate::campaign::closing::{self, Expectations, Whole};
 use crate::campaign::known::{self, KNOWN, Known};
 use crate::campaign::nights;
 use crate::campaign::plan::{Budget, Plan};
-use crate::campaign::rows::Told;
+use crate::campaign::rows::{KEPT_MAX, Told};
 use crate::campaign::store::{self, About, STORE, Store};
 use crate::campaign::units::Shard;
 use crate::campaign::{self, Campaign};
@@ -13,6 +13,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stormglass_reports::campaign::TrialLine;
@@ -222,7 +223,7 @@ fn soak(
         campaign.trials(),
         folder.display()
     );
-    let progress = Progress::begin(campaign.trials());
+    let mut progress = Progress::begin(campaign.trials());
     let ended = campaign.run(|told| progress.tell(told, format))?;
     progress.end();
     let content = campaign.content()?;
@@ -312,6 +313,8 @@ fn milliseconds_since_1970() -> u64 {
 /// What is told while the campaign runs: what does not pass, at once; the rest as a number, on a terminal.
 struct Progress {
     bar: ProgressBar,
+    /// How many trials of each signature were told as text.
+    alike: BTreeMap<String, usize>,
 }
 
 impl Progress {
@@ -323,10 +326,11 @@ impl Progress {
         );
         bar.set_position(finished);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
+        let alike = BTreeMap::new();
+        Self { bar, alike }
     }
 
-    fn tell(&self, told: &Told<'_>, format: Format) {
+    fn tell(&mut self, told: &Told<'_>, format: Format) {
         if matches!(told, Told::Trial(_)) {
             self.bar.inc(1);
         }
@@ -335,7 +339,7 @@ impl Progress {
             (Told::Canary(line), Format::Json) => serde_json::to_string(line).ok(),
             (Told::Model(line), Format::Json) => serde_json::to_string(line).ok(),
             (Told::Trial(line), Format::Human) if line.verdict.passes() => None,
-            (Told::Trial(line), Format::Human) => Some(sentence(line)),
+            (Told::Trial(line), Format::Human) => self.sentence(line),
             (Told::Canary(line), Format::Human) => Some(match line.caught {
                 0 => format!("canary {}: NOT FOUND", line.id),
                 _ => format!("canary {}: found", line.id),
@@ -354,18 +358,29 @@ impl Progress {
         }
     }
 
+    /// A trial that does not pass, while it is among the first of its kind: a hundred thousand lines are read by nobody.
+    fn sentence(&mut self, line: &TrialLine) -> Option<String> {
+        let signature = line.signature.clone().unwrap_or_default();
+        let alike = self.alike.entry(signature).or_default();
+        *alike += 1;
+        if *alike > KEPT_MAX {
+            return None;
+        }
+        let mut text = format!(
+            "{} seed {}: {}  {}\n    {}",
+            line.cluster,
+            line.seed,
+            line.verdict.name().to_uppercase(),
+            line.sentence,
+            line.command
+        );
+        if *alike == KEPT_MAX {
+            text += "\n    More that end like this are counted, and not told.";
+        }
+        Some(text)
+    }
+
     fn end(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn sentence(line: &TrialLine) -> String {
-    format!(
-        "{} seed {}: {}  {}\n    {}",
-        line.cluster,
-        line.seed,
-        line.verdict.name().to_uppercase(),
-        line.sentence,
-        line.command
-    )
 }

@@ -182,3 +182,29 @@ fn a_program_that_is_replaced_under_way_goes_on_as_it_was() {
     let rows = rows(&place.path().join("night"));
     assert_eq!(rows.len(), 220);
 }
+
+/// Storms that are too short for any fault.
+const EMPTY: &str = r#"
+[[storm]]
+cluster = "raft-cache"
+arena = "simulator"
+time = "10ms"
+"#;
+
+#[test]
+fn of_trials_that_end_alike_the_first_are_told_and_all_are_counted() {
+    let place = place(EMPTY);
+    let soak = place.run("soak small.toml --seed 1 --budget 40 --jobs 1 --out night");
+    expect(&soak, 3);
+    let told = out(&soak);
+    let lines = |wanted: &str| told.lines().filter(|line| line.contains(wanted)).count();
+    assert_eq!(lines(": VACUOUS  "), 5, "{told}");
+    assert_eq!(lines("are counted, and not told"), 1, "{told}");
+    assert!(told.contains(", 40 times"), "{told}");
+    assert_eq!(rows(&place.path().join("night")).len(), 40);
+
+    let soak = place.run("--format json soak small.toml --seed 1 --budget 40 --out json");
+    expect(&soak, 3);
+    // A program that reads wants each one, and the closing behind them.
+    assert_eq!(out(&soak).lines().count(), 41);
+}
