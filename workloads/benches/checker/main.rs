@@ -1,5 +1,6 @@
 //! What judging costs, ours and others', on the same histories in the same run:
-//! `STORMGLASS_CORPUS=FOLDER cargo bench -p stormglass-workloads --bench checker [-- WORDS]`. Words choose the rows whose name holds one of them.
+//! `STORMGLASS_CORPUS=FOLDER cargo bench -p stormglass-workloads --features porcupine --bench checker [-- WORDS]`. Words choose the rows whose name holds
+//! one of them.
 //!
 //! Each cell is measured in a process of its own, one after the other, in processor time. What is short is repeated for a tenth of a second. A cell
 //! ends after ten seconds (ours after thirty), or when it asks for more than six gigabytes.
@@ -66,9 +67,10 @@ fn cell(rows: &[Row], number: &str, peer: &str) -> ExitCode {
     let Some((row, peer)) = row.zip(Peer::named(peer)) else {
         return ExitCode::FAILURE;
     };
-    match row.histories() {
-        Err(why) => println!("{why}"),
-        Ok(histories) => {
+    match (peer.missing(), row.histories()) {
+        (Some(why), _) => println!("{why}"),
+        (None, Err(why)) => println!("{why}"),
+        (None, Ok(histories)) => {
             let seconds = if peer == Peer::Ours { 30 } else { 10 };
             measure::end_after(Duration::from_secs(seconds));
             println!("{}", peers::score(peer, row.subject, &histories).line());

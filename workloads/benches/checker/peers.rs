@@ -44,6 +44,13 @@ impl Peer {
         }
     }
 
+    /// Why it is not there to be asked.
+    pub(crate) fn missing(self) -> Option<&'static str> {
+        let is_porcupine = matches!(self, Self::Porcupine | Self::PorcupineUnsplit);
+        let is_missing = is_porcupine && !cfg!(feature = "porcupine");
+        is_missing.then_some("SKIPPED: build with --features porcupine")
+    }
+
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|peer| peer.name() == name)
     }
@@ -203,10 +210,12 @@ fn theirs<O: Sequential>(score: &mut Score, peer: Peer, history: &History) {
                 let prepared = others::stateright::prepare::<O>(&part);
                 measure(|| (), |()| others::stateright::judge(&prepared))
             }
-            _ => {
+            #[cfg(feature = "porcupine")]
+            Peer::Porcupine => {
                 let prepared = others::porcupine::prepare::<O>(&part);
                 measure(|| (), |()| others::porcupine::judge(&prepared))
             }
+            other => unreachable!("{} does not judge one key at a time", other.name()),
         };
         all += nanoseconds;
         if said != Says::Valid {

@@ -12,6 +12,7 @@
 
 pub(crate) mod adya;
 pub(crate) mod objects;
+#[cfg(feature = "porcupine")]
 pub(crate) mod porcupine;
 pub(crate) mod stateright;
 pub(crate) mod todc;
