@@ -83,14 +83,7 @@ impl RunDirectory {
     pub fn create(out: &Path, trial: &Trial) -> Result<Self, ReportError> {
         fs::create_dir_all(out).map_err(io_error(out, "created"))?;
         let json = trial.to_json();
-        let stem = format!(
-            "{}-{}-{}",
-            safe(&trial.cluster),
-            safe(trial.workload.name()),
-            trial.seed
-        );
-        for attempt in 0..ATTEMPTS_MAX {
-            let name = format!("{stem}-{:06x}", short_id(&json, attempt));
+        for name in Self::names(trial) {
             let path = out.join(&name);
             match fs::create_dir(&path) {
                 Ok(()) => {
@@ -117,10 +110,22 @@ impl RunDirectory {
             "every short id of this trial is taken",
         );
         Err(ReportError::Io {
-            path: out.join(stem),
+            path: out.to_path_buf(),
             action: "created",
             source,
         })
+    }
+
+    /// The names for the runs of a trial in one directory: that of the first, and of each attempt behind it.
+    pub fn names(trial: &Trial) -> impl Iterator<Item = String> + use<> {
+        let json = trial.to_json();
+        let stem = format!(
+            "{}-{}-{}",
+            safe(&trial.cluster),
+            safe(trial.workload.name()),
+            trial.seed
+        );
+        (0..ATTEMPTS_MAX).map(move |attempt| format!("{stem}-{:06x}", short_id(&json, attempt)))
     }
 
     /// Records this run in `latest`: several may have been made at a time, and some of them removed.
@@ -472,6 +477,17 @@ fn calls(run: &Run) -> u64 {
 #[derive(Deserialize)]
 struct Version {
     schema_version: u32,
+}
+
+/// Removes what writers left half written in a folder because they were killed. Nobody else may be writing there.
+pub fn remove_parts(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') && name.ends_with(".part") {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Writes a file under another name and renames it, so that nobody sees half of it.

@@ -42,6 +42,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::{About, STORE, Store};
+use stormglass_reports::run_directory;
 use units::Pattern;
 use work::{Job, TrialJob};
 
@@ -110,6 +111,8 @@ impl<'a> Campaign<'a> {
         let rows = Rows::of(content, runs);
         if exists {
             rows.remove_orphans();
+            run_directory::remove_parts(&folder);
+            run_directory::remove_parts(&folder.join(RUNS));
         }
         Ok(Self {
             plan,
@@ -135,6 +138,8 @@ impl<'a> Campaign<'a> {
         if interrupt::asked() {
             return Ok(Exit::Interrupted);
         }
+        // Of workers that died, and no worker is left.
+        run_directory::remove_parts(&self.folder.join(RUNS));
         self.about.is_finished = true;
         self.store.put_about(&self.about)?;
         Ok(Exit::Valid)

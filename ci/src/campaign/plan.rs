@@ -3,7 +3,7 @@
 //! A storm is said in the words of `stormglass run`, and is read by the same parser: what can be run once can be run all night, and every
 //! trial of a night can be made again by one command.
 
-use crate::command::names::{unknown, unknown_text};
+use crate::command::names::{unknown, unknown_mutant_text, unknown_text};
 use crate::command::run::{self, RunArgs};
 use crate::command::{Exit, Failure};
 use bytesize::ByteSize;
@@ -481,7 +481,7 @@ fn read_canary(entry: &CanaryEntry) -> Result<Canary, String> {
         return Err(unknown_text("cluster", &cluster, &known));
     };
     if !mutants.contains(&entry.mutant.as_str()) {
-        return Err(unknown_text("mutant", &entry.mutant, &mutants));
+        return Err(unknown_mutant_text(&cluster, &entry.mutant, &mutants));
     }
     let arena = entry.arena.as_deref().unwrap_or("simulator");
     if !["simulator", "turmoil"].contains(&arena) {

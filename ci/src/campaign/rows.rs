@@ -253,32 +253,23 @@ impl Rows {
         }
     }
 
-    /// The directory of a trial whose worker died: the first it made. A second one, of the second try, has nothing more to tell.
+    /// The directory of a trial whose worker died: the first it made. A second one, of the second try, has nothing more to tell, and neither has one whose
+    /// worker died before it had written the trial down.
     fn left_behind(&self, trial: &Trial) -> Option<PathBuf> {
-        let stem = format!(
-            "{}-{}-{}-",
-            trial.cluster,
-            trial.workload.name(),
-            trial.seed
-        );
-        let names = RunDirectory::list(&self.runs).ok()?;
-        let same = |name: &&String| {
-            let directory = RunDirectory::at(&self.runs.join(name));
-            directory
-                .and_then(|directory| directory.trial())
-                .ok()
-                .as_ref()
-                == Some(trial)
-        };
-        let mut own = names
-            .iter()
-            .filter(|name| name.starts_with(&stem))
-            .filter(same);
-        let first = own.next()?;
-        for other in own {
-            let _ = std::fs::remove_dir_all(self.runs.join(other));
+        let mut kept = None;
+        let there = RunDirectory::names(trial).take_while(|name| self.runs.join(name).is_dir());
+        for name in there {
+            let path = self.runs.join(&name);
+            match RunDirectory::at(&path).and_then(|directory| directory.trial()) {
+                // Another trial, to which the same name fell first.
+                Ok(found) if found != *trial => {}
+                Ok(_) if kept.is_none() => kept = Some(PathBuf::from(name)),
+                Ok(_) | Err(_) => {
+                    let _ = std::fs::remove_dir_all(path);
+                }
+            }
         }
-        Some(PathBuf::from(first))
+        kept
     }
 
     /// Keeps the directory of a failure while it is among the first of its kind, and of a valid trial that is a sample.

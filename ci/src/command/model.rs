@@ -210,7 +210,8 @@ fn bounds(args: &ModelArgs) -> Result<Bounds, Failure> {
         let harmless = system.harmless().iter().map(|harmless| harmless.id);
         let known: Vec<&str> = mutants.chain(harmless).collect();
         if !known.contains(&mutant.as_str()) {
-            return Err(names::unknown("mutant", mutant, &known));
+            let text = names::unknown_mutant_text(&args.cluster, mutant, &known);
+            return Err(Failure::usage(text));
         }
     }
     let all: Vec<Bounds> = library::all()

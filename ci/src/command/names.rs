@@ -1,6 +1,8 @@
 //! Names the user gives: found, or answered with the near ones.
 
 use super::Failure;
+use stormglass_impls::catalog;
+use stormglass_nemesis::arena;
 
 /// What was looked for and not found, with the nearest of what there is.
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
@@ -17,6 +19,22 @@ pub(crate) fn unknown_text(kind: &str, name: &str, known: &[&str]) -> String {
         ),
     };
     format!("there is no {kind} {name:?}; {hint}")
+}
+
+/// A planted bug that is not one of the cluster's own, `known`. Which clusters have it is said before what has a like name.
+pub(crate) fn unknown_mutant_text(cluster: &str, name: &str, known: &[&str]) -> String {
+    let systems = catalog::systems();
+    let others = systems
+        .iter()
+        .filter(|system| arena::mutants(system.as_ref()).contains(&name))
+        .map(|system| system.name());
+    match others.collect::<Vec<&str>>().as_slice() {
+        [] => unknown_text("mutant", name, known),
+        others => format!(
+            "{cluster} has no mutant {name:?}, which is one of {} (`stormglass list mutants` shows all)",
+            others.join(" and ")
+        ),
+    }
 }
 
 /// The nearest of the known names, at most three, the nearest first.
@@ -46,6 +64,17 @@ fn closeness(name: &str, known: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_planted_bug_of_another_cluster_is_named_with_its_own() {
+        let known = ["zookeeper/stale-ephemeral"];
+        let text = |name| unknown_mutant_text("zookeeper", name, &known);
+        assert_eq!(
+            text("zab/uncommitted-kept"),
+            "zookeeper has no mutant \"zab/uncommitted-kept\", which is one of zab-cache (`stormglass list mutants` shows all)"
+        );
+        assert!(text("zookeeper/stale").contains("did you mean zookeeper/stale-ephemeral"));
+    }
 
     #[test]
     fn near_names_are_offered_and_far_ones_are_not() {

@@ -413,7 +413,8 @@ pub(crate) fn trial(args: &RunArgs, seed: u64) -> Result<Trial, Failure> {
     if let Some(mutant) = &args.mutant {
         let known = arena::mutants(system.as_ref());
         if !known.contains(&mutant.as_str()) {
-            return Err(names::unknown("mutant", mutant, &known));
+            let text = names::unknown_mutant_text(&args.cluster, mutant, &known);
+            return Err(Failure::usage(text));
         }
     }
     let mut trial = Trial::calm(&args.cluster, workload, args.arena.into(), seed);
