@@ -253,8 +253,8 @@ impl Store {
     ) -> Result<(), Failure> {
         let written = || -> Result<(), redb::Error> {
             let mut transaction = self.database.begin_write()?;
-            // Which pages are free is written down with each commit, and is not worked out anew from what a kill left behind: after that, the library
-            // (2.6.4) was seen to give out a page twice, once in some four hundred kills.
+            // Which pages are free is written down with each commit, so that it is not worked out anew from what a kill left behind. In tests that kill
+            // campaigns, before this was so, the library (2.6.4) was seen to give out a page twice; that this was the cause is likely, and not shown.
             transaction.set_quick_repair(true);
             fill(&transaction)?;
             transaction.commit()?;
