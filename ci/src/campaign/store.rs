@@ -3,13 +3,11 @@
 //! A row a trial, under the number of its unit: a unit that is written twice is still one row. Rows that come at about the same time share one commit,
 //! and with it one sync of the disk. What is not committed was never told to anybody, and is run again.
 
-#![expect(
-    clippy::result_large_err,
-    reason = "an error of the store ends the campaign, and goes nowhere in numbers"
-)]
-
 use crate::command::{Exit, Failure};
-use redb::{Database, DatabaseError, ReadableTable, TableDefinition, TableError};
+use redb::{
+    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable,
+    TableDefinition, TableError,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +18,9 @@ use stormglass_reports::campaign::{KillLine, ModelLine, Share, TrialLine};
 use super::known::Known;
 use super::plan::Budget;
 use super::units::Shard;
+
+#[cfg(test)]
+mod deaths;
 
 /// The store, in the directory of a campaign.
 pub(crate) const STORE: &str = "campaign.redb";
@@ -124,32 +125,46 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed_io(error)),
             _ => {}
         }
-        let database = Database::create(&unborn);
+        let database = builder().create(&unborn);
         let database = database.map_err(|error| failed(&unborn, &redb::Error::from(error)))?;
         let store = Self {
             path: unborn.clone(),
             database,
         };
         store.put_about(about)?;
-        drop(store);
+        store.close()?;
         std::fs::rename(&unborn, &path).map_err(failed_io)?;
         Self::open(folder)
     }
 
-    /// Opens what is there.
+    /// Opens what is there, once every page of it has been held to its checksum.
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(STORE);
-        match unharmed(&path, || Database::open(&path))? {
-            Ok(database) => Ok(Self { path, database }),
-            Err(DatabaseError::DatabaseAlreadyOpen) => Err(Failure {
-                exit: Exit::SystemFailed,
-                error: anyhow::anyhow!(
-                    "{}: another process works on this campaign; wait for it, or end it",
-                    path.display()
-                ),
-            }),
-            Err(error) => Err(failed(&path, &redb::Error::from(error))),
+        let database = unharmed(&path, || builder().open(&path))?;
+        let database = database.map_err(|error| not_opened(&path, error))?;
+        Ok(Self { path, database })
+    }
+
+    /// All that is in the store of a campaign, which is left as it is. Only where a campaign was cut short is the store mended, as the next one to open it would.
+    pub(crate) fn look(folder: &Path) -> Result<Content, Failure> {
+        let path = folder.join(STORE);
+        match unharmed(&path, || ReadOnlyDatabase::open(&path))? {
+            Ok(database) => read(&path, &database),
+            Err(DatabaseError::RepairAborted) => {
+                let store = Self::open(folder)?;
+                let content = store.read()?;
+                store.close()?;
+                Ok(content)
+            }
+            Err(error) => Err(not_opened(&path, error)),
         }
+    }
+
+    /// Closes it. To drop it does the same, but tells nobody what went wrong.
+    fn close(self) -> Result<(), Failure> {
+        let Self { path, database } = self;
+        let closed = unharmed(&path, || database.close())?;
+        closed.map_err(|error| failed(&path, &redb::Error::from(error)))
     }
 
     /// Says which campaign it is of.
@@ -189,62 +204,7 @@ impl Store {
 
     /// All that is in it.
     pub(crate) fn read(&self) -> Result<Content, Failure> {
-        let about = self.table(ABOUT, |key: &str| key.to_string())?;
-        let campaign = about.get(CAMPAIGN).cloned();
-        let campaign: serde_json::Value = campaign.ok_or_else(|| Failure {
-            exit: Exit::Unreadable,
-            error: anyhow::anyhow!(
-                "{}: it does not say of which campaign it is",
-                self.path.display()
-            ),
-        })?;
-        let spent_s = about.get(SPENT).and_then(serde_json::Value::as_f64);
-        let about = serde_json::from_value(campaign).map_err(|error| self.unreadable(&error))?;
-        Ok(Content {
-            about,
-            spent_s: spent_s.unwrap_or_default(),
-            trials: self.table(TRIALS, |unit: u64| unit)?,
-            canaries: self.table(CANARIES, |number: u64| number)?,
-            models: self.table(MODELS, |number: u64| number)?,
-            shrunk: self.table(SHRUNK, |signature: &str| signature.to_string())?,
-        })
-    }
-
-    fn table<K: redb::Key + 'static, Key: Ord, T: DeserializeOwned>(
-        &self,
-        table: TableDefinition<'_, K, &'static [u8]>,
-        key: impl Fn(K::SelfType<'_>) -> Key,
-    ) -> Result<BTreeMap<Key, T>, Failure> {
-        let read = || -> Result<_, redb::Error> {
-            let transaction = self.database.begin_read()?;
-            let table = match transaction.open_table(table) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Ok(BTreeMap::new())),
-                Err(error) => return Err(error.into()),
-            };
-            let mut found = BTreeMap::new();
-            for entry in table.iter()? {
-                let (at, value) = entry?;
-                match serde_json::from_slice(value.value()) {
-                    Ok(value) => found.insert(key(at.value()), value),
-                    Err(error) => return Ok(Err(error)),
-                };
-            }
-            Ok(Ok(found))
-        };
-        let read = unharmed(&self.path, read)?;
-        let read = read.map_err(|error| failed(&self.path, &error))?;
-        read.map_err(|error| self.unreadable(&error))
-    }
-
-    fn unreadable(&self, error: &serde_json::Error) -> Failure {
-        Failure {
-            exit: Exit::Unreadable,
-            error: anyhow::anyhow!(
-                "{}: a row cannot be read ({error}); it is damaged, or another version of stormglass wrote it",
-                self.path.display()
-            ),
-        }
+        read(&self.path, &self.database)
     }
 
     fn write(
@@ -253,14 +213,95 @@ impl Store {
     ) -> Result<(), Failure> {
         let written = || -> Result<(), redb::Error> {
             let mut transaction = self.database.begin_write()?;
-            // Which pages are free is written down with each commit, so that it is not worked out anew from what a kill left behind. In tests that kill
-            // campaigns, before this was so, the library (2.6.4) was seen to give out a page twice; that this was the cause is likely, and not shown.
-            transaction.set_quick_repair(true);
+            // What a commit says is synced before it is said to be the newest: no checksum has to tell a half-written commit from a whole one.
+            transaction.set_two_phase_commit(true);
             fill(&transaction)?;
             transaction.commit()?;
             Ok(())
         };
         written().map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    // A page that was altered is an error then. Else it might be read as what it says, or be a panic later on.
+    builder.set_check_integrity_on_open(true);
+    builder
+}
+
+fn not_opened(path: &Path, error: DatabaseError) -> Failure {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => Failure {
+            exit: Exit::SystemFailed,
+            error: anyhow::anyhow!(
+                "{}: another process works on this campaign; wait for it, or end it",
+                path.display()
+            ),
+        },
+        error => failed(path, &redb::Error::from(error)),
+    }
+}
+
+fn read(path: &Path, database: &impl ReadableDatabase) -> Result<Content, Failure> {
+    let about = table(path, database, ABOUT, |key: &str| key.to_string())?;
+    let campaign = about.get(CAMPAIGN).cloned();
+    let campaign: serde_json::Value = campaign.ok_or_else(|| Failure {
+        exit: Exit::Unreadable,
+        error: anyhow::anyhow!(
+            "{}: it does not say of which campaign it is",
+            path.display()
+        ),
+    })?;
+    let spent_s = about.get(SPENT).and_then(serde_json::Value::as_f64);
+    let about = serde_json::from_value(campaign).map_err(|error| unreadable(path, &error))?;
+    Ok(Content {
+        about,
+        spent_s: spent_s.unwrap_or_default(),
+        trials: table(path, database, TRIALS, |unit: u64| unit)?,
+        canaries: table(path, database, CANARIES, |number: u64| number)?,
+        models: table(path, database, MODELS, |number: u64| number)?,
+        shrunk: table(path, database, SHRUNK, |signature: &str| {
+            signature.to_string()
+        })?,
+    })
+}
+
+fn table<K: redb::Key + 'static, Key: Ord, T: DeserializeOwned>(
+    path: &Path,
+    database: &impl ReadableDatabase,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    key: impl Fn(K::SelfType<'_>) -> Key,
+) -> Result<BTreeMap<Key, T>, Failure> {
+    let read = || -> Result<_, redb::Error> {
+        let transaction = database.begin_read()?;
+        let table = match transaction.open_table(table) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Ok(BTreeMap::new())),
+            Err(error) => return Err(error.into()),
+        };
+        let mut found = BTreeMap::new();
+        for entry in table.iter()? {
+            let (at, value) = entry?;
+            match serde_json::from_slice(value.value()) {
+                Ok(value) => found.insert(key(at.value()), value),
+                Err(error) => return Ok(Err(error)),
+            };
+        }
+        Ok(Ok(found))
+    };
+    let read = unharmed(path, read)?;
+    let read = read.map_err(|error| failed(path, &error))?;
+    read.map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &serde_json::Error) -> Failure {
+    Failure {
+        exit: Exit::Unreadable,
+        error: anyhow::anyhow!(
+            "{}: a row cannot be read ({error}); it is damaged, or another version of stormglass wrote it",
+            path.display()
+        ),
     }
 }
 
@@ -347,7 +388,7 @@ mod tests {
         }
     }
 
-    fn line(unit: u64) -> TrialLine {
+    pub(crate) fn line(unit: u64) -> TrialLine {
         TrialLine::new(
             unit,
             "raft-cache",
@@ -369,8 +410,12 @@ mod tests {
         store.commit(&batch(&[3])).unwrap();
         let second = Store::open(folder.path()).err().unwrap();
         assert!(second.error.to_string().contains("another process"));
+        let looked = Store::look(folder.path()).err().unwrap();
+        assert!(looked.error.to_string().contains("another process"));
         drop(store);
-        let content = Store::open(folder.path()).unwrap().read().unwrap();
+        let before = std::fs::read(folder.path().join(STORE)).unwrap();
+        let content = Store::look(folder.path()).unwrap();
+        assert!(before == std::fs::read(folder.path().join(STORE)).unwrap());
         assert_eq!(content.about, about());
         let units: Vec<u64> = content.trials.keys().copied().collect();
         assert_eq!(units, [1, 3]);

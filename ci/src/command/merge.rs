@@ -139,7 +139,7 @@ fn read(folder: &Path) -> Result<Joined, Failure> {
             "no campaign is here; name directories of `stormglass soak --shard`, and leave out those of shards that never began",
         ));
     }
-    let content = Store::open(folder)?.read()?;
+    let content = Store::look(folder)?;
     Ok(Joined {
         folder: folder.to_path_buf(),
         about: content.about.clone(),

@@ -142,12 +142,15 @@ pub(super) fn execute(args: &SoakArgs, format: Format) -> Result<Exit, Failure> 
 
 /// A disk without room, wherever it was met: the one failure that somebody can do something about at once.
 fn full(folder: &Path) -> Failure {
-    let there = Store::open(folder).and_then(|store| store.read());
-    let finished = there.map_or(0, |content| content.trials.len());
+    // Without room, a store that was cut short cannot be mended to be counted.
+    let finished = match Store::look(folder) {
+        Ok(content) => format!("{} finished trials are safe", content.trials.len()),
+        Err(_) => "what is finished is safe".to_string(),
+    };
     Failure {
         exit: Exit::Internal,
         error: anyhow::anyhow!(
-            "{}: there is no room left on the disk; {finished} finished trials are safe: make room, then go on with `{}`",
+            "{}: there is no room left on the disk; {finished}: make room, then go on with `{}`",
             folder.display(),
             closing::resume(folder)
         ),
@@ -171,7 +174,7 @@ fn resumed(args: &SoakArgs) -> Result<Option<(PathBuf, About)>, Failure> {
             ))),
         };
     }
-    let about = Store::open(&folder)?.read()?.about;
+    let about = Store::look(&folder)?.about;
     Ok(Some((folder, about)))
 }
 

@@ -50,6 +50,6 @@ fn export(folder: &Path) -> Result<(), Failure> {
     if !folder.join(STORE).exists() {
         return Ok(());
     }
-    let content = Store::open(folder)?.read()?;
+    let content = Store::look(folder)?;
     Whole::of(content, false).export(folder)
 }
