@@ -55,8 +55,8 @@ impl Storm {
     /// The schedule of this storm. The calm at its start lets a first leader come up; the one at its end is the healing.
     pub fn schedule(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = Vec::new();
-        let fits = |kind: &FaultKind| self.nodes >= kind.info().nodes_min && self.can_draw(*kind);
-        let kinds: Vec<FaultKind> = self.kinds.iter().copied().filter(fits).collect();
+        let fits = self.kinds.iter().copied().filter(|kind| self.fits(*kind));
+        let kinds: Vec<FaultKind> = fits.collect();
         if kinds.is_empty() {
             return faults;
         }
@@ -111,8 +111,12 @@ impl Storm {
         schedule
     }
 
-    /// Whether there is something to draw a fault of this kind from.
-    fn can_draw(&self, kind: FaultKind) -> bool {
+    /// Whether a fault of this kind can befall the cluster, and there is something to draw it from.
+    pub fn fits(&self, kind: FaultKind) -> bool {
+        self.nodes >= kind.info().nodes_min && self.has_means(kind)
+    }
+
+    fn has_means(&self, kind: FaultKind) -> bool {
         match kind {
             FaultKind::LoseKind => !self.message_kinds.is_empty(),
             FaultKind::ClockDrift => self.drift_percent_max > 0,

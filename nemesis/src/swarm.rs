@@ -69,8 +69,8 @@ pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm
 
 /// Draws from the trial's seed everything that a trial can have one way or another, and the faults.
 pub fn draw(trial: &mut Trial, system: &dyn System) {
-    let is_fifo = system.budget().links == Links::Fifo;
-    let kinds = subset(trial, &kinds_of(trial, system), is_fifo);
+    let possible = kinds_of(trial, system);
+    let kinds = subset(trial, system, &possible);
     let changes = kinds.iter().any(|kind| kind.changes_members());
     if changes {
         // Spares come on top: a cluster of five begins with five voters.
@@ -89,7 +89,7 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
     if !changes && trial.healing == Healing::Everything {
         draw_quorums(trial, system);
     }
-    trial.schedule = storm(trial, system, kinds).schedule();
+    trial.schedule = befalling(trial, system, kinds, &possible).schedule();
     assert!(
         trial
             .schedule
@@ -101,13 +101,29 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
 /// Draws from the trial's seed nothing but its faults: some of these kinds, as [`draw`] would choose among them. Of a cluster whose nodes never
 /// say that they lead, no fault is aimed by that.
 pub fn draw_faults(trial: &mut Trial, system: &dyn System, kinds: &[FaultKind]) {
-    let is_fifo = system.budget().links == Links::Fifo;
-    let some = subset(trial, kinds, is_fifo);
-    let storm = storm(trial, system, some);
+    let some = subset(trial, system, kinds);
+    let storm = befalling(trial, system, some, kinds);
     trial.schedule = match system.facts().contains(&FactKind::BecameLeader) {
         true => storm.schedule(),
         false => storm.leaderless_schedule(),
     };
+}
+
+/// The storm of a trial whose seed has drawn some of the possible kinds. Where none of them can befall the cluster as it was drawn (a node is to be added, and
+/// there is no spare), some of those that can are drawn in their place.
+fn befalling(
+    trial: &Trial,
+    system: &dyn System,
+    some: Vec<FaultKind>,
+    possible: &[FaultKind],
+) -> Storm {
+    let first = storm(trial, system, some);
+    if first.kinds.iter().any(|kind| first.fits(*kind)) {
+        return first;
+    }
+    let fitting = possible.iter().copied().filter(|kind| first.fits(*kind));
+    let fitting: Vec<FaultKind> = fitting.collect();
+    storm(trial, system, subset(trial, system, &fitting))
 }
 
 fn draws(trial: &Trial) -> impl Fn(Purpose, usize) -> usize + use<> {
@@ -118,7 +134,8 @@ fn draws(trial: &Trial) -> impl Fn(Purpose, usize) -> usize + use<> {
 }
 
 /// Some of the kinds: few or many, one at least.
-fn subset(trial: &Trial, kinds: &[FaultKind], is_fifo: bool) -> Vec<FaultKind> {
+fn subset(trial: &Trial, system: &dyn System, kinds: &[FaultKind]) -> Vec<FaultKind> {
+    let is_fifo = system.budget().links == Links::Fifo;
     let percent = [10, 25, 50, 100][draws(trial)(Purpose::Share, 4)];
     let chances = Draws::new(trial.seed, "swarm kinds");
     let falls = |kind: &&FaultKind| chances.percent(&[**kind as u64], percent);
@@ -246,4 +263,40 @@ pub fn core(trial: &Trial) -> Healing {
     core.sort_unstable();
     let rest = [Rest::Stopped, Rest::CutOff][draw(Purpose::Rest, 2)];
     Healing::Core { core, rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Arena;
+    use stormglass_impls::catalog;
+
+    fn drawn(cluster: &str, nodes: u8, seed: u64) -> Trial {
+        let system = catalog::system(cluster).expect("it is in the catalogue");
+        let workload = WorkloadConfig::register();
+        let mut trial = Trial::calm(cluster, workload, Arena::Simulator, seed);
+        (trial.nodes, trial.storm_ms) = (nodes, 60_000);
+        draw(&mut trial, &*system);
+        trial
+    }
+
+    #[test]
+    fn no_seed_draws_a_storm_without_a_fault() {
+        // One that drew nothing but the addition of a node, and no spare.
+        assert!(!drawn("raft-cache", 5, 10_169).schedule.is_empty());
+        let mut anew = 0;
+        for system in catalog::systems() {
+            let cluster = system.name();
+            for nodes in 1..=5 {
+                for seed in 0..400 {
+                    let trial = drawn(cluster, nodes, seed);
+                    assert!(!trial.schedule.is_empty(), "{cluster} {nodes} {seed}");
+                    let some = subset(&trial, &*system, &kinds_of(&trial, &*system));
+                    let first = storm(&trial, &*system, some);
+                    anew += usize::from(first.schedule().is_empty());
+                }
+            }
+        }
+        assert!(anew > 10, "some are drawn anew: {anew}");
+    }
 }
