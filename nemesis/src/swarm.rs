@@ -71,13 +71,15 @@ pub fn storm(trial: &Trial, system: &dyn System, kinds: Vec<FaultKind>) -> Storm
 pub fn draw(trial: &mut Trial, system: &dyn System) {
     let possible = kinds_of(trial, system);
     let kinds = subset(trial, system, &possible);
-    let changes = kinds.iter().any(|kind| kind.changes_members());
-    if changes {
+    let changes = |kinds: &[FaultKind]| kinds.iter().any(|kind| kind.changes_members());
+    if changes(&kinds) {
         // Spares come on top: a cluster of five begins with five voters.
         let spares = [0, 1, 2][draws(trial)(Purpose::Spares, 3)];
         trial.spares += spares;
         trial.nodes += spares;
     }
+    let kinds = befalling(trial, system, kinds, &possible);
+    let changes = changes(&kinds);
     draw_settings(trial);
     draw_features(trial, system);
     draw_zxids(trial, system);
@@ -89,7 +91,7 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
     if !changes && trial.healing == Healing::Everything {
         draw_quorums(trial, system);
     }
-    trial.schedule = befalling(trial, system, kinds, &possible).schedule();
+    trial.schedule = storm(trial, system, kinds).schedule();
     assert!(
         trial
             .schedule
@@ -102,28 +104,28 @@ pub fn draw(trial: &mut Trial, system: &dyn System) {
 /// say that they lead, no fault is aimed by that.
 pub fn draw_faults(trial: &mut Trial, system: &dyn System, kinds: &[FaultKind]) {
     let some = subset(trial, system, kinds);
-    let storm = befalling(trial, system, some, kinds);
+    let some = befalling(trial, system, some, kinds);
+    let storm = storm(trial, system, some);
     trial.schedule = match system.facts().contains(&FactKind::BecameLeader) {
         true => storm.schedule(),
         false => storm.leaderless_schedule(),
     };
 }
 
-/// The storm of a trial whose seed has drawn some of the possible kinds. Where none of them can befall the cluster as it was drawn (a node is to be added, and
-/// there is no spare), some of those that can are drawn in their place.
+/// What a seed has drawn of the possible kinds. Where none of it can befall the cluster as it was drawn (a node is to be added, and there is no spare), some of
+/// what can is drawn in its place.
 fn befalling(
     trial: &Trial,
     system: &dyn System,
     some: Vec<FaultKind>,
     possible: &[FaultKind],
-) -> Storm {
+) -> Vec<FaultKind> {
     let first = storm(trial, system, some);
     if first.kinds.iter().any(|kind| first.fits(*kind)) {
-        return first;
+        return first.kinds;
     }
     let fitting = possible.iter().copied().filter(|kind| first.fits(*kind));
-    let fitting: Vec<FaultKind> = fitting.collect();
-    storm(trial, system, subset(trial, system, &fitting))
+    subset(trial, system, &fitting.collect::<Vec<_>>())
 }
 
 fn draws(trial: &Trial) -> impl Fn(Purpose, usize) -> usize + use<> {
@@ -290,7 +292,13 @@ mod tests {
             for nodes in 1..=5 {
                 for seed in 0..400 {
                     let trial = drawn(cluster, nodes, seed);
-                    assert!(!trial.schedule.is_empty(), "{cluster} {nodes} {seed}");
+                    let (schedule, at) = (&trial.schedule, format!("{cluster} {nodes} {seed}"));
+                    assert!(!schedule.is_empty(), "{at}");
+                    // What members can be changed under is decided by the kinds that are drawn in the end.
+                    let changes = schedule.iter().any(|fault| fault.kind.changes_members());
+                    let may_change =
+                        trial.healing == Healing::Everything && trial.knobs.quorums.is_none();
+                    assert!(!changes || may_change, "{at}");
                     let some = subset(&trial, &*system, &kinds_of(&trial, &*system));
                     let first = storm(&trial, &*system, some);
                     anew += usize::from(first.schedule().is_empty());

@@ -125,7 +125,7 @@ fn a_full_disk_ends_a_campaign_with_a_word_and_it_goes_on_when_there_is_room() {
         read("err")
     );
     assert!(
-        read("err").contains("safe: make room, then go on with"),
+        read("err").contains("finished trials are safe: make room, then go on with"),
         "{}",
         read("err")
     );
